@@ -1,0 +1,137 @@
+//! The table of topics: the one place that knows their names, keys, sizes and retention.
+//!
+//! A name is `<prefix>.<owner>.<what>.v1`. The prefix is `indowater` in production; another one isolates a second
+//! system, or a test, on the same broker.
+
+/// The prefix of a production system.
+pub const DEFAULT_PREFIX: &str = "indowater";
+
+/// How long records stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retention {
+    /// Deleted after so many days.
+    Days(u32),
+    /// The newest record of each key stays forever: a new consumer builds its view from the beginning.
+    Compacted,
+}
+
+/// A topic as it is created and documented.
+#[derive(Debug)]
+pub struct Topic {
+    /// The service (or `device`) that writes it.
+    pub owner: &'static str,
+    /// What its records are.
+    pub what: &'static str,
+    /// What the record key is; order holds per key.
+    pub key: &'static str,
+    /// Full name of the protobuf message in the value.
+    pub message: &'static str,
+    /// How many partitions a new topic gets: the bound on how many instances share the work.
+    pub partitions: i32,
+    /// How long records stay.
+    pub retention: Retention,
+    /// The largest record batch the broker takes, in bytes.
+    pub max_message_bytes: u32,
+    /// Whether the broker stamps records itself, because producers are strangers.
+    pub log_append_time: bool,
+}
+
+impl Topic {
+    /// The name on the broker.
+    pub fn name(&self, prefix: &str) -> String {
+        format!("{prefix}.{}.{}.v1", self.owner, self.what)
+    }
+
+    /// The broker's settings of the topic, as key and value.
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        let mut settings = match self.retention {
+            Retention::Days(days) => vec![
+                ("cleanup.policy", "delete".to_owned()),
+                ("retention.ms", (u64::from(days) * 86_400_000).to_string()),
+            ],
+            Retention::Compacted => vec![("cleanup.policy", "compact".to_owned())],
+        };
+        settings.push(("max.message.bytes", self.max_message_bytes.to_string()));
+        let timestamps = if self.log_append_time { "LogAppendTime" } else { "CreateTime" };
+        settings.push(("message.timestamp.type", timestamps.to_owned()));
+        settings
+    }
+}
+
+const MIB: u32 = 1024 * 1024;
+
+/// Register reads of meters, from devices and their gateways. The broker's clock stamps them: it is the receive time.
+pub const TELEMETRY: Topic = Topic {
+    owner: "device",
+    what: "telemetry",
+    key: "devices.device_id (the identifier on the meter)",
+    message: "indowater.telemetry.v1.Telemetry (or JSON)",
+    partitions: 12,
+    retention: Retention::Days(30),
+    max_message_bytes: MIB,
+    log_append_time: true,
+};
+
+/// Accepted reads. Kept long, for the whole history can be computed again from them.
+pub const READINGS: Topic = Topic {
+    owner: "ingest",
+    what: "readings",
+    key: "devices.id",
+    message: "indowater.readings.v1.Readings",
+    partitions: 12,
+    retention: Retention::Days(400),
+    max_message_bytes: MIB,
+    log_append_time: false,
+};
+
+/// Telemetry that could not be used, as it came.
+pub const DEAD_LETTERS: Topic = Topic {
+    owner: "ingest",
+    what: "dead-letters",
+    key: "the key of the telemetry",
+    message: "indowater.readings.v1.DeadLetter",
+    partitions: 3,
+    retention: Retention::Days(90),
+    max_message_bytes: 2 * MIB,
+    log_append_time: false,
+};
+
+/// The registry of devices, whole current state.
+pub const DEVICES: Topic = Topic {
+    owner: "ingest",
+    what: "devices",
+    key: "devices.id",
+    message: "indowater.registry.v1.Device",
+    partitions: 12,
+    retention: Retention::Compacted,
+    max_message_bytes: MIB,
+    log_append_time: false,
+};
+
+/// The registry of properties, whole current state.
+pub const PROPERTIES: Topic = Topic {
+    owner: "ingest",
+    what: "properties",
+    key: "properties.id",
+    message: "indowater.registry.v1.Property",
+    partitions: 3,
+    retention: Retention::Compacted,
+    max_message_bytes: MIB,
+    log_append_time: false,
+};
+
+/// Daily usage, one record per change of a device's day. The key names the day, so that compaction keeps the newest
+/// state of every day; the partition is chosen by the device alone, so that all days of a device stay in order.
+pub const USAGE: Topic = Topic {
+    owner: "usage-aggregator",
+    what: "usage",
+    key: "water_usage.id (partitioned by devices.id)",
+    message: "indowater.usage.v1.DailyUsage",
+    partitions: 12,
+    retention: Retention::Compacted,
+    max_message_bytes: MIB,
+    log_append_time: false,
+};
+
+/// Every topic there is.
+pub const ALL: [&Topic; 6] = [&TELEMETRY, &READINGS, &DEAD_LETTERS, &DEVICES, &PROPERTIES, &USAGE];

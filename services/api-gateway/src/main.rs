@@ -1,0 +1,2 @@
+//! The api-gateway process.
+fn main() {}

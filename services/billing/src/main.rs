@@ -1,0 +1,10 @@
+//! The billing process.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    indowater_common::lifecycle::main("billing", billing::ABOUT, billing::start)
+}

@@ -1,0 +1,207 @@
+//! Settings from flags and the environment, typed, documented by `--help`, and wrong ones reported all at once.
+//!
+//! clap stops at the first value it cannot parse. An operator who mends a manifest wants the whole list, so
+//! [`parse_from`] takes the offending argument out of the check, notes the problem, and parses again.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::builder::StringValueParser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
+
+/// Settings of a service that can say what is wrong with them beyond the type of each value.
+pub trait Settings: Args + Clone + Send + Sync + 'static {
+    /// One sentence for each problem.
+    fn problems(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// What every service is told.
+#[derive(Args, Clone, Debug)]
+pub struct Common {
+    /// The broker.
+    #[command(flatten)]
+    pub kafka: Kafka,
+    /// The database.
+    #[command(flatten)]
+    pub mongo: Mongo,
+    /// Where liveness, readiness and Prometheus metrics are served; port 0 takes a free one.
+    #[arg(long, env = "INDOWATER_ADMIN_LISTEN", default_value = "0.0.0.0:9100", value_name = "ADDR")]
+    pub admin_listen: SocketAddr,
+    /// Where gRPC is served; port 0 takes a free one.
+    #[arg(long, env = "INDOWATER_GRPC_LISTEN", default_value = "0.0.0.0:9000", value_name = "ADDR")]
+    pub grpc_listen: SocketAddr,
+    /// How this instance is called in logs, metrics and leases; the host's name by default.
+    #[arg(long, env = "INDOWATER_INSTANCE", value_name = "NAME")]
+    pub instance: Option<String>,
+    /// Which log lines are written (tracing-subscriber directives).
+    #[arg(long, env = "INDOWATER_LOG", default_value = "info", value_name = "FILTER")]
+    pub log: String,
+    /// Where traces and metrics are sent over OTLP/gRPC; nowhere by default.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
+    /// How long a stop may take before what is left is abandoned, in seconds.
+    #[arg(long, env = "INDOWATER_SHUTDOWN_DEADLINE", default_value = "25", value_name = "SECONDS", value_parser = seconds)]
+    pub shutdown_deadline: Duration,
+}
+
+/// How to reach the broker.
+#[derive(Args, Clone, Debug)]
+pub struct Kafka {
+    /// The broker's bootstrap servers.
+    #[arg(long = "kafka", env = "INDOWATER_KAFKA", default_value = "127.0.0.1:9092", value_name = "HOST:PORT,…")]
+    pub bootstrap: String,
+    /// First part of every topic's and consumer group's name.
+    #[arg(long, env = "INDOWATER_TOPIC_PREFIX", default_value = indowater_proto::topics::DEFAULT_PREFIX, value_name = "NAME")]
+    pub topic_prefix: String,
+    /// A further librdkafka setting, such as `security.protocol=SASL_SSL`; may be given several times, or separated
+    /// by `;` in the environment.
+    #[arg(long = "kafka-option", env = "INDOWATER_KAFKA_OPTIONS", value_delimiter = ';', value_name = "KEY=VALUE", value_parser = key_value)]
+    pub options: Vec<(String, String)>,
+}
+
+/// How to reach the database.
+#[derive(Args, Clone, Debug)]
+pub struct Mongo {
+    /// The database's connection string. It must name a replica set: transactions need one.
+    #[arg(long = "mongodb", env = "INDOWATER_MONGODB", default_value = "mongodb://127.0.0.1:27017/?replicaSet=rs0", value_name = "URL", hide_env_values = true)]
+    pub uri: String,
+    /// The database's name.
+    #[arg(long = "database", env = "INDOWATER_DB", default_value = "indowater_db", value_name = "NAME")]
+    pub database: String,
+}
+
+#[derive(Parser)]
+struct Command<S: Args> {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    own: S,
+}
+
+/// Reads the settings of service `name` from `args` and the environment.
+///
+/// # Errors
+/// `Err` holds the text to print and the exit code: the help and version texts (0), or every problem found (2).
+pub fn parse_from<S: Settings>(
+    name: &'static str,
+    about: &'static str,
+    args: impl IntoIterator<Item = OsString>,
+) -> Result<(Common, S), (String, u8)> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let mut command = Command::<S>::command().name(name).about(about).version(env!("CARGO_PKG_VERSION"));
+    let mut problems = Vec::new();
+    let parsed = loop {
+        match command.clone().try_get_matches_from(&args) {
+            Ok(matches) if problems.is_empty() => break Command::<S>::from_arg_matches(&matches).map_err(refuse)?,
+            Ok(_) => return Err((report(name, &problems), 2)),
+            Err(error) => match offender(&command, &error) {
+                Some(id) => {
+                    problems.push(sentence(&error));
+                    command = command.mut_arg(id, |arg| arg.value_parser(StringValueParser::new()));
+                }
+                None if problems.is_empty() => return Err(refuse(error)),
+                None => {
+                    problems.push(sentence(&error));
+                    return Err((report(name, &problems), 2));
+                }
+            },
+        }
+    };
+    let problems = parsed.own.problems();
+    if problems.is_empty() { Ok((parsed.common, parsed.own)) } else { Err((report(name, &problems), 2)) }
+}
+
+/// The argument whose value could not be parsed, if that is what `error` says.
+fn offender(command: &clap::Command, error: &clap::Error) -> Option<clap::Id> {
+    if !matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue) {
+        return None;
+    }
+    let Some(ContextValue::String(shown)) = error.get(ContextKind::InvalidArg) else { return None };
+    command.get_arguments().find(|arg| arg.to_string() == *shown).map(|arg| arg.get_id().clone())
+}
+
+fn sentence(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}
+
+fn refuse(error: clap::Error) -> (String, u8) {
+    let code = u8::try_from(error.exit_code()).unwrap_or(2);
+    (error.render().to_string(), code)
+}
+
+fn report(name: &str, problems: &[String]) -> String {
+    let list: String = problems.iter().map(|p| format!("  - {p}\n")).collect();
+    format!("{name} cannot start, its settings are wrong:\n{list}See {name} --help for every setting.\n")
+}
+
+/// Parses whole seconds.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse().map(Duration::from_secs).map_err(|_| "not a whole number of seconds".to_owned())
+}
+
+/// Parses whole milliseconds.
+pub fn milliseconds(text: &str) -> Result<Duration, String> {
+    text.parse().map(Duration::from_millis).map_err(|_| "not a whole number of milliseconds".to_owned())
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("not of the form KEY=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Args, Clone)]
+    struct Own {
+        /// A number.
+        #[arg(long, default_value_t = 3)]
+        lots: u32,
+    }
+
+    impl Settings for Own {
+        fn problems(&self) -> Vec<String> {
+            if self.lots == 0 { vec!["--lots must be at least 1".to_owned()] } else { Vec::new() }
+        }
+    }
+
+    fn parse(args: &[&str]) -> Result<(Common, Own), (String, u8)> {
+        parse_from("demo", "a demo", std::iter::once("demo").chain(args.iter().copied()).map(OsString::from))
+    }
+
+    #[test]
+    fn every_wrong_value_is_reported_at_once() {
+        let (text, code) =
+            parse(&["--lots", "many", "--admin-listen", "here", "--shutdown-deadline", "soon"]).err().unwrap();
+        assert_eq!(code, 2);
+        for flag in ["--lots", "--admin-listen", "--shutdown-deadline"] {
+            assert!(text.contains(flag), "{flag} is missing in: {text}");
+        }
+    }
+
+    #[test]
+    fn problems_beyond_types_are_reported() {
+        assert!(parse(&["--lots", "0"]).err().unwrap().0.contains("at least 1"));
+    }
+
+    #[test]
+    fn defaults_and_flags_are_read() {
+        let (common, own) = parse(&["--kafka", "broker:1", "--lots", "7"]).unwrap();
+        assert_eq!((common.kafka.bootstrap.as_str(), own.lots), ("broker:1", 7));
+    }
+
+    #[test]
+    fn help_is_not_an_error() {
+        let (text, code) = parse(&["--help"]).err().unwrap();
+        assert_eq!(code, 0);
+        assert!(text.contains("--topic-prefix") && text.contains("INDOWATER_KAFKA"));
+    }
+}

@@ -1,0 +1,103 @@
+//! gRPC's common half: a server with health and reflection, a client channel, and the trace carried through both.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::metadata::MetadataValue;
+use tonic::service::{Interceptor, Routes};
+use tonic::transport::{Channel, Endpoint, Server};
+use tonic::{Request, Status};
+use tracing::Span;
+
+use crate::error::Fatal;
+use crate::health::Health;
+use crate::telemetry;
+
+/// Serves `routes` with health and reflection until `stop`.
+///
+/// `grpc.health.v1` answers for the whole server (the empty service name), from the same [`Health`] as `/readyz`.
+///
+/// # Errors
+/// The address cannot be taken.
+pub async fn serve(
+    address: SocketAddr,
+    routes: Routes,
+    health: Health,
+    stop: CancellationToken,
+) -> Result<(), Fatal> {
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|e| format!("the gRPC address {address} cannot be taken ({e}); set --grpc-listen"))?;
+    tracing::info!(grpc = %listener.local_addr()?, "serving");
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(indowater_proto::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()?;
+    let (reporter, health_service) = tonic_health::server::health_reporter();
+    let watcher = tokio::spawn(report(health, reporter));
+    let served = Server::builder()
+        .timeout(Duration::from_secs(30))
+        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        // A channel sticks to one instance; a new connection now and then finds the others.
+        .max_connection_age(Duration::from_secs(300))
+        .add_routes(routes)
+        .add_service(reflection)
+        .add_service(health_service)
+        .serve_with_incoming_shutdown(
+            tokio_stream::wrappers::TcpListenerStream::new(listener),
+            stop.cancelled_owned(),
+        )
+        .await;
+    watcher.abort();
+    Ok(served?)
+}
+
+async fn report(health: Health, reporter: tonic_health::server::HealthReporter) {
+    loop {
+        let status = if health.missing().is_empty() {
+            tonic_health::ServingStatus::Serving
+        } else {
+            tonic_health::ServingStatus::NotServing
+        };
+        reporter.set_service_status("", status).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+/// A channel to another service; it connects when first used, and again when it must.
+///
+/// # Errors
+/// The address is no URL.
+pub fn channel(url: &str) -> Result<Channel, Fatal> {
+    Ok(Endpoint::from_shared(url.to_owned())
+        .map_err(|e| format!("{url} is not the address of a service: {e}"))?
+        .connect_timeout(Duration::from_secs(3))
+        .timeout(Duration::from_secs(10))
+        .http2_keep_alive_interval(Duration::from_secs(30))
+        .tcp_nodelay(true)
+        .connect_lazy())
+}
+
+/// Puts the current span's `traceparent` on every call of a client.
+#[derive(Clone, Copy, Debug)]
+pub struct HandOnTrace;
+
+impl Interceptor for HandOnTrace {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(traceparent) = telemetry::traceparent(&Span::current())
+            && let Ok(value) = MetadataValue::try_from(traceparent)
+        {
+            request.metadata_mut().insert("traceparent", value);
+        }
+        Ok(request)
+    }
+}
+
+/// Makes `span` a child of the trace a call came with.
+pub fn continue_trace<T>(span: &Span, request: &Request<T>) {
+    if let Some(traceparent) = request.metadata().get("traceparent").and_then(|v| v.to_str().ok()) {
+        telemetry::continue_trace(span, traceparent);
+    }
+}

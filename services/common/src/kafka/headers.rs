@@ -1,0 +1,41 @@
+//! Record headers: `content-type`, CloudEvents 1.0 in binary mode (`ce_*`), and the W3C `traceparent`.
+
+use jiff::Timestamp;
+use rdkafka::message::{Header, OwnedHeaders};
+
+/// The content type of protobuf values.
+pub const PROTOBUF: &str = "application/protobuf";
+/// The content type of JSON values.
+pub const JSON: &str = "application/json";
+
+/// What an event says of itself outside its value.
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'a> {
+    /// `ce_id`: the same for the same event however often it is published.
+    pub id: &'a str,
+    /// `ce_source`: the service that says it.
+    pub source: &'a str,
+    /// `ce_type`: full name of the protobuf message.
+    pub kind: &'a str,
+    /// `ce_time`: when it happened, seconds since the epoch; never the time of publishing.
+    pub time: i64,
+    /// The trace it belongs to.
+    pub traceparent: Option<&'a str>,
+}
+
+impl Event<'_> {
+    pub(super) fn headers(&self) -> OwnedHeaders {
+        let time = Timestamp::from_second(self.time).unwrap_or(Timestamp::UNIX_EPOCH).to_string();
+        let mut headers = OwnedHeaders::new_with_capacity(7)
+            .insert(Header { key: "content-type", value: Some(PROTOBUF) })
+            .insert(Header { key: "ce_specversion", value: Some("1.0") })
+            .insert(Header { key: "ce_id", value: Some(self.id) })
+            .insert(Header { key: "ce_source", value: Some(self.source) })
+            .insert(Header { key: "ce_type", value: Some(self.kind) })
+            .insert(Header { key: "ce_time", value: Some(&time) });
+        if let Some(traceparent) = self.traceparent {
+            headers = headers.insert(Header { key: "traceparent", value: Some(traceparent) });
+        }
+        headers
+    }
+}

@@ -1,0 +1,30 @@
+//! The broker's edge: one way to consume (partitioned, stateful, at least once) and one way to publish (idempotent,
+//! acknowledged).
+//!
+//! Correctness never rests on Kafka transactions: effects are idempotent by construction, and offsets are committed
+//! after the effect is durable.
+
+mod batch;
+mod client;
+mod consumer;
+mod headers;
+mod partition;
+mod partitioner;
+mod publisher;
+pub mod topics;
+
+pub use batch::{Batch, Record};
+pub use client::{base_config, watch_broker};
+pub use consumer::{Consume, consume};
+pub use headers::{Event, JSON, PROTOBUF};
+pub use partition::{FlushPolicy, Work};
+pub use partitioner::{ByEntity, partition_of};
+pub use publisher::{Outgoing, PublishError, Publisher, Ticket};
+
+use crate::lifecycle::Host;
+
+/// Keeps the readiness of a service that needs the broker up to date.
+pub fn watch(host: &Host) {
+    let up = host.health.needs("kafka");
+    host.spawn("broker watch", watch_broker(host.common.kafka.clone(), up, host.stop.clone()));
+}

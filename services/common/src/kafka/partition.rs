@@ -1,0 +1,186 @@
+//! The life of one partition on one instance: apply batches in order, flush, commit, and on revocation flush and
+//! forget.
+//!
+//! Each partition is a task of its own, so partitions never wait for one another: while one flushes, the others work.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use opentelemetry::KeyValue;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::{Offset, TopicPartitionList};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::Batch;
+use super::consumer::{Coordinates, Metrics};
+use crate::error::Retry;
+
+/// What a service does with one partition. One value lives per assigned partition and owns its state.
+pub trait Work: Send + Sync + 'static {
+    /// Applies a batch to the state in memory, or further. It may be called again with the same batch after a
+    /// [`Retry`], so it must be idempotent.
+    fn apply(&mut self, batch: &Batch) -> impl Future<Output = Result<(), Retry>> + Send;
+
+    /// Makes everything applied so far durable and published; offsets are committed only after it succeeded. It is
+    /// called again after a [`Retry`], with nothing forgotten.
+    fn flush(&mut self) -> impl Future<Output = Result<(), Retry>> + Send;
+
+    /// How much waits for a flush, in the unit of [`FlushPolicy::pending`].
+    fn pending(&self) -> usize;
+}
+
+/// When a partition flushes.
+#[derive(Clone, Copy, Debug)]
+pub struct FlushPolicy {
+    /// After so long without new records, if the service would rather be up to date than fold more into one write.
+    pub idle: Duration,
+    /// At the latest so long after the first record that waits.
+    pub age: Duration,
+    /// As soon as so much waits.
+    pub pending: usize,
+}
+
+pub(super) enum Command {
+    Apply(Batch),
+    /// Flush, commit, forget; answer when done.
+    Stop(oneshot::Sender<()>),
+}
+
+pub(super) struct Partition<W> {
+    pub work: W,
+    pub partition: i32,
+    pub policy: FlushPolicy,
+    pub consumer: Arc<BaseConsumer<Coordinates>>,
+    pub topic: Arc<str>,
+    pub metrics: Arc<Metrics>,
+    /// Cancelled when there is no time left to try again.
+    pub abandon: CancellationToken,
+    /// The offset to commit after the next flush.
+    pub position: Option<i64>,
+    /// When the oldest record that waits for a flush came.
+    pub waiting_since: Option<Instant>,
+}
+
+/// The partition was taken away before its work could be done.
+struct Abandoned;
+
+impl<W: Work> Partition<W> {
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let labels = [KeyValue::new("topic", self.topic.to_string())];
+        loop {
+            let command = match self.flush_at() {
+                None => commands.recv().await,
+                Some(at) => tokio::select! {
+                    biased;
+                    command = commands.recv() => command,
+                    () = tokio::time::sleep_until(at.into()) => {
+                        if self.flush().await.is_err() { return }
+                        continue;
+                    }
+                },
+            };
+            match command {
+                Some(Command::Apply(batch)) => {
+                    if self.apply(&batch).await.is_err() {
+                        return;
+                    }
+                    self.metrics.records.add(batch.len() as u64, &labels);
+                    if self.is_due() && self.flush().await.is_err() {
+                        return;
+                    }
+                }
+                Some(Command::Stop(done)) => {
+                    if self.flush().await.is_ok() {
+                        tracing::debug!(partition = self.partition, "partition handed back");
+                    }
+                    let _ = done.send(());
+                    return;
+                }
+                None => return,
+            }
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        self.work.pending() >= self.policy.pending
+            || self.waiting_since.is_some_and(|since| since.elapsed() >= self.policy.age)
+    }
+
+    /// When to flush if nothing more comes.
+    fn flush_at(&self) -> Option<Instant> {
+        let oldest = self.waiting_since?;
+        Some((Instant::now() + self.policy.idle).min(oldest + self.policy.age))
+    }
+
+    async fn apply(&mut self, batch: &Batch) -> Result<(), Abandoned> {
+        let mut backoff = Backoff::new();
+        while let Err(error) = self.work.apply(batch).await {
+            self.metrics.retries.add(1, &[KeyValue::new("step", "apply")]);
+            self.wait(&mut backoff, &error, "a batch could not be applied").await?;
+        }
+        self.position = batch.next_offset().or(self.position);
+        self.waiting_since.get_or_insert_with(Instant::now);
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), Abandoned> {
+        if self.waiting_since.is_none() {
+            return Ok(());
+        }
+        let started = Instant::now();
+        let mut backoff = Backoff::new();
+        while let Err(error) = self.work.flush().await {
+            self.metrics.retries.add(1, &[KeyValue::new("step", "flush")]);
+            self.wait(&mut backoff, &error, "a flush failed").await?;
+        }
+        self.waiting_since = None;
+        self.metrics.flush.record(started.elapsed().as_secs_f64(), &[]);
+        self.commit().await;
+        Ok(())
+    }
+
+    /// Commits what is durable. A failed commit is no harm: the records come again and change nothing.
+    async fn commit(&mut self) {
+        let Some(position) = self.position else { return };
+        let (consumer, topic, partition) = (self.consumer.clone(), self.topic.clone(), self.partition);
+        let commit = tokio::task::spawn_blocking(move || {
+            let mut offsets = TopicPartitionList::with_capacity(1);
+            offsets.add_partition_offset(&topic, partition, Offset::Offset(position))?;
+            consumer.commit(&offsets, CommitMode::Sync)
+        });
+        match commit.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, partition, "the offset was not committed"),
+            Err(error) => tracing::warn!(%error, partition, "the offset was not committed"),
+        }
+    }
+
+    async fn wait(&self, backoff: &mut Backoff, error: &Retry, what: &str) -> Result<(), Abandoned> {
+        let pause = backoff.next();
+        tracing::warn!(%error, partition = self.partition, again_in_ms = pause.as_millis(), "{what}");
+        tokio::select! {
+            () = tokio::time::sleep(pause) => Ok(()),
+            () = self.abandon.cancelled() => {
+                tracing::warn!(partition = self.partition, "the partition was given up before its work was durable; its records come again");
+                Err(Abandoned)
+            }
+        }
+    }
+}
+
+/// Doubling pauses from 100 ms to 10 s.
+struct Backoff(Duration);
+
+impl Backoff {
+    fn new() -> Self {
+        Self(Duration::from_millis(100))
+    }
+
+    fn next(&mut self) -> Duration {
+        let pause = self.0;
+        self.0 = (pause * 2).min(Duration::from_secs(10));
+        pause
+    }
+}

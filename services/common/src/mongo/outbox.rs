@@ -1,0 +1,193 @@
+//! The outbox: a fact and the message that tells it are written in one transaction; a relay publishes from there, in
+//! order, at least once.
+//!
+//! One relay per service runs at a time, by a [`Lease`](super::Lease): two could hand a stale record to a compacted
+//! topic after its successor. Rows are numbered by the database's own clock and counter (`ObjectId`) only within one
+//! process, so the order is by `sequence`, a number that is taken from a counter in the same transaction: two
+//! transactions of one service conflict on it and so cannot commit out of order.
+
+use std::time::Duration;
+
+use bson::{Binary, doc, spec::BinarySubtype};
+use futures::TryStreamExt;
+use mongodb::error::Error;
+use mongodb::options::ReturnDocument;
+use mongodb::{ClientSession, Collection, Database};
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use super::Lease;
+use crate::error::{Fatal, Retry};
+use crate::kafka::{Event, Outgoing, Publisher, Ticket};
+
+/// A message to be published.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Row {
+    /// Full topic name.
+    pub topic: String,
+    /// The record's key.
+    pub key: String,
+    /// The encoded value.
+    #[serde(with = "bytes")]
+    pub value: Vec<u8>,
+    /// `ce_id`.
+    pub event_id: String,
+    /// `ce_source`.
+    pub source: String,
+    /// `ce_type`.
+    pub kind: String,
+    /// `ce_time`, seconds since the epoch.
+    pub time: i64,
+    /// The trace it belongs to.
+    pub traceparent: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Stored {
+    #[serde(rename = "_id")]
+    sequence: i64,
+    #[serde(flatten)]
+    row: Row,
+}
+
+mod bytes {
+    use super::{Binary, BinarySubtype};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        Binary { subtype: BinarySubtype::Generic, bytes: bytes.to_vec() }.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        Binary::deserialize(deserializer).map(|binary| binary.bytes)
+    }
+}
+
+/// The outbox of one service.
+#[derive(Clone)]
+pub struct Outbox {
+    database: Database,
+    rows: Collection<bson::Document>,
+    counters: Collection<bson::Document>,
+    service: &'static str,
+}
+
+/// Rows of one round.
+const ROUND: i64 = 1_000;
+const TERM: Duration = Duration::from_secs(15);
+const PAUSE: Duration = Duration::from_millis(100);
+
+impl Outbox {
+    /// The outbox of `service`, in its collection `outbox_<service>`, made if it is not there: a transaction cannot.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn open(database: &Database, service: &'static str) -> Result<Self, Error> {
+        let name = format!("outbox_{}", service.replace('-', "_"));
+        let outbox = Self {
+            database: database.clone(),
+            rows: database.collection(&name),
+            counters: database.collection("counters"),
+            service,
+        };
+        // An upsert outside a transaction makes the collection of counters; reading makes nothing.
+        let start = doc! { "$setOnInsert": { "value": 0_i64 } };
+        outbox.counters.update_one(doc! { "_id": &name }, start).upsert(true).await?;
+        if !database.list_collection_names().filter(doc! { "name": &name }).await?.contains(&name) {
+            match database.create_collection(&name).await {
+                // Another instance was faster.
+                Err(error) if error.to_string().contains("NamespaceExists") => {}
+                other => other?,
+            }
+        }
+        Ok(outbox)
+    }
+
+    /// Writes `rows` in the transaction of `session`.
+    ///
+    /// # Errors
+    /// The transaction cannot go on.
+    pub async fn put(&self, session: &mut ClientSession, rows: &[Row]) -> Result<(), Error> {
+        let Ok(many) = i64::try_from(rows.len()) else {
+            return Err(Error::custom("more rows than a transaction can hold"));
+        };
+        if many == 0 {
+            return Ok(());
+        }
+        let counter = self
+            .counters
+            .find_one_and_update(doc! { "_id": self.rows.name() }, doc! { "$inc": { "value": many } })
+            .return_document(ReturnDocument::After)
+            .session(&mut *session)
+            .await?
+            .ok_or_else(|| Error::custom("the outbox has no counter"))?;
+        let last = counter.get_i64("value").map_err(Error::custom)?;
+        let documents = rows
+            .iter()
+            .zip(last - many + 1..)
+            .map(|(row, sequence)| {
+                let mut document = bson::serialize_to_document(row)?;
+                document.insert("_id", sequence);
+                Ok(document)
+            })
+            .collect::<Result<Vec<_>, Error>>()?;
+        self.rows.insert_many(documents).session(session).await.map(|_| ())
+    }
+
+    /// Publishes what is in the outbox for as long as the service runs.
+    ///
+    /// # Errors
+    /// The broker refuses a record for good.
+    pub async fn relay(
+        self,
+        publisher: Publisher,
+        instance: String,
+        stop: CancellationToken,
+    ) -> Result<(), Fatal> {
+        let lease = Lease::new(&self.database, &format!("outbox-{}", self.service), &instance, TERM);
+        while !stop.is_cancelled() {
+            let pause = match self.round(&lease, &publisher).await {
+                Ok(true) => Duration::ZERO,
+                Ok(false) => PAUSE,
+                Err(error) => {
+                    tracing::warn!(%error, "the outbox waits");
+                    Duration::from_secs(1)
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+        if let Err(error) = lease.release().await {
+            tracing::debug!(%error, "the relay's lease runs out by itself");
+        }
+        Ok(())
+    }
+
+    /// One round: true if it found something.
+    async fn round(&self, lease: &Lease, publisher: &Publisher) -> Result<bool, Retry> {
+        if !lease.hold().await? {
+            return Ok(false);
+        }
+        let rows = self.rows.clone_with_type::<Stored>();
+        let rows: Vec<Stored> =
+            rows.find(doc! {}).sort(doc! { "_id": 1 }).limit(ROUND).await?.try_collect().await?;
+        let Some(last) = rows.last().map(|stored| stored.sequence) else { return Ok(false) };
+        let ticket = Ticket::default();
+        for Stored { row, .. } in &rows {
+            let event = Event {
+                id: &row.event_id,
+                source: &row.source,
+                kind: &row.kind,
+                time: row.time,
+                traceparent: row.traceparent.as_deref(),
+            };
+            let outgoing = Outgoing { topic: &row.topic, key: row.key.as_bytes(), value: &row.value, event };
+            publisher.send(&ticket, outgoing).await?;
+        }
+        ticket.delivered().await?;
+        self.rows.delete_many(doc! { "_id": { "$lte": last } }).await?;
+        Ok(true)
+    }
+}

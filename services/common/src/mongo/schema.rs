@@ -1,0 +1,190 @@
+//! The collections of the data model, their owners and their indexes: the one table that services and the operator's
+//! tool create them from.
+
+use bson::Document;
+use mongodb::error::Error;
+use mongodb::options::IndexOptions;
+use mongodb::{Database, IndexModel};
+
+/// A collection and who alone reads and writes it.
+pub struct Collection {
+    /// Its name.
+    pub name: &'static str,
+    /// The owning service.
+    pub owner: &'static str,
+    /// Its indexes besides `_id`.
+    pub indexes: &'static [Index],
+}
+
+/// An index: fields with 1 (rising) or -1 (falling).
+pub struct Index {
+    /// The fields in order.
+    pub fields: &'static [(&'static str, i32)],
+    /// Whether no two documents may have the same key.
+    pub unique: bool,
+    /// Documents go so long after the time in the (single) field, if set.
+    pub expires: bool,
+}
+
+const fn unique(fields: &'static [(&'static str, i32)]) -> Index {
+    Index { fields, unique: true, expires: false }
+}
+
+const fn index(fields: &'static [(&'static str, i32)]) -> Index {
+    Index { fields, unique: false, expires: false }
+}
+
+const fn expiring(fields: &'static [(&'static str, i32)]) -> Index {
+    Index { fields, unique: false, expires: true }
+}
+
+const ID: Index = unique(&[("id", 1)]);
+
+/// The sixteen collections of the data model, then those that a capability needs besides; each of these is described
+/// in its owner's README.
+pub const COLLECTIONS: &[Collection] = &[
+    Collection {
+        name: "users",
+        owner: "api-gateway",
+        indexes: &[unique(&[("email", 1)]), ID, index(&[("role", 1)])],
+    },
+    Collection { name: "properties", owner: "ingest", indexes: &[ID, index(&[("customer_id", 1)])] },
+    Collection {
+        name: "devices",
+        owner: "ingest",
+        indexes: &[ID, unique(&[("device_id", 1)]), index(&[("customer_id", 1)]), index(&[("property_id", 1)])],
+    },
+    Collection {
+        name: "water_usage",
+        owner: "usage-aggregator",
+        indexes: &[
+            ID,
+            index(&[("customer_id", 1), ("date", -1)]),
+            index(&[("device_id", 1), ("date", -1)]),
+            index(&[("date", -1)]),
+        ],
+    },
+    Collection {
+        name: "work_orders",
+        owner: "ingest",
+        indexes: &[
+            ID,
+            index(&[("assigned_to", 1), ("status", 1)]),
+            index(&[("customer_id", 1)]),
+            index(&[("status", 1), ("scheduled_date", 1)]),
+        ],
+    },
+    Collection {
+        name: "meter_readings",
+        owner: "ingest",
+        indexes: &[ID, index(&[("device_id", 1), ("submitted_at", -1)]), index(&[("work_order_id", 1)])],
+    },
+    Collection {
+        name: "payment_transactions",
+        owner: "billing",
+        indexes: &[
+            ID,
+            unique(&[("reference_id", 1)]),
+            index(&[("customer_id", 1), ("created_at", -1)]),
+            index(&[("status", 1)]),
+        ],
+    },
+    Collection {
+        name: "vouchers",
+        owner: "voucher",
+        indexes: &[ID, unique(&[("code", 1)]), index(&[("status", 1), ("valid_until", 1)])],
+    },
+    Collection {
+        name: "voucher_usage",
+        owner: "voucher",
+        indexes: &[ID, index(&[("voucher_id", 1)]), index(&[("customer_id", 1), ("used_at", -1)])],
+    },
+    Collection {
+        name: "alerts",
+        owner: "notifier",
+        indexes: &[
+            ID,
+            index(&[("customer_id", 1), ("status", 1), ("created_at", -1)]),
+            index(&[("type", 1), ("created_at", -1)]),
+        ],
+    },
+    Collection { name: "alert_preferences", owner: "notifier", indexes: &[ID, unique(&[("customer_id", 1)])] },
+    Collection {
+        name: "leak_detection_events",
+        owner: "anomaly-detector",
+        indexes: &[
+            ID,
+            index(&[("customer_id", 1), ("detected_at", -1)]),
+            index(&[("device_id", 1), ("status", 1)]),
+        ],
+    },
+    Collection {
+        name: "device_tampering_events",
+        owner: "anomaly-detector",
+        indexes: &[
+            ID,
+            index(&[("customer_id", 1), ("detected_at", -1)]),
+            index(&[("device_id", 1), ("status", 1)]),
+        ],
+    },
+    Collection { name: "water_saving_tips", owner: "notifier", indexes: &[ID, index(&[("category", 1)])] },
+    Collection {
+        name: "budget_goals",
+        owner: "usage-aggregator",
+        indexes: &[ID, unique(&[("customer_id", 1)])],
+    },
+    Collection {
+        name: "notifications",
+        owner: "notifier",
+        indexes: &[ID, index(&[("user_id", 1), ("read", 1), ("created_at", -1)])],
+    },
+    Collection {
+        name: "refresh_tokens",
+        owner: "api-gateway",
+        indexes: &[index(&[("user_id", 1)]), expiring(&[("expires_at", 1)])],
+    },
+];
+
+/// Creates the collections of `owner` (of everyone if `None`) and their indexes where they are missing.
+///
+/// # Errors
+/// The database does not answer, or holds an index of the same name that is different.
+pub async fn ensure(database: &Database, owner: Option<&str>) -> Result<(), Error> {
+    for collection in COLLECTIONS.iter().filter(|c| owner.is_none_or(|owner| c.owner == owner)) {
+        let models = collection.indexes.iter().map(|index| {
+            let keys: Document = index.fields.iter().map(|(f, d)| ((*f).to_owned(), (*d).into())).collect();
+            let options = IndexOptions::builder()
+                .unique(index.unique.then_some(true))
+                .expire_after(index.expires.then_some(std::time::Duration::ZERO))
+                .build();
+            IndexModel::builder().keys(keys).options(options).build()
+        });
+        database.collection::<Document>(collection.name).create_indexes(models).await?;
+    }
+    Ok(())
+}
+
+/// Waits until [`ensure`] has succeeded, for the services' start.
+pub async fn ensure_eventually(database: &Database, owner: &str) {
+    while let Err(error) = ensure(database, Some(owner)).await {
+        tracing::warn!(%error, "indexes could not be created yet");
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_ids_indexed() {
+        let mut names: Vec<_> = COLLECTIONS.iter().map(|c| c.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), COLLECTIONS.len());
+        for collection in &COLLECTIONS[..16] {
+            let id = collection.indexes.iter().find(|i| i.fields == [("id", 1)]);
+            assert!(id.is_some_and(|i| i.unique), "{} needs its unique id", collection.name);
+        }
+    }
+}

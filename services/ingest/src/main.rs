@@ -1,0 +1,2 @@
+//! The ingest process.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The usage-aggregator process.
+fn main() {}

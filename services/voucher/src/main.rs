@@ -1,0 +1,10 @@
+//! The voucher process.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    indowater_common::lifecycle::main("voucher", voucher::ABOUT, voucher::start)
+}
