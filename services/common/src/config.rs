@@ -121,7 +121,9 @@ fn offender(command: &clap::Command, error: &clap::Error) -> Option<clap::Id> {
         return None;
     }
     let Some(ContextValue::String(shown)) = error.get(ContextKind::InvalidArg) else { return None };
-    command.get_arguments().find(|arg| arg.to_string() == *shown).map(|arg| arg.get_id().clone())
+    let mut built = command.clone();
+    built.build();
+    built.get_arguments().find(|arg| arg.to_string() == *shown).map(|arg| arg.get_id().clone())
 }
 
 fn sentence(error: &clap::Error) -> String {

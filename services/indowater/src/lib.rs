@@ -1,8 +1,8 @@
 //! The operator's tool of IndoWater: it runs the whole system on one machine and looks after one that runs.
 //!
-//! `indowater up` is the first command a newcomer types; the others fill, watch, check and measure a system, wherever it
-//! runs. The tool is a library behind a small `main`, because the test suites start the same broker and database through
-//! [`stack`] as `up` does.
+//! `indowater up` is the first command a newcomer types; the others fill, watch, check and measure a system,
+//! wherever it runs. The tool is a library behind a small `main`, because the test suites start the same
+//! broker and database through [`stack`] as `up` does.
 
 use std::process::ExitCode;
 
@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 
 // One line for each subcommand, in the order of `--help`; shared modules follow.
 
+pub mod stack;
 pub mod system;
 
 /// IndoWater, the prepaid smart-water platform: run it, fill it, watch it, check it, measure it.
@@ -21,13 +22,11 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
-}
+enum Command {}
 
 impl Cli {
     /// Runs the command that was asked for; its exit code tells whether what it checked holds.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        match self.command {
-        }
+        match self.command {}
     }
 }

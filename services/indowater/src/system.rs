@@ -1,8 +1,9 @@
 //! Where the running system is: the addresses that `up` writes and every other command reads.
 //!
-//! A person who started the system with `up` should never have to type an address. `up` leaves `system.json` in its data
-//! folder; [`Connect`] is what the other commands put into their arguments, and [`Connect::resolve`] turns it into a
-//! [`System`]: from the file, from flags and environment variables, or from the file with single addresses overridden.
+//! A person who started the system with `up` should never have to type an address. `up` leaves `system.json`
+//! in its data folder; [`Connect`] is what the other commands put into their arguments, and
+//! [`Connect::resolve`] turns it into a [`System`]: from the file, from flags and environment variables, or
+//! from the file with single addresses overridden.
 
 use std::fs;
 use std::io::{ErrorKind, Write as _};
@@ -59,26 +60,31 @@ impl System {
         match Self::find(data_dir)? {
             Some(system) => Ok(system),
             None => bail!(
-                "no system runs in the data folder {}: start one with `indowater up --data-dir {0}`, name the data folder \
-                 of one that runs with --data-dir, or name a broker and a database with --kafka and --mongodb",
+                "no system runs in the data folder {}: start one with `indowater up --data-dir {0}`, name \
+                 the data folder of one that runs with --data-dir, or name a broker and a database with \
+                 --kafka and --mongodb",
                 data_dir.display()
             ),
         }
     }
 
-    /// Writes the addresses for [`System::load`], whole or not at all, readable by the owner only: a connection string may hold a
-    /// password.
+    /// Writes the addresses for [`System::load`], whole or not at all, readable by the owner only: a
+    /// connection string may hold a password.
     pub fn save(&self, data_dir: &Path) -> Result<()> {
         let write = || -> Result<()> {
             let mut file = tempfile::NamedTempFile::new_in(data_dir)?;
-            file.as_file().set_permissions(fs::Permissions::from_mode(0o600))?;
+            file.as_file()
+                .set_permissions(fs::Permissions::from_mode(0o600))?;
             serde_json::to_writer_pretty(&mut file, self)?;
             file.write_all(b"\n")?;
             file.persist(data_dir.join(FILE))?;
             Ok(())
         };
         write().with_context(|| {
-            format!("cannot write {}: check the folder's owner and free space", data_dir.join(FILE).display())
+            format!(
+                "cannot write {}: check the folder's owner and free space",
+                data_dir.join(FILE).display()
+            )
         })
     }
 
@@ -99,11 +105,15 @@ impl System {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => {
-                return Err(error).with_context(|| format!("cannot read {}: check who owns it", path.display()));
+                return Err(error)
+                    .with_context(|| format!("cannot read {}: check who owns it", path.display()));
             }
         };
         serde_json::from_slice(&text).map(Some).with_context(|| {
-            format!("{} is not what `up` writes: stop `up` if it runs, remove the file, start `up` again", path.display())
+            format!(
+                "{} is not what `up` writes: stop `up` if it runs, remove the file, start `up` again",
+                path.display()
+            )
         })
     }
 }
@@ -130,8 +140,8 @@ pub struct Connect {
 }
 
 impl Connect {
-    /// The system that was meant: a broker and a database named by flags stand alone; with one or none named, the rest comes
-    /// from the data folder.
+    /// The system that was meant: a broker and a database named by flags stand alone; with one or none named,
+    /// the rest comes from the data folder.
     pub fn resolve(&self) -> Result<System> {
         let mut system = match (&self.kafka, &self.mongodb) {
             (Some(kafka), Some(mongodb)) => System {
@@ -179,7 +189,13 @@ mod tests {
     }
 
     fn connect(data_dir: &Path) -> Connect {
-        Connect { data_dir: data_dir.to_owned(), kafka: None, mongodb: None, database: None, topic_prefix: None }
+        Connect {
+            data_dir: data_dir.to_owned(),
+            kafka: None,
+            mongodb: None,
+            database: None,
+            topic_prefix: None,
+        }
     }
 
     #[test]
@@ -187,7 +203,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         system().save(folder.path()).unwrap();
         assert_eq!(connect(folder.path()).resolve().unwrap(), system());
-        let mode = fs::metadata(folder.path().join(FILE)).unwrap().permissions().mode();
+        let mode = fs::metadata(folder.path().join(FILE))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
         System::forget(folder.path()).unwrap();
         System::forget(folder.path()).unwrap();
@@ -198,8 +217,17 @@ mod tests {
     fn a_flag_overrides_one_address_of_the_file() {
         let folder = tempfile::tempdir().unwrap();
         system().save(folder.path()).unwrap();
-        let flags = Connect { kafka: Some("kafka:9092".to_owned()), ..connect(folder.path()) };
-        assert_eq!(flags.resolve().unwrap(), System { kafka: "kafka:9092".to_owned(), ..system() });
+        let flags = Connect {
+            kafka: Some("kafka:9092".to_owned()),
+            ..connect(folder.path())
+        };
+        assert_eq!(
+            flags.resolve().unwrap(),
+            System {
+                kafka: "kafka:9092".to_owned(),
+                ..system()
+            }
+        );
     }
 
     #[test]
@@ -211,13 +239,25 @@ mod tests {
             ..connect(Path::new("/nonexistent"))
         };
         let system = flags.resolve().unwrap();
-        assert_eq!((system.kafka.as_str(), system.database.as_str()), ("kafka:9092", "two_db"));
-        assert_eq!((system.topic_prefix.as_str(), system.api_url), (DEFAULT_TOPIC_PREFIX, None));
+        assert_eq!(
+            (system.kafka.as_str(), system.database.as_str()),
+            ("kafka:9092", "two_db")
+        );
+        assert_eq!(
+            (system.topic_prefix.as_str(), system.api_url),
+            (DEFAULT_TOPIC_PREFIX, None)
+        );
     }
 
     #[test]
     fn a_missing_system_is_told_with_what_to_do() {
-        let error = connect(Path::new("/nonexistent")).resolve().unwrap_err().to_string();
-        assert!(error.contains("indowater up") && error.contains("--kafka"), "{error}");
+        let error = connect(Path::new("/nonexistent"))
+            .resolve()
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("indowater up") && error.contains("--kafka"),
+            "{error}"
+        );
     }
 }

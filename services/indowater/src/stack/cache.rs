@@ -1,8 +1,10 @@
-//! The folder of the user in which downloads are kept: fetched once, checked at every start, whole or not there.
+//! The folder of the user in which downloads are kept: fetched once, checked at every start, whole or not
+//! there.
 //!
-//! A download goes to a temporary sibling and is renamed only when every file has the SHA-256 that this repository states,
-//! so an interrupted one leaves nothing behind that could be mistaken for a whole one, and nothing runs that was not
-//! meant. What was damaged since is fetched again. A file lock lets processes that start at once fetch it once.
+//! A download goes to a temporary sibling and is renamed only when every file has the SHA-256 that this
+//! repository states, so an interrupted one leaves nothing behind that could be mistaken for a whole one, and
+//! nothing runs that was not meant. What was damaged since is fetched again. A file lock lets processes that
+//! start at once fetch it once.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -45,7 +47,9 @@ impl Cache {
     /// The user's: `$XDG_CACHE_HOME/indowater`, or `~/.cache/indowater`.
     pub fn of_user() -> Result<Self> {
         let home = || env::home_dir().map(|home| home.join(".cache"));
-        let caches = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let caches = env::var_os("XDG_CACHE_HOME")
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute());
         let root = caches
             .or_else(home)
             .context("there is no home folder to keep downloads in: set XDG_CACHE_HOME to a folder")?;
@@ -57,42 +61,55 @@ impl Cache {
         Self { root }
     }
 
-    /// Whether the artifact is there, every file as it should be.
-    pub(super) async fn holds(&self, artifact: &Artifact) -> Result<bool> {
+    /// The artifact's folder, if it is there with every file as it should be.
+    pub(super) async fn find(&self, artifact: &Artifact) -> Result<Option<PathBuf>> {
         let (folder, files) = (self.root.join(artifact.folder), artifact.files.clone());
-        Ok(spawn_blocking(move || check(&folder, &files).is_ok()).await?)
+        Ok(spawn_blocking(move || check(&folder, &files).is_ok().then_some(folder)).await?)
     }
 
-    /// The artifact's folder, after `download` has put its files into the folder that it is given, if that was needed.
-    pub(super) async fn obtain(
+    /// The artifact's folder, after `download` has put the files into the folder that it is given; unless
+    /// another process was quicker.
+    pub(super) async fn fetch(
         &self,
         artifact: &Artifact,
         progress: &Progress,
         download: impl AsyncFnOnce(&Path) -> Result<()>,
     ) -> Result<PathBuf> {
         let folder = self.root.join(artifact.folder);
-        if self.holds(artifact).await? {
-            return Ok(folder);
-        }
-        let unusable = || format!("cannot keep downloads in {}: set XDG_CACHE_HOME to a folder", self.root.display());
+        let unusable = || {
+            format!(
+                "cannot keep downloads in {}: set XDG_CACHE_HOME to a folder",
+                self.root.display()
+            )
+        };
         fs::create_dir_all(&self.root).with_context(unusable)?;
-        check_space(&self.root, NEEDED_MEGABYTES, "set XDG_CACHE_HOME to a folder on another disk")?;
+        check_space(
+            &self.root,
+            NEEDED_MEGABYTES,
+            "set XDG_CACHE_HOME to a folder on another disk",
+        )?;
         let lock = File::create(folder.with_added_extension("lock")).with_context(unusable)?;
         let what = format!("fetching {} ({} MB, once)", artifact.name, artifact.megabytes);
         let fetch = async {
             wait_for(&lock).await.with_context(unusable)?;
-            if self.holds(artifact).await? {
-                return Ok(());
+            if let Some(folder) = self.find(artifact).await? {
+                return Ok(folder);
             }
-            let fresh = tempfile::Builder::new().prefix(artifact.folder).tempdir_in(&self.root).with_context(unusable)?;
+            let fresh = tempfile::Builder::new()
+                .prefix(artifact.folder)
+                .tempdir_in(&self.root)
+                .with_context(unusable)?;
             download(fresh.path()).await?;
             check(fresh.path(), &artifact.files).with_context(|| {
-                format!("{} was downloaded, but is not what it should be: try again, it was not kept", artifact.name)
+                format!(
+                    "{} was downloaded, but is not what it should be: try again, it was not kept",
+                    artifact.name
+                )
             })?;
-            replace(&folder, fresh).with_context(unusable)
+            replace(&folder, fresh).with_context(unusable)?;
+            Ok(folder)
         };
-        progress.during(what, fetch).await?;
-        Ok(folder)
+        progress.during(what, fetch).await
     }
 }
 
@@ -126,7 +143,9 @@ fn check(folder: &Path, files: &BTreeMap<String, String>) -> Result<()> {
         let name = entry.file_name().to_string_lossy().into_owned();
         match expected.remove(&name) {
             None => bail!("{name} does not belong to it"),
-            Some(digest) if digest != sha256(&entry.path())? => bail!("{name} has another SHA-256 than {digest}"),
+            Some(digest) if digest != sha256(&entry.path())? => {
+                bail!("{name} has another SHA-256 than {digest}")
+            }
             Some(_) => {}
         }
     }
@@ -159,16 +178,24 @@ mod tests {
 
     fn artifact(digest: &str) -> Artifact {
         let files = [("drop".to_owned(), digest.to_owned())].into();
-        Artifact { name: "Water", folder: "water", megabytes: 1, files }
+        Artifact {
+            name: "Water",
+            folder: "water",
+            megabytes: 1,
+            files,
+        }
     }
 
     async fn obtain(cache: &Cache, artifact: &Artifact, downloads: &AtomicU32) -> Result<PathBuf> {
+        if let Some(folder) = cache.find(artifact).await? {
+            return Ok(folder);
+        }
         let download = async |folder: &Path| {
             downloads.fetch_add(1, Ordering::Relaxed);
             sleep(Duration::from_millis(20)).await;
             Ok(fs::write(folder.join("drop"), "water")?)
         };
-        cache.obtain(artifact, &Progress::silent(), download).await
+        cache.fetch(artifact, &Progress::silent(), download).await
     }
 
     #[tokio::test]
@@ -201,9 +228,17 @@ mod tests {
     async fn a_download_with_another_digest_is_not_kept() {
         let root = tempfile::tempdir().unwrap();
         let cache = Cache::at(root.path().to_owned());
-        let error = obtain(&cache, &artifact(&"0".repeat(64)), &AtomicU32::new(0)).await.unwrap_err();
-        assert!(format!("{error:#}").contains("drop has another SHA-256"), "{error:#}");
-        let left: Vec<_> = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let error = obtain(&cache, &artifact(&"0".repeat(64)), &AtomicU32::new(0))
+            .await
+            .unwrap_err();
+        assert!(
+            format!("{error:#}").contains("drop has another SHA-256"),
+            "{error:#}"
+        );
+        let left: Vec<_> = fs::read_dir(root.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         assert_eq!(left, ["water.lock"]);
     }
 }

@@ -1,8 +1,8 @@
 //! The folder in which one local system keeps everything: data, logs, pids, addresses.
 //!
-//! One process at a time owns it, by a lock that the kernel drops when the process ends, however it ends; the lock file
-//! names the owner. What a crashed owner left running is stopped before the folder is used again, because a broker and a
-//! database must never be started twice on the same data.
+//! One process at a time owns it, by a lock that the kernel drops when the process ends, however it ends; the
+//! lock file names the owner. What a crashed owner left running is stopped before the folder is used again,
+//! because a broker and a database must never be started twice on the same data.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write as _};
@@ -33,7 +33,10 @@ impl DataFolder {
     /// Creates the folder if need be, takes its lock, and stops what a crashed run left running in it.
     pub async fn open(root: &Path) -> Result<Self> {
         let unusable = || {
-            format!("cannot use the data folder {}: name one that you may write to, with --data-dir", root.display())
+            format!(
+                "cannot use the data folder {}: name one that you may write to, with --data-dir",
+                root.display()
+            )
         };
         for part in [LOGS, PIDS] {
             fs::create_dir_all(root.join(part)).with_context(unusable)?;
@@ -69,7 +72,11 @@ impl DataFolder {
     pub fn reset(&self) -> Result<()> {
         for name in STATE {
             let path = self.root.join(name);
-            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            let removed = if path.is_dir() {
+                fs::remove_dir_all(&path)
+            } else {
+                fs::remove_file(&path)
+            };
             match removed {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
                     return Err(error)
@@ -78,28 +85,41 @@ impl DataFolder {
                 _ => {}
             }
         }
-        fs::create_dir_all(self.root.join(LOGS))
-            .with_context(|| format!("cannot create {}: check its owner", self.root.join(LOGS).display()))
+        fs::create_dir_all(self.root.join(LOGS)).with_context(|| {
+            format!(
+                "cannot create {}: check its owner",
+                self.root.join(LOGS).display()
+            )
+        })
     }
 
     /// Stops every process that is still recorded here, and waits until all are gone.
     pub async fn stop_leftovers(&self) -> Result<()> {
-        try_join_all(self.pid_files()?.iter().map(|file| pid_file::stop(file))).await.map(drop)
+        try_join_all(self.pid_files()?.iter().map(|file| pid_file::stop(file)))
+            .await
+            .map(drop)
     }
 
     /// Kills every process that is recorded here, for those who cannot wait.
     pub fn kill_all(&self) -> Result<()> {
-        self.pid_files()?.iter().try_for_each(|file| pid_file::signal(file, Signal::KILL))
+        self.pid_files()?
+            .iter()
+            .try_for_each(|file| pid_file::signal(file, Signal::KILL))
     }
 
     /// Refuses a disk that would be full before the system is up.
     pub fn check_space(&self) -> Result<()> {
-        check_space(&self.root, NEEDED_MEGABYTES, "choose a folder on another disk with --data-dir")
+        check_space(
+            &self.root,
+            NEEDED_MEGABYTES,
+            "choose a folder on another disk with --data-dir",
+        )
     }
 
     fn pid_files(&self) -> Result<Vec<PathBuf>> {
         let folder = self.root.join(PIDS);
-        let files = fs::read_dir(&folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+        let files =
+            fs::read_dir(&folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
         files.with_context(|| format!("cannot read {}: check its owner", folder.display()))
     }
 }
@@ -111,7 +131,7 @@ pub(super) fn check_space(folder: &Path, needed: u64, remedy: &str) -> Result<()
     let free = (disk.f_bavail * disk.f_frsize) >> 20;
     if free < needed {
         bail!(
-            "the disk that holds {} has {free} MB free and {needed} MB are needed: free some space, or {remedy}",
+            "the disk that holds {} has {free} MB free and {needed} MB are needed: free some, or {remedy}",
             folder.display()
         );
     }
@@ -133,14 +153,16 @@ fn lock(root: &Path) -> Result<File> {
             let owner = fs::read_to_string(&path).unwrap_or_default();
             let owner = owner.trim();
             bail!(
-                "process {owner} runs in the data folder {} already: stop it (Ctrl-C in its terminal, or `kill {owner}`), or \
-                 run a second system beside it with another --data-dir",
+                "process {owner} runs in the data folder {} already: stop it (Ctrl-C in its terminal, or \
+                 `kill {owner}`), or run a second system beside it with another --data-dir",
                 root.display()
             );
         }
         Err(TryLockError::Error(error)) => return Err(error).with_context(unusable),
     }
-    file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).with_context(unusable)?;
+    file.set_len(0)
+        .and_then(|()| writeln!(file, "{}", std::process::id()))
+        .with_context(unusable)?;
     Ok(file)
 }
 
@@ -153,7 +175,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let held = DataFolder::open(folder.path()).await.unwrap();
         let error = DataFolder::open(folder.path()).await.unwrap_err().to_string();
-        assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
+        assert!(
+            error.contains(&format!("process {}", std::process::id())),
+            "{error}"
+        );
         assert!(error.contains("--data-dir"), "{error}");
         drop(held);
         DataFolder::open(folder.path()).await.unwrap();
@@ -174,7 +199,12 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_told_with_both_numbers() {
-        let error = check_space(Path::new("/"), u64::MAX >> 21, "look elsewhere").unwrap_err().to_string();
-        assert!(error.contains("MB free") && error.contains("look elsewhere"), "{error}");
+        let error = check_space(Path::new("/"), u64::MAX >> 21, "look elsewhere")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("MB free") && error.contains("look elsewhere"),
+            "{error}"
+        );
     }
 }

@@ -1,25 +1,27 @@
 //! One Apache Kafka node (KRaft: broker and controller in one process) on the loopback address.
 //!
-//! The controller quorum is static (`controller.quorum.voters`), so the node's data remembers no address and the next run
-//! may listen elsewhere. Topics are never created by a typing error: only `init` creates them.
+//! The controller quorum is static (`controller.quorum.voters`), so the node's data remembers no address and
+//! the next run may listen elsewhere. Topics are never created by a typing error: only `init` creates them.
 
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::KafkaResult;
 use tokio::process::Command;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::diagnosis;
 use super::folder::DataFolder;
 use super::ports::Port;
 use super::process::{Launch, Process};
+use super::progress::Progress;
+use super::software::Software;
 
 /// The largest message that a topic takes.
 pub const MAX_MESSAGE_BYTES: u32 = 2 << 20;
@@ -27,6 +29,37 @@ pub const MAX_MESSAGE_BYTES: u32 = 2 << 20;
 const NAME: &str = "kafka";
 /// An id in the form that Kafka's own tools give; nothing else runs under it.
 const CLUSTER_ID: &str = "IndoWaterLocalStack00A";
+/// One node keeps one copy of everything, and its internal topics need no width. Groups form at once instead
+/// of waiting for more members; smaller segments let retention free the disk sooner.
+const SETTINGS: &str = "\
+auto.create.topics.enable=false
+default.replication.factor=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=4
+group.initial.rebalance.delay.ms=0
+log.segment.bytes=134217728
+log.retention.hours=168
+log.cleaner.dedupe.buffer.size=33554432
+";
+
+/// To stdout, which goes to the log file; without the hundreds of settings that it repeats at every start.
+const LOGGING: &str = "\
+rootLogger.level = info
+rootLogger.appenderRef.out.ref = out
+appender.out.type = Console
+appender.out.name = out
+appender.out.layout.type = PatternLayout
+appender.out.layout.pattern = %d{ISO8601} %-5p %c{1}: %m%n
+logger.settings.name = org.apache.kafka.common.config.AbstractConfig
+logger.settings.level = warn
+";
+
 const START_WITHIN: Duration = Duration::from_secs(90);
 const STOP_WITHIN: Duration = Duration::from_secs(30);
 
@@ -41,7 +74,10 @@ pub struct KafkaOptions {
 
 impl Default for KafkaOptions {
     fn default() -> Self {
-        Self { port: None, heap_megabytes: 512 }
+        Self {
+            port: None,
+            heap_megabytes: 512,
+        }
     }
 }
 
@@ -49,13 +85,27 @@ impl Default for KafkaOptions {
 #[derive(Debug)]
 pub struct Kafka {
     process: Process,
-    port: Port,
-    _controller: Port,
+    bootstrap: String,
 }
 
 impl Kafka {
-    /// Starts it from the folder of its jars, on the data folder's part `kafka`, and waits until it answers.
-    pub async fn start(jars: &Path, folder: &DataFolder, options: &KafkaOptions) -> Result<Self> {
+    /// Starts it on the data folder's part `kafka` and waits until it answers.
+    pub async fn start(
+        software: &Software,
+        folder: &DataFolder,
+        options: &KafkaOptions,
+        progress: &Progress,
+    ) -> Result<Self> {
+        progress
+            .during(
+                "starting Kafka",
+                Self::start_from(software.jars()?, folder, options),
+            )
+            .await
+    }
+
+    async fn start_from(jars: &Path, folder: &DataFolder, options: &KafkaOptions) -> Result<Self> {
+        folder.check_space()?;
         let home = folder.part(NAME);
         fs::create_dir_all(&home)
             .with_context(|| format!("cannot create {}: check the folder's owner", home.display()))?;
@@ -64,6 +114,7 @@ impl Kafka {
             None => Port::remembered(&home.join("port"))?,
         };
         let controller = Port::any()?;
+        let bootstrap = format!("127.0.0.1:{}", port.number());
         let node = Node { jars, home };
         node.configure(port.number(), controller.number())?;
         node.format_once().await?;
@@ -74,21 +125,27 @@ impl Kafka {
             env: Vec::new(),
             log: folder.log(NAME),
             pid_file: folder.pid_file(NAME),
+            ports: vec![port, controller],
             grace: STOP_WITHIN,
         })?;
-        let kafka = Self { process, port, _controller: controller };
+        let kafka = Self { process, bootstrap };
         kafka.answers().await?;
         Ok(kafka)
     }
 
     /// The bootstrap servers for its clients.
-    pub fn bootstrap(&self) -> String {
-        format!("127.0.0.1:{}", self.port.number())
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
     }
 
     /// Its process, to watch or to signal.
     pub fn process(&self) -> &Process {
         &self.process
+    }
+
+    /// Its process, to keep it running from here on.
+    pub fn into_process(self) -> Process {
+        self.process
     }
 
     /// Stops it in good order.
@@ -108,21 +165,119 @@ impl Kafka {
         self.answers().await
     }
 
-    /// Waits until a client is told of a broker that takes requests.
+    /// Waits until it tells a client of a broker that takes requests.
     async fn answers(&self) -> Result<()> {
         let client: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", self.bootstrap())
+            .set("bootstrap.servers", &self.bootstrap)
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "200")
             .create()
             .context("cannot create a Kafka client")?;
-        let asking = spawn_blocking(move || while !has_broker(&client).unwrap_or(false) {});
+        let client = Arc::new(client);
+        let asking = async {
+            while !has_broker(Arc::clone(&client)).await {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
         tokio::select! {
             status = self.process.ended() => Err(diagnosis::ended_early(&self.process, status)),
-            answered = timeout(START_WITHIN, asking) => match answered {
-                Ok(joined) => joined.context("the wait for the broker was cut short"),
-                Err(_) => Err(diagnosis::silent(&self.process)),
-            },
+            answered = timeout(START_WITHIN, asking) => answered.map_err(|_| diagnosis::silent(&self.process)),
         }
+    }
+}
+
+/// Asks for no longer than a moment, so that an interrupted start ends at once.
+async fn has_broker(client: Arc<BaseConsumer>) -> bool {
+    let ask = move || client.fetch_metadata(None, Duration::from_millis(500));
+    matches!(spawn_blocking(ask).await, Ok(Ok(metadata)) if !metadata.brokers().is_empty())
+}
+
+/// What the Java side needs: its jars, its configuration, its storage.
+struct Node<'a> {
+    jars: &'a Path,
+    home: PathBuf,
+}
+
+impl Node<'_> {
+    fn configure(&self, port: u16, controller: u16) -> Result<()> {
+        let data = self.home.join("data");
+        let properties = format!(
+            "process.roles=broker,controller\n\
+             node.id=1\n\
+             controller.quorum.voters=1@127.0.0.1:{controller}\n\
+             controller.listener.names=CONTROLLER\n\
+             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+             log.dirs={}\n\
+             message.max.bytes={MAX_MESSAGE_BYTES}\n\
+             replica.fetch.max.bytes={MAX_MESSAGE_BYTES}\n{SETTINGS}",
+            data.display()
+        );
+        for (name, text) in [
+            ("server.properties", properties.as_str()),
+            ("log4j2.properties", LOGGING),
+        ] {
+            let path = self.home.join(name);
+            fs::write(&path, text).with_context(|| {
+                format!("cannot write {}: check its owner and free space", path.display())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Formats the storage unless that was done to its end before.
+    async fn format_once(&self) -> Result<()> {
+        let (data, done) = (self.home.join("data"), self.home.join("formatted"));
+        if done.exists() {
+            return Ok(());
+        }
+        if data.exists() {
+            fs::remove_dir_all(&data)
+                .with_context(|| format!("cannot delete {}: delete it by hand", data.display()))?;
+        }
+        let mut format = Command::new("java");
+        format
+            .arg("-XX:TieredStopAtLevel=1")
+            .args(self.java())
+            .args(["kafka.tools.StorageTool", "format"]);
+        format
+            .args(["--cluster-id", CLUSTER_ID, "--config"])
+            .arg(self.home.join("server.properties"));
+        let output = format
+            .kill_on_drop(true)
+            .output()
+            .await
+            .context("cannot run java to format Kafka's storage")?;
+        if !output.status.success() {
+            bail!(
+                "Kafka cannot format its storage in {}: {}",
+                data.display(),
+                String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).trim()
+            );
+        }
+        fs::write(&done, "").with_context(|| format!("cannot write {}: check its owner", done.display()))
+    }
+
+    /// The arguments that run it; pauses matter more than throughput here.
+    fn run(&self, heap_megabytes: u32) -> Vec<OsString> {
+        let mut args: Vec<OsString> = vec![format!("-Xmx{heap_megabytes}m").into()];
+        args.extend(
+            [
+                "-XX:+UseG1GC",
+                "-XX:MaxGCPauseMillis=20",
+                "-XX:+ExitOnOutOfMemoryError",
+            ]
+            .map(OsString::from),
+        );
+        args.extend(self.java());
+        args.extend(["kafka.Kafka".into(), self.home.join("server.properties").into()]);
+        args
+    }
+
+    fn java(&self) -> [OsString; 3] {
+        let mut logging = OsString::from("-Dlog4j2.configurationFile=");
+        logging.push(self.home.join("log4j2.properties"));
+        [logging, "-cp".into(), self.jars.join("*").into()]
     }
 }

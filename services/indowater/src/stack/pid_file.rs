@@ -1,8 +1,8 @@
 //! Pid files that name a process and not just a number.
 //!
-//! A pid is reused once its process is gone, so a file that holds only a pid may point at a stranger after a crash. Ours
-//! hold the pid and the moment the kernel started it, which together belong to one process for as long as the machine is
-//! up.
+//! A pid is reused once its process is gone, so a file that holds only a pid may point at a stranger after a
+//! crash. Ours hold the pid and the moment the kernel started it, which together belong to one process for as
+//! long as the machine is up.
 
 use std::fs;
 use std::path::Path;
@@ -28,7 +28,8 @@ pub(super) fn find(path: &Path) -> Option<Pid> {
     let text = fs::read_to_string(path).ok()?;
     let (pid, started) = text.trim().split_once(' ')?;
     let pid = Pid::from_raw(pid.parse().ok()?)?;
-    (start_time(pid)? == started.parse().ok()?).then_some(pid)
+    let started: u64 = started.parse().ok()?;
+    (start_time(pid)? == started).then_some(pid)
 }
 
 /// Asks the process that the file names to end, and kills it if it does not.
@@ -48,7 +49,9 @@ pub(super) fn signal(path: &Path, signal: Signal) -> Result<()> {
     let Some(pid) = find(path) else { return Ok(()) };
     match kill_process(pid, signal) {
         Err(error) if error != Errno::SRCH => Err(error).with_context(|| {
-            format!("cannot stop process {pid}, which an earlier run left behind: stop it with `sudo kill {pid}`")
+            format!(
+                "cannot stop process {pid}, which an earlier run left behind: stop it with `sudo kill {pid}`"
+            )
         }),
         _ => Ok(()),
     }
@@ -60,7 +63,8 @@ async fn gone(path: &Path) {
     }
 }
 
-/// When the kernel started the process, in ticks since boot; the fields after the command's name, which may hold anything.
+/// When the kernel started the process, in ticks since boot; the fields after the command's name, which may
+/// hold anything.
 fn start_time(pid: Pid) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, fields) = stat.rsplit_once(')')?;

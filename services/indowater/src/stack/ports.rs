@@ -1,9 +1,10 @@
 //! Free ports that stay free until they are used.
 //!
-//! Asking the kernel for "any port" and passing the number on loses races: another process may be given the same number
-//! before ours listens, or an outgoing connection may take it while a service restarts. So ports come from below the range
-//! that outgoing connections use, and each is claimed for as long as it is needed by a UDP socket of the same number,
-//! which costs nothing, disturbs no TCP listener, and vanishes with its process however that ends.
+//! Asking the kernel for "any port" and passing the number on loses races: another process may be given the
+//! same number before ours listens, or an outgoing connection may take it while a service restarts. So ports
+//! come from below the range that outgoing connections use, and each is claimed for as long as it is needed
+//! by a UDP socket of the same number, which costs nothing, disturbs no TCP listener, and vanishes with its
+//! process however that ends.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
@@ -28,16 +29,18 @@ impl Port {
     pub fn any() -> Result<Self> {
         (0..TRIES).find_map(|_| Self::claim(rand::rng().random_range(RANGE))).with_context(|| {
             format!(
-                "no free port on 127.0.0.1 between {} and {}: stop what is not needed (`ss -ltn` lists listeners)",
+                "no free port on 127.0.0.1 between {} and {}: stop what is not needed (`ss -ltn` lists it)",
                 RANGE.start, RANGE.end
             )
         })
     }
 
-    /// The one that was used last time, as the file says, or any other if that one is taken now; the file is brought up
-    /// to date.
+    /// The one that was used last time, as the file says, or any other if that one is taken now; the file is
+    /// brought up to date.
     pub fn remembered(file: &Path) -> Result<Self> {
-        let last = fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok());
+        let last = fs::read_to_string(file)
+            .ok()
+            .and_then(|text| text.trim().parse().ok());
         if let Some(port) = last.and_then(Self::claim) {
             return Ok(port);
         }
@@ -51,8 +54,8 @@ impl Port {
     pub fn exactly(number: u16, flag: &str) -> Result<Self> {
         Self::claim(number).with_context(|| {
             format!(
-                "port {number} on 127.0.0.1 is taken: stop what listens there (`ss -ltnp 'sport = :{number}'` shows it), \
-                 or choose another with {flag}"
+                "port {number} on 127.0.0.1 is taken: stop what listens there (`ss -ltnp 'sport = \
+                 :{number}'` shows it), or choose another with {flag}"
             )
         })
     }
@@ -65,7 +68,10 @@ impl Port {
     fn claim(number: u16) -> Option<Self> {
         let claim = UdpSocket::bind((Ipv4Addr::LOCALHOST, number)).ok()?;
         TcpListener::bind((Ipv4Addr::LOCALHOST, number)).ok()?;
-        Some(Self { number, _claim: claim })
+        Some(Self {
+            number,
+            _claim: claim,
+        })
     }
 }
 
@@ -87,7 +93,10 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let number = listener.local_addr().unwrap().port();
         let error = Port::exactly(number, "--api-port").unwrap_err().to_string();
-        assert!(error.contains(&number.to_string()) && error.contains("--api-port"), "{error}");
+        assert!(
+            error.contains(&number.to_string()) && error.contains("--api-port"),
+            "{error}"
+        );
     }
 
     #[test]

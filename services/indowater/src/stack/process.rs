@@ -1,9 +1,10 @@
 //! Child processes that are watched while they run and that do not outlive us.
 //!
-//! A broker that survives its owner holds ports, locks and memory that nobody remembers, so a child gets four ties: the
-//! kernel sends it SIGTERM when we die, however we die; its pid is on disk for the next run to find; it has a process
-//! group of its own, so that Ctrl-C in a terminal reaches only us and we stop things in order; and dropping a [`Process`]
-//! ends it. Everything a child prints goes to a log file, which is also where the reason of a failed start is found.
+//! A broker that survives its owner holds ports, locks and memory that nobody remembers, so a child gets four
+//! ties: the kernel sends it SIGTERM when we die, however we die; its pid is on disk for the next run to
+//! find; it has a process group of its own, so that Ctrl-C in a terminal reaches only us and we stop things
+//! in order; and dropping a [`Process`] ends it. Everything a child prints goes to a log file, which is also
+//! where the reason of a failed start is found.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -22,6 +23,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::pid_file;
+use super::ports::Port;
 
 /// A log larger than this is set aside as `<name>.log.1` when its process starts.
 const LOG_LIMIT: u64 = 50 << 20;
@@ -29,7 +31,7 @@ const LOG_LIMIT: u64 = 50 << 20;
 const LOG_TAIL: u64 = 16 << 10;
 
 /// How to start a process, as often as is needed.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Launch {
     /// What people call it.
     pub name: String,
@@ -43,6 +45,8 @@ pub struct Launch {
     pub log: PathBuf,
     /// Where its pid is kept while it runs.
     pub pid_file: PathBuf,
+    /// The ports that it listens on, kept for it while it may be started again.
+    pub ports: Vec<Port>,
     /// How long it may take to end after SIGTERM before it is killed.
     pub grace: Duration,
 }
@@ -73,7 +77,11 @@ impl Process {
     /// Starts it again, in the same way, after it ended.
     pub fn start_again(&mut self) -> Result<()> {
         if self.is_running() {
-            bail!("{} runs already (pid {}): stop it first", self.launch.name, self.pid());
+            bail!(
+                "{} runs already (pid {}): stop it first",
+                self.launch.name,
+                self.pid()
+            );
         }
         self.running = Running::start(&self.launch)?;
         Ok(())
@@ -102,7 +110,11 @@ impl Process {
     /// Waits until it ended.
     pub async fn ended(&self) -> ExitStatus {
         let mut ended = self.running.ended.clone();
-        let status = ended.wait_for(Option::is_some).await.ok().and_then(|status| *status);
+        let status = ended
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|status| *status);
         status.unwrap_or_default()
     }
 
@@ -135,8 +147,12 @@ impl Drop for Process {
 
 impl Running {
     fn start(launch: &Launch) -> Result<Self> {
-        let log = open_log(&launch.log)
-            .with_context(|| format!("cannot write the log {}: check its owner and free space", launch.log.display()))?;
+        let log = open_log(&launch.log).with_context(|| {
+            format!(
+                "cannot write the log {}: check its owner and free space",
+                launch.log.display()
+            )
+        })?;
         let log_start = log.metadata()?.len();
         let mut command = Command::new(&launch.program);
         command
@@ -151,15 +167,22 @@ impl Running {
         let pid = Pid::from_child(&child);
         let child = Arc::new(Mutex::new(Some(child)));
         let (tell, ended) = watch::channel(None);
-        let running = Self { pid, child: Arc::clone(&child), ended, log_start };
+        let running = Self {
+            pid,
+            child: Arc::clone(&child),
+            ended,
+            log_start,
+        };
         let recorded = pid_file::write(&launch.pid_file, pid);
         let pid_file = launch.pid_file.clone();
-        thread::Builder::new().name(format!("wait-{}", launch.name)).spawn(move || {
-            let status = reap(pid, &child);
-            // A pid file that stays behind is recognised as stale, so failing to remove it is no failure.
-            let _ = fs::remove_file(pid_file);
-            tell.send_replace(status.ok());
-        })?;
+        thread::Builder::new()
+            .name(format!("wait-{}", launch.name))
+            .spawn(move || {
+                let status = reap(pid, &child);
+                // A pid file that stays behind is recognised as stale, so failing to remove it is no failure.
+                let _ = fs::remove_file(pid_file);
+                tell.send_replace(status.ok());
+            })?;
         recorded?;
         Ok(running)
     }
@@ -180,7 +203,8 @@ fn lock(child: &Mutex<Option<Child>>) -> MutexGuard<'_, Option<Child>> {
     child.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits for the end without the lock, then reaps under it: between the two the pid still belongs to the child.
+/// Waits for the end without the lock, then reaps under it: between the two the pid still belongs to the
+/// child.
 fn reap(pid: Pid, child: &Mutex<Option<Child>>) -> io::Result<ExitStatus> {
     while let Err(rustix::io::Errno::INTR) =
         waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
@@ -191,15 +215,16 @@ fn reap(pid: Pid, child: &Mutex<Option<Child>>) -> io::Result<ExitStatus> {
     status
 }
 
-/// Starts the child from the one thread that lives as long as we do: the kernel ties the death signal to the thread that
-/// forked, not to its process, and a worker thread of a runtime may end any time.
+/// Starts the child from the one thread that lives as long as we do: the kernel ties the death signal to the
+/// thread that forked, not to its process, and a worker thread of a runtime may end any time.
 fn spawn(command: Command) -> io::Result<Child> {
     type Order = (Command, mpsc::Sender<io::Result<Child>>);
     static SPAWNER: LazyLock<mpsc::Sender<Order>> = LazyLock::new(|| {
         let (orders, inbox) = mpsc::channel::<Order>();
         thread::spawn(move || {
             for (mut command, reply) in inbox {
-                // Nobody waits for the reply any more only if the caller is gone; then the child is not wanted either.
+                // Nobody waits for the reply any more only if the caller is gone; then the child is not
+                // wanted either.
                 if let Err(mpsc::SendError(Ok(mut unwanted))) = reply.send(tie_to_us(&mut command).spawn()) {
                     let _ = unwanted.kill();
                 }
@@ -214,7 +239,10 @@ fn spawn(command: Command) -> io::Result<Child> {
 }
 
 #[cfg(target_os = "linux")]
-#[allow(unsafe_code, reason = "the parent-death signal can be set only between fork and exec")]
+#[allow(
+    unsafe_code,
+    reason = "the parent-death signal can be set only between fork and exec"
+)]
 fn tie_to_us(command: &mut Command) -> &mut Command {
     use rustix::process::{getpid, getppid, set_parent_process_death_signal};
 
@@ -222,10 +250,14 @@ fn tie_to_us(command: &mut Command) -> &mut Command {
     let tie = move || {
         set_parent_process_death_signal(Some(Signal::TERM))?;
         // If we died before the line above, its signal never comes.
-        if getppid() == Some(parent) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+        if getppid() == Some(parent) {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
     };
-    // SAFETY: between fork and exec only async-signal-safe calls are allowed; `tie` makes two plain system calls and
-    // allocates nothing.
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed; `tie` makes two plain system
+    // calls and allocates nothing.
     unsafe { command.pre_exec(tie) }
 }
 

@@ -1,7 +1,7 @@
 //! What takes its time, told to whoever shows it.
 //!
-//! The stack prints nothing: `up` shows steps on a terminal, a test suite wants silence. Steps run beside each other, so
-//! each is told by name when it begins and when it ends.
+//! The stack prints nothing: `up` shows steps on a terminal, a test suite wants silence. Steps run beside
+//! each other, so each is told by name when it begins and when it ends.
 
 use std::fmt;
 use std::sync::Arc;
@@ -36,12 +36,20 @@ impl Progress {
     }
 
     /// Tells when `work` begins and how it ends.
-    pub async fn during<T>(&self, what: impl Into<String>, work: impl Future<Output = Result<T>>) -> Result<T> {
+    pub async fn during<T>(
+        &self,
+        what: impl Into<String>,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         let what = what.into();
         let begun = Instant::now();
         self.0(Step::Began(what.clone()));
         let result = work.await;
-        self.0(if result.is_ok() { Step::Done(what, begun.elapsed()) } else { Step::Failed(what) });
+        self.0(if result.is_ok() {
+            Step::Done(what, begun.elapsed())
+        } else {
+            Step::Failed(what)
+        });
         result
     }
 }

@@ -1,0 +1,55 @@
+//! The ways into a running system that commands share: its broker's settings and its database.
+//!
+//! A service waits for its dependencies as long as it takes; a person at a terminal wants to be told. So everything here
+//! gives up after a bounded time and says what did not answer and what to do.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow};
+use indowater_common::{config, mongo};
+use mongodb::Database;
+use mongodb::options::ClientOptions;
+
+use crate::system::System;
+
+/// How long a broker, a database or a service may take to answer before a command gives up.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The broker of `system`, as the shared library takes it.
+pub fn kafka(system: &System) -> config::Kafka {
+    config::Kafka {
+        bootstrap: system.kafka.clone(),
+        topic_prefix: system.topic_prefix.clone(),
+        options: Vec::new(),
+    }
+}
+
+/// The database of `system`, once it has answered.
+///
+/// # Errors
+/// A wrong connection string, a database that is no replica set, or one that does not answer in time.
+pub async fn database(system: &System) -> Result<Database> {
+    let settings = config::Mongo { uri: system.mongodb.clone(), database: system.database.clone() };
+    match tokio::time::timeout(PATIENCE, mongo::connect("indowater", &settings)).await {
+        Ok(connected) => connected.map_err(|error| anyhow!(error)),
+        Err(_) => Err(anyhow!(
+            "the database at {} does not answer within {} s: start it, or name another with --mongodb",
+            hosts(&system.mongodb).await,
+            PATIENCE.as_secs()
+        )),
+    }
+}
+
+/// The hosts of a connection string, which may hold a password and so is never shown.
+async fn hosts(uri: &str) -> String {
+    let Ok(options) = ClientOptions::parse(uri).await else { return "the given address".to_owned() };
+    options.hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Runs a call of the Kafka client, which blocks, beside the runtime's threads.
+///
+/// # Errors
+/// Those of `work`.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.context("the thread that talks to the broker died")?
+}

@@ -1,0 +1,241 @@
+//! A MongoDB replica set of one on the loopback address: a single server could not run transactions or change
+//! streams.
+//!
+//! The set's configuration, kept in the data, names its member by address. When the port has to change, the
+//! member is moved by a forced reconfiguration, so that data from any earlier run comes up on any port.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use bson::{Document, doc};
+use mongodb::Client;
+use mongodb::error::{Error as MongoError, ErrorKind};
+use mongodb::options::{ClientOptions, ServerAddress};
+use tokio::time::{sleep, timeout};
+
+use super::diagnosis;
+use super::folder::DataFolder;
+use super::ports::Port;
+use super::process::{Launch, Process};
+use super::progress::Progress;
+use super::software::Software;
+
+const NAME: &str = "mongodb";
+const REPLICA_SET: &str = "rs0";
+const START_WITHIN: Duration = Duration::from_secs(90);
+const STOP_WITHIN: Duration = Duration::from_secs(30);
+/// The error code of a replica set that was initiated a moment before.
+const ALREADY_INITIALIZED: i32 = 23;
+
+/// What a caller may want otherwise.
+#[derive(Debug, Clone)]
+pub struct MongoOptions {
+    /// The port to listen on; without it the last run's if that is free, else any.
+    pub port: Option<u16>,
+    /// The size of its cache.
+    pub cache_megabytes: u32,
+}
+
+impl Default for MongoOptions {
+    fn default() -> Self {
+        Self {
+            port: None,
+            cache_megabytes: 1_000,
+        }
+    }
+}
+
+/// A primary that answers.
+#[derive(Debug)]
+pub struct Mongo {
+    process: Process,
+    address: String,
+}
+
+impl Mongo {
+    /// Starts it on the data folder's part `mongodb` and waits until it is primary.
+    pub async fn start(
+        software: &Software,
+        folder: &DataFolder,
+        options: &MongoOptions,
+        progress: &Progress,
+    ) -> Result<Self> {
+        progress
+            .during(
+                "starting MongoDB",
+                Self::start_from(software.mongod()?, folder, options),
+            )
+            .await
+    }
+
+    async fn start_from(mongod: &Path, folder: &DataFolder, options: &MongoOptions) -> Result<Self> {
+        folder.check_space()?;
+        let home = folder.part(NAME);
+        let data = home.join("data");
+        fs::create_dir_all(&data)
+            .with_context(|| format!("cannot create {}: check the folder's owner", data.display()))?;
+        let port = match options.port {
+            Some(number) => Port::exactly(number, "another port for the database")?,
+            None => Port::remembered(&home.join("port"))?,
+        };
+        let address = format!("127.0.0.1:{}", port.number());
+        let process = Process::start(Launch {
+            name: NAME.to_owned(),
+            program: mongod.to_owned(),
+            args: arguments(&data, port.number(), options.cache_megabytes),
+            env: Vec::new(),
+            log: folder.log(NAME),
+            pid_file: folder.pid_file(NAME),
+            ports: vec![port],
+            grace: STOP_WITHIN,
+        })?;
+        let mongo = Self { process, address };
+        mongo.becomes_primary().await?;
+        Ok(mongo)
+    }
+
+    /// The connection string for its clients.
+    pub fn uri(&self) -> String {
+        format!("mongodb://{}/?replicaSet={REPLICA_SET}", self.address)
+    }
+
+    /// Its process, to watch or to signal.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Its process, to keep it running from here on.
+    pub fn into_process(self) -> Process {
+        self.process
+    }
+
+    /// Stops it in good order.
+    pub async fn stop(&self) {
+        self.process.stop().await;
+    }
+
+    /// Kills it, as a crash would.
+    pub async fn kill(&self) {
+        self.process.kill().await;
+    }
+
+    /// Stops it if it runs, and starts it on the same port and data.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.process.stop().await;
+        self.process.start_again()?;
+        self.becomes_primary().await
+    }
+
+    async fn becomes_primary(&self) -> Result<()> {
+        let client = direct_client(&self.address)?;
+        let coming = async {
+            loop {
+                match self.step(&client).await {
+                    Ok(true) => return,
+                    Ok(false) => {}
+                    // Before it listens, and while it elects itself, errors are what it answers.
+                    Err(error) => tracing::trace!(%error, "the database does not answer yet"),
+                }
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let outcome = tokio::select! {
+            status = self.process.ended() => Err(diagnosis::ended_early(&self.process, status)),
+            primary = timeout(START_WITHIN, coming) => primary.map_err(|_| diagnosis::silent(&self.process)),
+        };
+        client.shutdown().await;
+        outcome
+    }
+
+    /// Brings the set one step nearer to a primary at our address; true when it is there.
+    async fn step(&self, client: &Client) -> Result<bool, MongoError> {
+        let admin = client.database("admin");
+        let hello = admin.run_command(doc! { "hello": 1 }).await?;
+        if hello.get_bool("isreplicaset").unwrap_or(false) {
+            let member = doc! { "_id": 0, "host": &self.address };
+            let initiate = doc! { "replSetInitiate": { "_id": REPLICA_SET, "members": [member] } };
+            return match admin.run_command(initiate).await {
+                Err(error) if code(&error) != Some(ALREADY_INITIALIZED) => Err(error),
+                _ => Ok(false),
+            };
+        }
+        if hello.get_bool("isWritablePrimary").unwrap_or(false)
+            && hello.get_str("me").ok() == Some(self.address.as_str())
+        {
+            return Ok(true);
+        }
+        let current = admin.run_command(doc! { "replSetGetConfig": 1 }).await?;
+        if let Some(moved) = current
+            .get_document("config")
+            .ok()
+            .and_then(|config| self.moved(config))
+        {
+            admin
+                .run_command(doc! { "replSetReconfig": moved, "force": true })
+                .await?;
+        }
+        Ok(false)
+    }
+
+    /// The configuration with its one member at our address, if it is elsewhere.
+    fn moved(&self, config: &Document) -> Option<Document> {
+        let mut config = config.clone();
+        let version = config.get_i32("version").ok()?;
+        let member = config
+            .get_array_mut("members")
+            .ok()?
+            .first_mut()?
+            .as_document_mut()?;
+        if member.get_str("host").ok() == Some(self.address.as_str()) {
+            return None;
+        }
+        member.insert("host", &self.address);
+        config.insert("version", version + 1);
+        Some(config)
+    }
+}
+
+/// Snapshots for readers of the past and diagnostic files cost memory and disk that a developer's machine
+/// needs for itself.
+fn arguments(data: &Path, port: u16, cache_megabytes: u32) -> Vec<OsString> {
+    let cache = format!("{}.{:03}", cache_megabytes / 1_000, cache_megabytes % 1_000);
+    let (flag, port) = ("--setParameter", port.to_string());
+    let mut args: Vec<OsString> = vec!["--dbpath".into(), data.into()];
+    args.extend(
+        [
+            "--replSet",
+            REPLICA_SET,
+            "--bind_ip",
+            "127.0.0.1",
+            "--port",
+            &port,
+        ]
+        .map(OsString::from),
+    );
+    args.extend(["--nounixsocket", "--quiet", "--wiredTigerCacheSizeGB", &cache].map(OsString::from));
+    args.extend([flag, "diagnosticDataCollectionEnabled=false"].map(OsString::from));
+    args.extend([flag, "minSnapshotHistoryWindowInSeconds=0"].map(OsString::from));
+    args
+}
+
+/// A client that speaks to this server whatever its state; a replica set's client would wait for a primary
+/// first.
+fn direct_client(address: &str) -> Result<Client> {
+    let options = ClientOptions::builder()
+        .hosts(vec![ServerAddress::parse(address)?])
+        .direct_connection(true)
+        .connect_timeout(Duration::from_secs(1))
+        .server_selection_timeout(Duration::from_secs(1))
+        .build();
+    Client::with_options(options).context("cannot create a MongoDB client")
+}
+
+fn code(error: &MongoError) -> Option<i32> {
+    match *error.kind {
+        ErrorKind::Command(ref command) => Some(command.code),
+        _ => None,
+    }
+}
