@@ -1,1 +1,60 @@
-//! x
+//! usage-aggregator turns accepted reads into daily consumption and cost. See `README.md` beside this crate.
+
+mod app;
+mod config;
+pub mod domain;
+mod grpc;
+mod kafka;
+mod mongo;
+mod observe;
+mod wire;
+
+use std::sync::Arc;
+
+use indowater_common::domain::tariff::TariffBook;
+use indowater_common::error::Fatal;
+use indowater_common::kafka::{Consume, FlushPolicy, Publisher, consume};
+use indowater_common::lifecycle::Host;
+use indowater_proto::topics;
+
+pub use config::Settings;
+
+/// What the service is for, in one line.
+pub const ABOUT: &str = "IndoWater: turns accepted reads into daily consumption and cost";
+
+/// Wires the service up.
+///
+/// # Errors
+/// Settings that no waiting mends.
+pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
+    indowater_common::kafka::watch(&host);
+    let joined = host.health.needs("readings");
+    let database = indowater_common::mongo::open(&host).await?;
+    let prefix = &host.common.kafka.topic_prefix;
+    let shared = Arc::new(app::Shared {
+        store: mongo::Store::new(database),
+        outlet: kafka::Outlet::new(Publisher::open(&host.common.kafka)?, prefix),
+        tariffs: TariffBook::built_in(),
+        observe: observe::Observe::new(),
+        devices_in_memory: settings.devices_in_memory,
+        in_memory: Default::default(),
+    });
+    let routes = grpc::routes(shared.store.clone());
+    let readings = Consume {
+        kafka: host.common.kafka.clone(),
+        topic: topics::READINGS.name(prefix),
+        group: "usage-aggregator",
+        flush: FlushPolicy {
+            idle: settings.flush_idle,
+            age: settings.flush_age,
+            pending: settings.flush_pending,
+        },
+        joined,
+        stop: host.stop.clone(),
+    };
+    host.spawn("readings", consume(readings, move |_| kafka::Partition::new(shared.clone())));
+    let address = host.common.grpc_listen;
+    let served = indowater_common::grpc::serve(address, routes, host.health.clone(), host.stop.clone());
+    host.spawn("gRPC", served);
+    Ok(())
+}

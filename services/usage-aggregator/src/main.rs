@@ -1,2 +1,10 @@
 //! The usage-aggregator process.
-fn main() {}
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    indowater_common::lifecycle::main("usage-aggregator", usage_aggregator::ABOUT, usage_aggregator::start)
+}

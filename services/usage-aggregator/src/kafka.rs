@@ -1,0 +1,155 @@
+//! The broker's edge: readings in, usage out.
+
+use std::sync::Arc;
+
+use indowater_common::domain::meter::Unit;
+use indowater_common::error::Retry;
+use indowater_common::kafka::{Batch, Event, Outgoing, Publisher, Record, Ticket, Work};
+use indowater_common::telemetry;
+use indowater_proto::readings::v1::{DeadLetter, DeadLetterReason, Readings};
+use indowater_proto::topics;
+use prost::Message;
+use tracing::Span;
+
+use crate::app::{Devices, Reading, Shared};
+use crate::domain::day::DayRecord;
+use crate::wire;
+
+/// One partition of the readings topic.
+pub struct Partition {
+    shared: Arc<Shared>,
+    devices: Devices,
+}
+
+impl Partition {
+    /// With nothing in memory.
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Self { devices: Devices::new(shared.clone()), shared }
+    }
+
+    async fn understand(&self, batch: &Batch) -> Result<Vec<Reading>, Retry> {
+        let mut readings = Vec::with_capacity(batch.len());
+        let refused = Ticket::default();
+        for record in batch.records() {
+            let understood = Readings::decode(record.value).map_err(|error| error.to_string());
+            match understood.and_then(wire::reading) {
+                Ok(reading) => readings.push(Reading { span: span(&record, &reading), ..reading }),
+                Err(why) => {
+                    self.shared.observe.rejected(batch.partition, record.offset, &why);
+                    self.shared.outlet.refuse(&refused, batch.partition, &record, why).await?;
+                }
+            }
+        }
+        refused.delivered().await?;
+        Ok(readings)
+    }
+}
+
+impl Work for Partition {
+    async fn apply(&mut self, batch: &Batch) -> Result<(), Retry> {
+        let readings = self.understand(batch).await?;
+        let reads = readings.iter().map(|reading| reading.reads.len()).sum();
+        self.devices.merge(readings).await?;
+        self.shared.observe.merged(reads);
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), Retry> {
+        self.devices.flush().await
+    }
+
+    fn pending(&self) -> usize {
+        self.devices.pending()
+    }
+}
+
+/// A span from here until the effect is durable, for records of a kept trace.
+fn span(record: &Record<'_>, reading: &Reading) -> Option<Span> {
+    let traceparent = record.traceparent.filter(|parent| telemetry::is_sampled(parent))?;
+    let span = tracing::info_span!(
+        "aggregate readings",
+        device_id = &*reading.device_id,
+        reads = reading.reads.len(),
+        offset = record.offset,
+    );
+    telemetry::continue_trace(&span, traceparent);
+    Some(span)
+}
+
+/// A daily record to be published.
+pub struct Published<'a> {
+    /// `devices.id`.
+    pub device_id: &'a str,
+    /// The record as it is stored.
+    pub record: &'a DayRecord,
+    /// IANA name of the property's zone.
+    pub time_zone: &'a str,
+    /// What the record's volumes count.
+    pub unit: Unit,
+    /// The trace it goes on.
+    pub span: Option<&'a Span>,
+}
+
+/// The way out: the usage topic, and the dead letters for what ingest should never have sent.
+pub struct Outlet {
+    publisher: Publisher,
+    usage: String,
+    readings: String,
+    dead_letters: String,
+}
+
+impl Outlet {
+    /// Topics under `prefix`.
+    pub fn new(publisher: Publisher, prefix: &str) -> Self {
+        Self {
+            publisher,
+            usage: topics::USAGE.name(prefix),
+            readings: topics::READINGS.name(prefix),
+            dead_letters: topics::DEAD_LETTERS.name(prefix),
+        }
+    }
+
+    /// Hands one record to the client; it is on the broker when `ticket` says so.
+    ///
+    /// # Errors
+    /// The broker will never take it.
+    pub async fn publish(&self, ticket: &Ticket, record: Published<'_>) -> Result<(), Retry> {
+        let usage = wire::daily_usage(record.device_id, record.record, record.time_zone, record.unit);
+        let traceparent = record.span.and_then(telemetry::traceparent);
+        let event = Event {
+            id: &format!("{}@{}", usage.id, usage.revision),
+            source: "/indowater/usage-aggregator",
+            kind: topics::USAGE.message,
+            time: usage.timestamp,
+            traceparent: traceparent.as_deref(),
+        };
+        let value = usage.encode_to_vec();
+        let outgoing = Outgoing { topic: &self.usage, key: usage.id.as_bytes(), value: &value, event };
+        Ok(self.publisher.send(ticket, outgoing).await?)
+    }
+
+    /// Sends a record of the readings topic to the dead letters.
+    async fn refuse(&self, ticket: &Ticket, partition: i32, record: &Record<'_>, why: String) -> Result<(), Retry> {
+        let letter = DeadLetter {
+            payload: record.value.to_vec(),
+            key: record.key.to_vec(),
+            content_type: record.content_type.unwrap_or_default().to_owned(),
+            topic: self.readings.clone(),
+            partition,
+            offset: record.offset,
+            reason: DeadLetterReason::Malformed.into(),
+            detail: why,
+            received_at_ms: record.timestamp_ms,
+        };
+        let event = Event {
+            id: &format!("readings-{partition}-{}", record.offset),
+            source: "/indowater/usage-aggregator",
+            kind: topics::DEAD_LETTERS.message,
+            time: record.timestamp_ms.div_euclid(1_000),
+            traceparent: None,
+        };
+        let value = letter.encode_to_vec();
+        let outgoing = Outgoing { topic: &self.dead_letters, key: record.key, value: &value, event };
+        Ok(self.publisher.send(ticket, outgoing).await?)
+    }
+}

@@ -1,0 +1,69 @@
+//! What is worth knowing, one function per event: the log line and the metric together.
+
+use std::time::Duration;
+
+use indowater_common::telemetry::{counter, durations};
+use opentelemetry::metrics::{Counter, Histogram};
+
+/// The service's instruments.
+pub struct Observe {
+    reads: Counter<u64>,
+    rejected: Counter<u64>,
+    late: Counter<u64>,
+    conflicts: Counter<u64>,
+    records: Counter<u64>,
+    published: Counter<u64>,
+    write: Histogram<f64>,
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+impl Observe {
+    /// Makes them.
+    pub fn new() -> Self {
+        Self {
+            reads: counter("indowater_reads", "Reads merged into daily records, repetitions included"),
+            rejected: counter("indowater_rejected_readings", "Records of the readings topic that made no sense"),
+            late: counter("indowater_late_devices", "Times older days had to be loaded for a late read"),
+            conflicts: counter("indowater_write_conflicts", "Documents another instance had written meanwhile"),
+            records: counter("indowater_daily_records", "Daily records written"),
+            published: counter("indowater_usage_published", "Daily records published"),
+            write: durations("indowater_write_duration", "One bulk of daily records, until durable"),
+        }
+    }
+
+    /// Reads were merged.
+    pub fn merged(&self, reads: usize) {
+        self.reads.add(count(reads), &[]);
+    }
+
+    /// A record of the readings topic cannot be understood; it goes to the dead letters.
+    pub fn rejected(&self, partition: i32, offset: i64, why: &str) {
+        self.rejected.add(1, &[]);
+        tracing::error!(partition, offset, why, "a record of the readings topic makes no sense");
+    }
+
+    /// Older days of so many devices are loaded.
+    pub fn late(&self, devices: usize) {
+        self.late.add(count(devices), &[]);
+    }
+
+    /// Another instance wrote the same devices: normal around a rebalance, a fault if it lasts.
+    pub fn conflicts(&self, devices: usize) {
+        self.conflicts.add(count(devices), &[]);
+        tracing::info!(devices, "devices were written by another instance meanwhile; merging");
+    }
+
+    /// Records are durable.
+    pub fn written(&self, records: usize, took: Duration) {
+        self.records.add(count(records), &[]);
+        self.write.record(took.as_secs_f64(), &[]);
+    }
+
+    /// Records are on the usage topic.
+    pub fn published(&self, records: usize) {
+        self.published.add(count(records), &[]);
+    }
+}
