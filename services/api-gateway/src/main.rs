@@ -1,2 +1,10 @@
 //! The api-gateway process.
-fn main() {}
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    indowater_common::lifecycle::main("api-gateway", api_gateway::ABOUT, api_gateway::start)
+}

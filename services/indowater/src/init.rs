@@ -62,9 +62,14 @@ pub async fn run(args: Args) -> Result<ExitCode> {
 /// # Errors
 /// The broker or the database does not answer, or refuses.
 pub async fn init(system: &System, replicas: i32) -> Result<Created> {
-    let topics = topics::create(&clients::kafka(system), replicas).await.with_context(|| {
-        format!("topics were not created on {}: start the broker, or name another with --kafka", system.kafka)
-    })?;
+    let topics = topics::create(&clients::kafka(system), replicas)
+        .await
+        .with_context(|| {
+            format!(
+                "topics were not created on {}: start the broker, or name another with --kafka",
+                system.kafka
+            )
+        })?;
     let database = clients::database(system).await?;
     let before = Standing::of(&database).await?;
     schema::ensure(&database, None).await.context(
@@ -74,7 +79,11 @@ pub async fn init(system: &System, replicas: i32) -> Result<Created> {
     let is_new = |name: &&str| after.collections.contains(*name) && !before.collections.contains(*name);
     Ok(Created {
         topics,
-        collections: schema::COLLECTIONS.iter().map(|c| c.name).filter(is_new).collect(),
+        collections: schema::COLLECTIONS
+            .iter()
+            .map(|c| c.name)
+            .filter(is_new)
+            .collect(),
         indexes: after.indexes - before.indexes,
     })
 }
@@ -87,12 +96,26 @@ struct Standing {
 
 impl Standing {
     async fn of(database: &Database) -> Result<Self> {
-        let collections: BTreeSet<String> =
-            database.list_collection_names().await.context("collections cannot be listed")?.into_iter().collect();
+        let collections: BTreeSet<String> = database
+            .list_collection_names()
+            .await
+            .context("collections cannot be listed")?
+            .into_iter()
+            .collect();
         let mut indexes = 0;
-        for name in schema::COLLECTIONS.iter().map(|c| c.name).filter(|name| collections.contains(*name)) {
-            let names = database.collection::<bson::Document>(name).list_index_names().await;
-            indexes += names.with_context(|| format!("indexes of {name} cannot be listed"))?.len().saturating_sub(1);
+        for name in schema::COLLECTIONS
+            .iter()
+            .map(|c| c.name)
+            .filter(|name| collections.contains(*name))
+        {
+            let names = database
+                .collection::<bson::Document>(name)
+                .list_index_names()
+                .await;
+            indexes += names
+                .with_context(|| format!("indexes of {name} cannot be listed"))?
+                .len()
+                .saturating_sub(1);
         }
         Ok(Self { collections, indexes })
     }

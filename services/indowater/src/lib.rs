@@ -10,8 +10,23 @@ use clap::{Parser, Subcommand};
 
 // One line for each subcommand, in the order of `--help`; shared modules follow.
 
+pub mod up;
+pub mod init;
+pub mod replay;
+pub mod seed;
+pub mod simulate;
+pub mod status;
+pub mod dead_letters;
+pub mod verify;
+pub mod bench;
+
+mod clients;
+pub mod registry;
 pub mod stack;
 pub mod system;
+pub mod telemetry;
+mod topic;
+pub mod uplink;
 
 /// IndoWater, the prepaid smart-water platform: run it, fill it, watch it, check it, measure it.
 #[derive(Debug, Parser)]
@@ -22,11 +37,31 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Up(up::Args),
+    Init(init::Args),
+    Seed(seed::Args),
+    Simulate(simulate::Args),
+    Replay(replay::Args),
+    Status(status::Args),
+    DeadLetters(dead_letters::Args),
+    Verify(verify::Args),
+    Bench(bench::Args),
+}
 
 impl Cli {
     /// Runs the command that was asked for; its exit code tells whether what it checked holds.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        match self.command {}
+        match self.command {
+            Command::Up(args) => up::run(args).await,
+            Command::Init(args) => init::run(args).await,
+            Command::Seed(args) => seed::run(args).await,
+            Command::Simulate(args) => simulate::run(args).await,
+            Command::Replay(args) => replay::run(args).await,
+            Command::Status(args) => status::run(args).await,
+            Command::DeadLetters(args) => dead_letters::run(args).await,
+            Command::Verify(args) => verify::run(args).await,
+            Command::Bench(args) => bench::run(args).await,
+        }
     }
 }

@@ -24,7 +24,12 @@ const PAGE: i32 = 500;
 #[derive(Debug, Clone, clap::Args)]
 pub struct RegistryAddress {
     /// URL of ingest's gRPC to use instead of the running system's
-    #[arg(long = "registry", env = "INDOWATER_REGISTRY", value_name = "URL", help_heading = "Which system")]
+    #[arg(
+        long = "registry",
+        env = "INDOWATER_REGISTRY",
+        value_name = "URL",
+        help_heading = "Which system"
+    )]
     pub url: Option<String>,
 }
 
@@ -35,7 +40,9 @@ impl RegistryAddress {
     /// Neither is known, or the address is no URL.
     pub fn open(&self, system: &System) -> Result<Registry> {
         let Some(url) = self.url.as_ref().or(system.registry_url.as_ref()) else {
-            bail!("where the registry is, is not known: name ingest's gRPC address with --registry, such as http://127.0.0.1:9000");
+            bail!(
+                "where the registry is, is not known: name ingest's gRPC address with --registry, such as http://127.0.0.1:9000"
+            );
         };
         Registry::at(url)
     }
@@ -55,7 +62,10 @@ impl Registry {
     /// The address is no URL.
     pub fn at(url: &str) -> Result<Self> {
         let channel = grpc::channel(url).map_err(anyhow::Error::from_boxed)?;
-        Ok(Self { client: RegistryServiceClient::new(channel), url: url.to_owned() })
+        Ok(Self {
+            client: RegistryServiceClient::new(channel),
+            url: url.to_owned(),
+        })
     }
 
     /// Creates the properties that are not there yet; those that are stay as they are. Returns how many were new.
@@ -73,11 +83,15 @@ impl Registry {
 
     async fn create_property(&self, property: Property) -> Result<bool> {
         let id = property.id.clone();
-        let request = CreatePropertyRequest { property: Some(property) };
+        let request = CreatePropertyRequest {
+            property: Some(property),
+        };
         match self.client.clone().create_property(request).await {
             Ok(_) => Ok(true),
             Err(status) if status.code() == Code::AlreadyExists => Ok(false),
-            Err(status) => Err(self.explain(&status)).with_context(|| format!("property {id} was not created")),
+            Err(status) => {
+                Err(self.explain(&status)).with_context(|| format!("property {id} was not created"))
+            }
         }
     }
 
@@ -88,7 +102,9 @@ impl Registry {
     pub async fn enrol(&self, devices: &[Device]) -> Result<u64> {
         let mut enrolled = 0;
         for chunk in devices.chunks(PER_ENROLMENT) {
-            let request = EnrolDevicesRequest { devices: chunk.to_vec() };
+            let request = EnrolDevicesRequest {
+                devices: chunk.to_vec(),
+            };
             let answer = self.client.clone().enrol_devices(request).await;
             let answer = answer.map_err(|status| self.explain(&status)).with_context(|| {
                 let first = chunk.first().map_or("", |device| &device.device_id);
@@ -114,7 +130,10 @@ impl Registry {
                 ..Default::default()
             };
             let page = self.client.clone().list_devices(request).await;
-            let page = page.map_err(|status| self.explain(&status)).context("the devices were not listed")?.into_inner();
+            let page = page
+                .map_err(|status| self.explain(&status))
+                .context("the devices were not listed")?
+                .into_inner();
             devices.extend(page.devices);
             if page.next_page_token.is_empty() {
                 return Ok(devices);

@@ -55,6 +55,20 @@ pub struct Service {
 }
 
 impl System {
+    /// A broker and a database with the default names in them, and no service yet.
+    pub fn at(kafka: String, mongodb: String) -> Self {
+        Self {
+            kafka,
+            mongodb,
+            database: DEFAULT_DATABASE.to_owned(),
+            topic_prefix: DEFAULT_TOPIC_PREFIX.to_owned(),
+            api_url: None,
+            registry_url: None,
+            usage_url: None,
+            services: Vec::new(),
+        }
+    }
+
     /// Reads what `up` wrote into `data_dir`.
     pub fn load(data_dir: &Path) -> Result<Self> {
         match Self::find(data_dir)? {
@@ -144,18 +158,15 @@ impl Connect {
     /// the rest comes from the data folder.
     pub fn resolve(&self) -> Result<System> {
         let mut system = match (&self.kafka, &self.mongodb) {
-            (Some(kafka), Some(mongodb)) => System {
-                kafka: kafka.clone(),
-                mongodb: mongodb.clone(),
-                database: DEFAULT_DATABASE.to_owned(),
-                topic_prefix: DEFAULT_TOPIC_PREFIX.to_owned(),
-                api_url: None,
-                registry_url: None,
-                usage_url: None,
-                services: Vec::new(),
-            },
+            (Some(kafka), Some(mongodb)) => System::at(kafka.clone(), mongodb.clone()),
             _ => System::load(&self.data_dir)?,
         };
+        self.apply(&mut system);
+        Ok(system)
+    }
+
+    /// Puts what flags name in place of what `system` has.
+    pub(crate) fn apply(&self, system: &mut System) {
         let overrides = [
             (&mut system.kafka, &self.kafka),
             (&mut system.mongodb, &self.mongodb),
@@ -167,7 +178,6 @@ impl Connect {
                 setting.clone_from(value);
             }
         }
-        Ok(system)
     }
 }
 

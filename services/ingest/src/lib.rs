@@ -1,1 +1,106 @@
-//! x
+//! ingest turns telemetry of strangers into reads that can be billed, and keeps the registry of properties and
+//! devices. See `README.md` beside this crate.
+
+pub mod app;
+pub mod config;
+pub mod domain;
+mod grpc;
+mod kafka;
+mod mongo;
+mod observe;
+mod wire;
+
+use std::sync::Arc;
+
+use indowater_common::error::Fatal;
+use indowater_common::kafka::{Consume, FlushPolicy, PublishError, Publisher};
+use indowater_common::lifecycle::Host;
+use indowater_common::mongo::outbox::Outbox;
+use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use app::intake::{Intake, Shared};
+use app::registry::{Registry, announce};
+use config::Settings;
+use kafka::{Outlet, Topics};
+
+/// What the service is for, in one line.
+pub const ABOUT: &str =
+    "IndoWater: accepts telemetry as reads, and keeps the registry of properties and devices";
+
+/// Registry changes that are kept for a partition that is busy; one that missed more looks its devices up again.
+const CHANGES_KEPT: usize = 16_384;
+
+/// Wires the service up.
+///
+/// # Errors
+/// Settings that no waiting mends.
+pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
+    let (common, stop) = (host.common.clone(), host.stop.clone());
+    let joined = host.health.needs("telemetry");
+    indowater_common::kafka::watch(&host);
+    let database = indowater_common::mongo::open(&host).await?;
+    let topics = Topics::new(&common.kafka.topic_prefix);
+    let publisher = Publisher::open(&common.kafka)?;
+
+    // The registry: served, and told to the world.
+    let outbox = Outbox::open(&database, host.name).await?;
+    let registry = Registry::new(mongo::Registry::new(
+        &database,
+        outbox.clone(),
+        announce(topics.clone()),
+    ));
+    host.spawn(
+        "outbox relay",
+        outbox.relay(publisher.clone(), host.instance.to_string(), stop.clone()),
+    );
+    let routes = grpc::routes(registry);
+    let served = indowater_common::grpc::serve(common.grpc_listen, routes, host.health.clone(), stop.clone());
+    host.spawn("gRPC", served);
+
+    // Changes are followed before the first device is loaded, or one could go unnoticed.
+    let (changes, _) = broadcast::channel(CHANGES_KEPT);
+    let follower = kafka::follow_devices(&common.kafka, &topics, changes.clone(), stop.clone()).await?;
+    host.spawn("registry follower", async move { Ok(follower.await??) });
+
+    // Telemetry.
+    let (fatal, refusals) = mpsc::unbounded_channel();
+    host.spawn("publishing", refused(refusals, stop.clone()));
+    let shared = Arc::new(Shared {
+        reads: mongo::Reads::new(&database),
+        topics: topics.clone(),
+        most_bytes: settings.max_telemetry_bytes,
+        cached_devices: settings.cached_devices,
+        fatal,
+    });
+    let consume = Consume {
+        kafka: common.kafka.clone(),
+        topic: topics.telemetry.to_string(),
+        group: "ingest",
+        flush: FlushPolicy {
+            // A trickle must not be written read by read.
+            idle: settings.flush_age,
+            age: settings.flush_age,
+            pending: settings.flush_messages,
+        },
+        joined,
+        stop,
+    };
+    let intake = move |partition| {
+        let outlet = Outlet::new(publisher.clone(), topics.clone(), partition);
+        Intake::new(shared.clone(), partition, changes.subscribe(), outlet)
+    };
+    host.spawn("telemetry", indowater_common::kafka::consume(consume, intake));
+    Ok(())
+}
+
+/// Ends the service when the broker refuses a record for good.
+async fn refused(
+    mut refusals: mpsc::UnboundedReceiver<PublishError>,
+    stop: CancellationToken,
+) -> Result<(), Fatal> {
+    tokio::select! {
+        Some(error) = refusals.recv() => Err(error.into()),
+        () = stop.cancelled() => Ok(()),
+    }
+}

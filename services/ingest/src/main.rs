@@ -1,2 +1,10 @@
 //! The ingest process.
-fn main() {}
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    indowater_common::lifecycle::main("ingest", ingest::ABOUT, ingest::start)
+}

@@ -89,7 +89,7 @@ impl Cache {
             "set XDG_CACHE_HOME to a folder on another disk",
         )?;
         let lock = File::create(folder.with_added_extension("lock")).with_context(unusable)?;
-        let what = format!("fetching {} ({} MB, once)", artifact.name, artifact.megabytes);
+        let what = format!("Fetching {} ({} MB, once)", artifact.name, artifact.megabytes);
         let fetch = async {
             wait_for(&lock).await.with_context(unusable)?;
             if let Some(folder) = self.find(artifact).await? {

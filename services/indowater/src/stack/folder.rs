@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use futures::future::try_join_all;
-use rustix::process::Signal;
 
 use super::pid_file;
 
@@ -30,7 +29,8 @@ pub struct DataFolder {
 }
 
 impl DataFolder {
-    /// Creates the folder if need be, takes its lock, and stops what a crashed run left running in it.
+    /// Creates the folder if need be, takes its lock, and waits for the end of what a crashed run left
+    /// running in it.
     pub async fn open(root: &Path) -> Result<Self> {
         let unusable = || {
             format!(
@@ -44,7 +44,7 @@ impl DataFolder {
         let root = root.canonicalize().with_context(unusable)?;
         let lock = lock(&root)?;
         let folder = Self { root, _lock: lock };
-        folder.stop_leftovers().await?;
+        folder.outwait_leftovers().await?;
         Ok(folder)
     }
 
@@ -93,18 +93,16 @@ impl DataFolder {
         })
     }
 
-    /// Stops every process that is still recorded here, and waits until all are gone.
-    pub async fn stop_leftovers(&self) -> Result<()> {
-        try_join_all(self.pid_files()?.iter().map(|file| pid_file::stop(file)))
+    /// Waits until every process that is recorded here has ended; who does not end in time is killed.
+    pub async fn outwait_leftovers(&self) -> Result<()> {
+        try_join_all(self.pid_files()?.iter().map(|file| pid_file::outwait(file)))
             .await
             .map(drop)
     }
 
     /// Kills every process that is recorded here, for those who cannot wait.
     pub fn kill_all(&self) -> Result<()> {
-        self.pid_files()?
-            .iter()
-            .try_for_each(|file| pid_file::signal(file, Signal::KILL))
+        self.pid_files()?.iter().try_for_each(|file| pid_file::kill(file))
     }
 
     /// Refuses a disk that would be full before the system is up.

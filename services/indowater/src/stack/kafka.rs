@@ -30,7 +30,8 @@ const NAME: &str = "kafka";
 /// An id in the form that Kafka's own tools give; nothing else runs under it.
 const CLUSTER_ID: &str = "IndoWaterLocalStack00A";
 /// One node keeps one copy of everything, and its internal topics need no width. Groups form at once instead
-/// of waiting for more members; smaller segments let retention free the disk sooner.
+/// of waiting for more members; a killed broker is taken back once its session has ended, so that is short;
+/// smaller segments let retention free the disk sooner.
 const SETTINGS: &str = "\
 auto.create.topics.enable=false
 default.replication.factor=1
@@ -43,6 +44,8 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=4
 group.initial.rebalance.delay.ms=0
+broker.heartbeat.interval.ms=1000
+broker.session.timeout.ms=5000
 log.segment.bytes=134217728
 log.retention.hours=168
 log.cleaner.dedupe.buffer.size=33554432
@@ -98,7 +101,7 @@ impl Kafka {
     ) -> Result<Self> {
         progress
             .during(
-                "starting Kafka",
+                "Starting Kafka",
                 Self::start_from(software.jars()?, folder, options),
             )
             .await

@@ -27,8 +27,8 @@ const NAME: &str = "mongodb";
 const REPLICA_SET: &str = "rs0";
 const START_WITHIN: Duration = Duration::from_secs(90);
 const STOP_WITHIN: Duration = Duration::from_secs(30);
-/// The error code of a replica set that was initiated a moment before.
-const ALREADY_INITIALIZED: i32 = 23;
+/// The error code of a server that has no replica set's configuration yet.
+const NOT_YET_INITIALIZED: i32 = 94;
 
 /// What a caller may want otherwise.
 #[derive(Debug, Clone)]
@@ -65,7 +65,7 @@ impl Mongo {
     ) -> Result<Self> {
         progress
             .during(
-                "starting MongoDB",
+                "Starting MongoDB",
                 Self::start_from(software.mongod()?, folder, options),
             )
             .await
@@ -154,28 +154,31 @@ impl Mongo {
     async fn step(&self, client: &Client) -> Result<bool, MongoError> {
         let admin = client.database("admin");
         let hello = admin.run_command(doc! { "hello": 1 }).await?;
-        if hello.get_bool("isreplicaset").unwrap_or(false) {
-            let member = doc! { "_id": 0, "host": &self.address };
-            let initiate = doc! { "replSetInitiate": { "_id": REPLICA_SET, "members": [member] } };
-            return match admin.run_command(initiate).await {
-                Err(error) if code(&error) != Some(ALREADY_INITIALIZED) => Err(error),
-                _ => Ok(false),
-            };
-        }
-        if hello.get_bool("isWritablePrimary").unwrap_or(false)
-            && hello.get_str("me").ok() == Some(self.address.as_str())
-        {
+        let is_primary = hello.get_bool("isWritablePrimary").unwrap_or(false);
+        if is_primary && hello.get_str("me").ok() == Some(self.address.as_str()) {
             return Ok(true);
         }
-        let current = admin.run_command(doc! { "replSetGetConfig": 1 }).await?;
-        if let Some(moved) = current
-            .get_document("config")
-            .ok()
-            .and_then(|config| self.moved(config))
-        {
-            admin
-                .run_command(doc! { "replSetReconfig": moved, "force": true })
-                .await?;
+        // A set whose member is elsewhere says "no valid configuration" like one without any, so `hello`
+        // cannot tell.
+        match admin.run_command(doc! { "replSetGetConfig": 1 }).await {
+            Ok(current) => {
+                if let Some(moved) = current
+                    .get_document("config")
+                    .ok()
+                    .and_then(|config| self.moved(config))
+                {
+                    admin
+                        .run_command(doc! { "replSetReconfig": moved, "force": true })
+                        .await?;
+                }
+            }
+            Err(error) if code(&error) == Some(NOT_YET_INITIALIZED) => {
+                let member = doc! { "_id": 0, "host": &self.address };
+                admin
+                    .run_command(doc! { "replSetInitiate": { "_id": REPLICA_SET, "members": [member] } })
+                    .await?;
+            }
+            Err(error) => return Err(error),
         }
         Ok(false)
     }

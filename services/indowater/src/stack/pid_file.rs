@@ -32,26 +32,24 @@ pub(super) fn find(path: &Path) -> Option<Pid> {
     (start_time(pid)? == started).then_some(pid)
 }
 
-/// Asks the process that the file names to end, and kills it if it does not.
-pub(super) async fn stop(path: &Path) -> Result<()> {
-    signal(path, Signal::TERM)?;
+/// Waits until the process that the file names has ended, and kills it if that takes too long. It has been
+/// told to end already, by the kernel when its parent died, and a second SIGTERM would cut a drain short.
+pub(super) async fn outwait(path: &Path) -> Result<()> {
     if timeout(GRACE, gone(path)).await.is_err() {
-        signal(path, Signal::KILL)?;
+        kill(path)?;
         gone(path).await;
     }
-    // The process removes nothing itself; a file that cannot be removed is stale and harmless.
+    // Who was killed removes nothing; a file that cannot be removed is stale and harmless.
     let _ = fs::remove_file(path);
     Ok(())
 }
 
-/// Sends a signal to the process that the file names, if it still runs.
-pub(super) fn signal(path: &Path, signal: Signal) -> Result<()> {
+/// Kills the process that the file names, if it still runs.
+pub(super) fn kill(path: &Path) -> Result<()> {
     let Some(pid) = find(path) else { return Ok(()) };
-    match kill_process(pid, signal) {
+    match kill_process(pid, Signal::KILL) {
         Err(error) if error != Errno::SRCH => Err(error).with_context(|| {
-            format!(
-                "cannot stop process {pid}, which an earlier run left behind: stop it with `sudo kill {pid}`"
-            )
+            format!("cannot stop process {pid}, which an earlier run left behind: `sudo kill -9 {pid}` does")
         }),
         _ => Ok(()),
     }

@@ -59,6 +59,8 @@ impl Supervised {
         let (stop, stopped) = oneshot::channel();
         let keeper = tokio::spawn(async move {
             tokio::select! {
+                // A process that ends while it is stopped did not die.
+                biased;
                 // Also when the owner is gone without a word: then the process is not wanted either.
                 _ = stopped => {}
                 never = keep_running(&mut process, tell) => match never {},

@@ -1,0 +1,264 @@
+//! `verify`: the independent auditor. It recomputes from the topics what the system must hold, and compares.
+//!
+//! - **U1**: every daily record equals what the accepted reads give, to the count and to the rupiah.
+//! - **U2**: for every device, the days of its closed span add up to the difference of its registers.
+//! - **D1**: every telemetry message that ingest is done with became readings or a dead letter, and not both.
+//!
+//! [`oracle`] is the second opinion and shares no code with the first; [`usage`] compares it with the records, `outcomes`
+//! keeps the books of the messages, `gather` is the only part that talks to the broker and the database. The audit may run
+//! beside a working system; it waits until the backlog of its start is applied, and allows for what comes meanwhile.
+
+mod gather;
+pub mod oracle;
+mod outcomes;
+pub mod usage;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use indowater_common::config::seconds;
+use indowater_common::domain::tariff::TariffBook;
+use indowater_proto::topics::{READINGS, TELEMETRY};
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::clients::{self, blocking};
+use crate::system::{Connect, System};
+use crate::topic::{Extent, Reader};
+
+/// Recompute what the collections must hold from the topics, and compare
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    connect: Connect,
+    /// How long the pipeline may take to catch up with what is there now, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    wait: Duration,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// How one invariant stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Its name in the architecture.
+    pub invariant: &'static str,
+    /// What it says.
+    pub says: &'static str,
+    /// How many things were compared.
+    pub checked: u64,
+    /// What they are.
+    pub of: &'static str,
+    /// How many of them do not hold.
+    pub broken: u64,
+    /// The first of those, each with its id.
+    pub first: Vec<String>,
+    /// What else there is to know.
+    pub notes: Vec<String>,
+}
+
+/// What the audit found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Whether every invariant holds.
+    pub holds: bool,
+    /// One for each invariant.
+    pub findings: Vec<Finding>,
+}
+
+/// Differences that are told one by one.
+const TOLD: usize = 10;
+const PAUSE: Duration = Duration::from_millis(300);
+
+impl Finding {
+    fn new(invariant: &'static str, says: &'static str, of: &'static str) -> Self {
+        Self {
+            invariant,
+            says,
+            of,
+            ..Self::default()
+        }
+    }
+
+    fn breaks(&mut self, what: impl FnOnce() -> String) {
+        self.broken += 1;
+        if self.first.len() < TOLD {
+            self.first.push(what());
+        }
+    }
+}
+
+/// Runs the command.
+pub async fn run(args: Args) -> Result<ExitCode> {
+    let system = args.connect.resolve()?;
+    let report = verify(&system, args.wait).await?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{report}");
+    }
+    Ok(if report.holds {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Audits `system`.
+///
+/// # Errors
+/// The broker or the database does not answer, or the pipeline does not catch up within `patience`.
+pub async fn verify(system: &System, patience: Duration) -> Result<Report> {
+    let database = clients::database(system).await?;
+    let (applied, received) = caught_up(system, patience).await?;
+    // In this order: what is applied for certain, the records, and then every read that they may hold.
+    let mut records = gather::records(&database).await?;
+    let (kafka, prefix) = (clients::kafka(system), system.topic_prefix.clone());
+    let messages = crate::topic::records(&received);
+    let told = blocking(move || gather::topics(&Reader::open(&kafka)?, &prefix, &applied, &received)).await?;
+    let tariffs = TariffBook::built_in();
+    let mut u1 = Finding::new("U1", "daily records are what the accepted reads give", "days");
+    let mut u2 = Finding::new("U2", "days add up to the difference of the registers", "devices");
+    let mut ids: Vec<&String> = told.devices.keys().collect();
+    ids.sort_unstable();
+    let mut skipped = 0;
+    for id in ids {
+        let stored = records.remove(id).unwrap_or_default();
+        let audited = usage::audit(&told.devices[id], &stored, told.whole, &tariffs);
+        u1.checked += audited.days;
+        u2.checked += 1;
+        skipped += audited.skipped;
+        for (day, wrong) in audited.wrong_days {
+            u1.breaks(|| format!("{id}|{day}: {wrong}"));
+        }
+        if let Some(wrong) = audited.wrong_sum {
+            u2.breaks(|| format!("{id}: {wrong}"));
+        }
+    }
+    for (id, days) in records.into_iter().filter(|_| told.whole) {
+        u1.breaks(|| format!("{id}: {} records of a device without any reads", days.len()));
+    }
+    for (partition, offset, why) in &told.senseless {
+        u1.breaks(|| format!("readings {partition}:{offset} make no sense: {why}"));
+    }
+    if skipped > 0 {
+        u1.notes.push(format!(
+            "{skipped} days were not compared: their reads are not in the topic any more"
+        ));
+    }
+    let findings = vec![u1, u2, d1(&told.outcomes, messages)];
+    Ok(Report {
+        holds: findings.iter().all(|finding| finding.broken == 0),
+        findings,
+    })
+}
+
+fn d1(outcomes: &outcomes::Closed, messages: i64) -> Finding {
+    let mut d1 = Finding::new("D1", "telemetry became readings or a dead letter", "messages");
+    d1.checked = u64::try_from(messages).unwrap_or(0);
+    for (partition, offset) in &outcomes.neither {
+        d1.breaks(|| format!("telemetry {partition}:{offset} became neither"));
+    }
+    for (partition, offset) in &outcomes.both {
+        d1.breaks(|| format!("telemetry {partition}:{offset} became both"));
+    }
+    d1.notes
+        .push(format!("{} accepted, {} dead", outcomes.accepted, outcomes.dead));
+    if outcomes.redelivered > 0 {
+        d1.notes.push(format!(
+            "{} outcomes were published again after a restart",
+            outcomes.redelivered
+        ));
+    }
+    d1
+}
+
+/// Waits until ingest and the usage-aggregator have done what there is to do now. Returns the readings that are applied
+/// for certain, and the telemetry that ingest is done with.
+async fn caught_up(system: &System, patience: Duration) -> Result<(BTreeMap<i32, i64>, Extent)> {
+    let until = Instant::now() + patience;
+    let ingest = committed(system, &TELEMETRY.name(&system.topic_prefix), "ingest", until).await?;
+    let aggregator = committed(
+        system,
+        &READINGS.name(&system.topic_prefix),
+        "usage-aggregator",
+        until,
+    )
+    .await?;
+    let applied = aggregator
+        .into_iter()
+        .map(|(partition, (_, committed))| (partition, committed))
+        .collect();
+    Ok((applied, ingest))
+}
+
+/// Waits until `group` has committed all that `topic` holds now. Returns what it has committed, from the topic's start.
+async fn committed(system: &System, topic: &str, group: &'static str, until: Instant) -> Result<Extent> {
+    let (kafka, topic) = (clients::kafka(system), topic.to_owned());
+    let full_group = format!("{}.{group}", system.topic_prefix);
+    let mut target: Option<Extent> = None;
+    loop {
+        let (kafka, topic, full_group) = (kafka.clone(), topic.clone(), full_group.clone());
+        let (extent, committed) = blocking(move || {
+            let reader = Reader::open(&kafka)?;
+            let extent = reader.extent(&topic)?;
+            let committed = reader.committed(&full_group, &topic, extent.keys().copied())?;
+            Ok((extent, committed))
+        })
+        .await?;
+        let target = target.get_or_insert_with(|| extent.clone());
+        let behind = |(partition, (low, high)): (&i32, &(i64, i64))| {
+            (high - committed.get(partition).copied().unwrap_or(*low).max(*low)).max(0)
+        };
+        let left: i64 = target.iter().map(behind).sum();
+        if left == 0 {
+            let done = extent.into_iter().map(|(partition, (low, _))| {
+                (
+                    partition,
+                    (low, committed.get(&partition).copied().unwrap_or(low).max(low)),
+                )
+            });
+            return Ok(done.collect());
+        }
+        if Instant::now() >= until {
+            bail!(
+                "nothing can be said while {group} is {left} records behind: see with `indowater status` whether it \
+                 works, and give it longer with --wait"
+            );
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for finding in &self.findings {
+            let Finding {
+                invariant,
+                says,
+                checked,
+                of,
+                broken,
+                first,
+                notes,
+            } = finding;
+            let verdict = if *broken == 0 {
+                "holds".to_owned()
+            } else {
+                format!("{broken} BROKEN")
+            };
+            writeln!(f, "{invariant:<4}{says:<50}{checked:>10} {of:<10}{verdict}")?;
+            for note in notes {
+                writeln!(f, "      {note}")?;
+            }
+            for difference in first {
+                writeln!(f, "    ! {difference}")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,265 @@
+//! Telemetry of one partition: decode, load the devices it names, decide, publish; later write what is newest.
+//!
+//! A batch is decoded before anything is published, so that the devices it needs are loaded by one query and a failed
+//! query publishes nothing twice. Each message is published at once; the flush waits until the broker has all of them,
+//! writes the last readings, and only then are the offsets committed. Whatever is processed again carries the same
+//! event ids, readings and work orders.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use indowater_common::error::Retry;
+use indowater_common::kafka::{Batch, PublishError, Record, Work};
+use indowater_common::telemetry;
+use tokio::sync::broadcast::{self, error::TryRecvError};
+use tokio::sync::mpsc;
+use tracing::Span;
+
+use crate::domain::accept::{self, Accepted};
+use crate::domain::cache::Cache;
+use crate::domain::exchange::{self, WorkOrder};
+use crate::domain::facts::{Change, Facts};
+use crate::domain::latest::Latest;
+use crate::domain::reject::{Reason, Reject};
+use crate::domain::uplink::Uplink;
+use crate::kafka::{Outcome, Outlet, Topics};
+use crate::mongo::Reads;
+use crate::observe::{self, Tally};
+use crate::wire::{self, Encoder, Origin};
+
+/// What the partitions of an instance have in common.
+pub struct Shared {
+    /// The devices' collections.
+    pub reads: Reads,
+    /// The topics.
+    pub topics: Topics,
+    /// The largest message that is accepted.
+    pub most_bytes: usize,
+    /// Devices each partition surely remembers.
+    pub cached_devices: usize,
+    /// Takes what this process cannot go on after.
+    pub fatal: mpsc::UnboundedSender<PublishError>,
+}
+
+/// One partition of telemetry on this instance.
+pub struct Intake {
+    shared: Arc<Shared>,
+    partition: i32,
+    cache: Cache,
+    changes: broadcast::Receiver<Arc<Change>>,
+    outlet: Outlet,
+    encoder: Encoder,
+    latest: Latest,
+    orders: Vec<WorkOrder>,
+    /// Messages since the last flush.
+    pending: usize,
+}
+
+impl Intake {
+    /// A partition whose state is empty. `changes` must be subscribed to before: nothing may change unnoticed after
+    /// the first device is loaded.
+    pub fn new(
+        shared: Arc<Shared>,
+        partition: i32,
+        changes: broadcast::Receiver<Arc<Change>>,
+        outlet: Outlet,
+    ) -> Self {
+        let cache = Cache::new(shared.cached_devices);
+        Self {
+            shared,
+            partition,
+            cache,
+            changes,
+            outlet,
+            encoder: Encoder::default(),
+            latest: Latest::default(),
+            orders: Vec::new(),
+            pending: 0,
+        }
+    }
+
+    /// Applies what the registry changed since the last batch.
+    fn catch_up(&mut self) {
+        loop {
+            match self.changes.try_recv() {
+                Ok(change) => self.cache.change(&change),
+                Err(TryRecvError::Lagged(missed)) => {
+                    observe::cache_cleared(self.partition, missed);
+                    self.cache.clear();
+                }
+                // The follower's end is the process's end.
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+            }
+        }
+    }
+
+    /// Loads the devices that the uplinks name and the partition does not remember.
+    async fn load(&mut self, uplinks: &[Result<Uplink<'_>, Reject>]) -> Result<(), Retry> {
+        let mut strange: HashSet<&str> = HashSet::new();
+        for uplink in uplinks.iter().flatten() {
+            if self.cache.get(&uplink.device_id).is_none() {
+                strange.insert(&uplink.device_id);
+            }
+        }
+        if strange.is_empty() {
+            return Ok(());
+        }
+        let strange: Vec<&str> = strange.into_iter().collect();
+        let started = Instant::now();
+        let devices = self.shared.reads.devices(&strange).await?;
+        observe::devices_loaded(self.partition, strange.len(), devices.len(), started.elapsed());
+        for device in &devices {
+            self.cache.insert(&device.device_id, device.known());
+        }
+        Ok(())
+    }
+
+    /// Decides one message and publishes what becomes of it.
+    async fn decide(
+        &mut self,
+        record: &Record<'_>,
+        uplink: Result<Uplink<'_>, Reject>,
+        tally: &mut Tally,
+    ) -> Result<(), PublishError> {
+        let topics = &self.shared.topics;
+        let origin = Origin {
+            topic: &topics.telemetry,
+            partition: self.partition,
+            offset: record.offset,
+            received_at_ms: record.timestamp_ms,
+            key: record.key,
+            value: record.value,
+            content_type: record.content_type,
+        };
+        let sampled = record
+            .traceparent
+            .filter(|traceparent| telemetry::is_sampled(traceparent));
+        let decided = uplink.and_then(|uplink| {
+            let Some(known) = self.cache.get(&uplink.device_id) else {
+                let detail = format!("device {:?} is not in the registry", uplink.device_id);
+                return Err(Reject::new(Reason::UnknownDevice, detail));
+            };
+            let device_id = uplink.device_id.clone();
+            let received_at = record.timestamp_ms.div_euclid(1_000);
+            Ok((
+                accept::accept(uplink, &known.facts, received_at)?,
+                known,
+                device_id,
+            ))
+        });
+        match decided {
+            Ok((accepted, known, device_id)) => {
+                tally.reads += accepted.reads.len() as u64;
+                tally.corrections += u64::from(accepted.clock_corrected);
+                self.latest.note(&known.facts, &accepted);
+                let (facts, orders) = (&known.facts, &mut self.orders);
+                exchange::watch(&facts.meter, &mut known.last, &accepted.reads, |from, to| {
+                    orders.push(WorkOrder::for_exchange(
+                        &device_id,
+                        facts,
+                        from,
+                        to,
+                        accepted.received_at,
+                    ));
+                });
+                let value = self.encoder.readings(facts, &accepted, &origin);
+                let outcome = Outcome::Readings {
+                    device: &facts.id,
+                    newest: accepted.newest.at,
+                };
+                let span = sampled.map(|traceparent| (span(facts, &accepted, traceparent), traceparent));
+                // Without an exporter the span has no trace of its own; the device's goes on.
+                let traceparent = span
+                    .as_ref()
+                    .map(|(span, given)| telemetry::traceparent(span).unwrap_or_else(|| (*given).to_owned()));
+                self.outlet
+                    .publish(record, outcome, value, traceparent.as_deref())
+                    .await
+            }
+            Err(reject) => {
+                let value = self.encoder.dead_letter(&reject, &origin);
+                tally.dead(reject);
+                self.outlet
+                    .publish(record, Outcome::DeadLetter, value, sampled)
+                    .await
+            }
+        }
+    }
+
+    /// A refused record cannot be sent ever, so trying again is no answer: the process ends, and the input, which is
+    /// not committed, comes again to one that is configured right.
+    fn give_up(&self, error: PublishError) -> Retry {
+        let retry = Retry::because(&error);
+        // Closed only when the process is ending already.
+        let _ = self.shared.fatal.send(error);
+        retry
+    }
+}
+
+fn span(facts: &Facts, accepted: &Accepted, traceparent: &str) -> Span {
+    let span = tracing::info_span!(
+        "ingest telemetry",
+        otel.kind = "consumer",
+        device.id = &*facts.id,
+        reads = accepted.reads.len()
+    );
+    telemetry::continue_trace(&span, traceparent);
+    span
+}
+
+impl Work for Intake {
+    async fn apply(&mut self, batch: &Batch) -> Result<(), Retry> {
+        let before = self.cache.len();
+        self.catch_up();
+        self.cache.settle();
+        let most_bytes = self.shared.most_bytes;
+        let uplinks: Vec<_> = batch
+            .records()
+            .map(|record| {
+                let uplink = wire::decode(record.content_type, record.value, most_bytes)?;
+                accept::check(&uplink, record.key).map(|()| uplink)
+            })
+            .collect();
+        self.load(&uplinks).await?;
+        observe::cache_grew(self.cache.len().cast_signed() as i64 - before.cast_signed() as i64);
+        let mut tally = Tally::of(batch.len());
+        for (record, uplink) in std::iter::zip(batch.records(), uplinks) {
+            self.decide(&record, uplink, &mut tally)
+                .await
+                .map_err(|error| self.give_up(error))?;
+        }
+        self.pending += batch.len();
+        observe::batch_decided(self.partition, &tally);
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), Retry> {
+        self.outlet
+            .delivered()
+            .await
+            .map_err(|error| self.give_up(error))?;
+        if self.latest.iter().len() > 0 {
+            let started = Instant::now();
+            self.shared.reads.write_latest(&self.latest).await?;
+            observe::last_readings_written(self.latest.iter().len(), started.elapsed());
+            self.latest.clear();
+        }
+        self.shared.reads.raise(&self.orders).await?;
+        self.orders
+            .drain(..)
+            .for_each(|order| observe::work_order_raised(&order));
+        self.pending = 0;
+        Ok(())
+    }
+
+    fn pending(&self) -> usize {
+        self.pending
+    }
+}
+
+impl Drop for Intake {
+    fn drop(&mut self) {
+        observe::cache_grew(-(self.cache.len().cast_signed() as i64));
+    }
+}

@@ -1,0 +1,4 @@
+//! The use cases: load, decide, commit.
+
+pub mod intake;
+pub mod registry;

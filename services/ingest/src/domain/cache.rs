@@ -1,0 +1,198 @@
+//! The devices a partition remembers, so that telemetry does not cost a query.
+//!
+//! Each partition has a cache of its own and nobody else touches it: no lock and no shared counter on the hot path,
+//! and the newest read of a device can live in its entry. The price is that a device whose messages carry no key, and
+//! so come on any partition, is remembered by several.
+//!
+//! It is bounded by generations: what is looked up moves to the young one; when that is full it becomes the old one,
+//! and the old one is forgotten. Generations turn only between batches, so whatever a batch loaded is there until it
+//! is done. Devices that are not in the registry are not remembered: the next message finds them enrolled.
+
+use std::collections::{HashMap, HashSet};
+use std::mem;
+use std::sync::Arc;
+
+use super::facts::{Change, Facts, Known};
+
+/// Devices by the identifier on the meter.
+pub struct Cache {
+    young: HashMap<Box<str>, Box<Known>>,
+    old: HashMap<Box<str>, Box<Known>>,
+    keep: usize,
+    /// The few time zones and classes that all devices share.
+    names: HashSet<Arc<str>>,
+}
+
+impl Cache {
+    /// An empty cache that surely remembers the latest `keep` devices, and at most twice as many and one batch.
+    pub fn new(keep: usize) -> Self {
+        Self {
+            young: HashMap::new(),
+            old: HashMap::new(),
+            keep,
+            names: HashSet::new(),
+        }
+    }
+
+    /// The device, if it is remembered.
+    pub fn get(&mut self, device_id: &str) -> Option<&mut Known> {
+        if !self.old.is_empty()
+            && !self.young.contains_key(device_id)
+            && let Some((key, known)) = self.old.remove_entry(device_id)
+        {
+            self.young.insert(key, known);
+        }
+        self.young.get_mut(device_id).map(|known| &mut **known)
+    }
+
+    /// Remembers a device that was loaded from the registry.
+    pub fn insert(&mut self, device_id: &str, mut known: Known) {
+        self.intern(&mut known.facts);
+        self.young.insert(device_id.into(), Box::new(known));
+    }
+
+    /// Applies a change of the registry to a device that is remembered. The higher version wins: a change may be told
+    /// late, or again.
+    pub fn change(&mut self, change: &Change) {
+        let known = self
+            .young
+            .get_mut(&change.device_id)
+            .or_else(|| self.old.get_mut(&change.device_id));
+        if let Some(known) = known.filter(|known| known.facts.version < change.facts.version) {
+            known.facts = change.facts.clone();
+        }
+    }
+
+    /// Turns the generation if it is full. To be called between batches.
+    pub fn settle(&mut self) {
+        if self.young.len() >= self.keep {
+            self.old = mem::take(&mut self.young);
+        }
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.young.clear();
+        self.old.clear();
+    }
+
+    /// How many devices are remembered.
+    pub fn len(&self) -> usize {
+        self.young.len() + self.old.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn intern(&mut self, facts: &mut Facts) {
+        for name in [&mut facts.time_zone, &mut facts.tariff_class] {
+            match self.names.get(&**name) {
+                Some(shared) => *name = shared.clone(),
+                None => _ = self.names.insert(name.clone()),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use indowater_common::domain::meter::Point;
+
+    use super::*;
+    use crate::domain::facts::example;
+
+    fn known(version: i64, class: &str) -> Known {
+        let facts = Facts {
+            tariff_class: class.into(),
+            version,
+            ..example()
+        };
+        Known {
+            facts,
+            last: Some(Point { at: 1, register: 2 }),
+        }
+    }
+
+    fn remembered(cache: &mut Cache, names: std::ops::Range<u32>) -> usize {
+        names
+            .filter(|name| cache.get(&name.to_string()).is_some())
+            .count()
+    }
+
+    #[test]
+    fn the_latest_are_kept_and_the_bound_holds() {
+        let mut cache = Cache::new(100);
+        for name in 0..1_000_u32 {
+            cache.settle();
+            cache.insert(&name.to_string(), known(1, "a"));
+            assert!(cache.len() <= 200);
+        }
+        assert_eq!(remembered(&mut cache, 900..1_000), 100);
+        assert_eq!(remembered(&mut cache, 0..800), 0);
+    }
+
+    #[test]
+    fn what_is_looked_up_stays() {
+        let mut cache = Cache::new(10);
+        cache.insert("often", known(1, "a"));
+        for name in 0..1_000_u32 {
+            cache.settle();
+            assert!(cache.get("often").is_some(), "{name}");
+            cache.insert(&name.to_string(), known(1, "a"));
+        }
+    }
+
+    #[test]
+    fn a_batch_larger_than_the_cache_is_there_until_it_is_done() {
+        let mut cache = Cache::new(10);
+        cache.settle();
+        for name in 0..1_000_u32 {
+            cache.insert(&name.to_string(), known(1, "a"));
+        }
+        assert_eq!(remembered(&mut cache, 0..1_000), 1_000);
+    }
+
+    #[test]
+    fn the_higher_version_wins_and_the_newest_read_stays() {
+        let mut cache = Cache::new(10);
+        cache.insert("d", known(3, "a"));
+        let change = |version, class| Change {
+            device_id: "d".into(),
+            facts: known(version, class).facts,
+        };
+        for (version, class, expected) in [(2, "b", "a"), (3, "b", "a"), (4, "b", "b"), (3, "c", "b")] {
+            cache.change(&change(version, class));
+            let known = cache.get("d").unwrap();
+            assert_eq!(&*known.facts.tariff_class, expected);
+            assert_eq!(known.last, Some(Point { at: 1, register: 2 }));
+        }
+    }
+
+    #[test]
+    fn a_change_reaches_the_old_generation_and_enrols_nobody() {
+        let mut cache = Cache::new(1);
+        cache.insert("d", known(1, "a"));
+        cache.settle();
+        cache.change(&Change {
+            device_id: "d".into(),
+            facts: known(2, "b").facts,
+        });
+        cache.change(&Change {
+            device_id: "e".into(),
+            facts: known(2, "b").facts,
+        });
+        assert_eq!(cache.len(), 1);
+        assert_eq!(&*cache.get("d").unwrap().facts.tariff_class, "b");
+    }
+
+    #[test]
+    fn names_are_shared() {
+        let mut cache = Cache::new(10);
+        cache.insert("d", known(1, "a"));
+        cache.insert("e", known(1, "a"));
+        let zone = cache.get("d").unwrap().facts.time_zone.clone();
+        assert!(Arc::ptr_eq(&zone, &cache.get("e").unwrap().facts.time_zone));
+    }
+}

@@ -1,0 +1,113 @@
+//! What the registry's fields may say.
+
+use indowater_common::domain::zone::Zone;
+use jiff::Timestamp;
+
+use super::Problems;
+
+/// An enumeration of the data model, with its names in documents and messages.
+macro_rules! named {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(missing_docs)]
+        pub enum $name { $($variant),+ }
+
+        impl $name {
+            /// How documents and messages call it.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+
+            /// The one of that name.
+            pub fn named(name: &str) -> Option<Self> {
+                match name { $($text => Some(Self::$variant),)+ _ => None }
+            }
+
+            /// Reads a field; nothing in it means `default`.
+            pub(super) fn read(text: &str, default: Self, field: &str, problems: &mut Problems) -> Self {
+                if text.is_empty() {
+                    return default;
+                }
+                Self::named(text).unwrap_or_else(|| {
+                    problems.add(field, concat!("must be one of" $(, " ", $text)+));
+                    default
+                })
+            }
+        }
+    };
+}
+
+named! {
+    /// What a property is used for.
+    PropertyType { Residential = "residential", Commercial = "commercial", Industrial = "industrial" }
+}
+
+named! {
+    /// What a device is.
+    DeviceType { WaterMeter = "water_meter", FlowSensor = "flow_sensor" }
+}
+
+named! {
+    /// How a device is. Telemetry of an inactive one is refused; one in maintenance still counts water.
+    Status { Active = "active", Inactive = "inactive", Maintenance = "maintenance" }
+}
+
+impl PropertyType {
+    /// The tariff class of a property that names none.
+    pub const fn default_class(self) -> &'static str {
+        match self {
+            Self::Residential => "household-middle-1",
+            Self::Commercial => "commercial-1",
+            Self::Industrial => "industrial-1",
+        }
+    }
+}
+
+/// Ids are parts of record keys and of other ids, so they are plain; `|` separates parts.
+pub(super) fn check_id(id: &str, field: &str, problems: &mut Problems) {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
+    if id.is_empty() {
+        problems.add(field, "is missing");
+    } else if id.len() > 64 || !id.bytes().all(plain) {
+        problems.add(field, "must be 1 to 64 of A-Z a-z 0-9 . _ : -");
+    }
+}
+
+pub(super) fn check_length(text: &str, most: usize, field: &str, problems: &mut Problems) {
+    if text.chars().count() > most {
+        problems.add(field, format_args!("must not be longer than {most} characters"));
+    }
+}
+
+/// Reads an RFC 3339 time, in the precision the store keeps; `default` if there is none.
+pub(super) fn time(text: &str, default: Timestamp, field: &str, problems: &mut Problems) -> Timestamp {
+    if text.is_empty() {
+        return default;
+    }
+    text.parse().map(to_milliseconds).unwrap_or_else(|_| {
+        problems.add(field, "must be a time in RFC 3339, such as 2026-01-31T08:00:00Z");
+        default
+    })
+}
+
+/// A moment in the precision the store keeps, so that what is published equals what is stored.
+pub(super) fn to_milliseconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
+}
+
+/// Reads an IANA time zone into its proper spelling.
+pub(super) fn time_zone(text: &str, field: &str, problems: &mut Problems) -> String {
+    let name = if text.is_empty() {
+        super::DEFAULT_TIME_ZONE
+    } else {
+        text
+    };
+    match Zone::named(name) {
+        Some(zone) => zone.name().to_owned(),
+        None => {
+            problems.add(field, "must be an IANA time zone, such as Asia/Makassar");
+            String::new()
+        }
+    }
+}

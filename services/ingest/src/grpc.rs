@@ -1,0 +1,268 @@
+//! The registry over gRPC: calls to use cases and back, refusals to status codes.
+
+use indowater_common::grpc::continue_trace;
+use indowater_proto::registry::v1 as pb;
+use indowater_proto::registry::v1::registry_service_server::{RegistryService, RegistryServiceServer};
+use indowater_proto::telemetry::v1::RegisterUnit;
+use tonic::service::Routes;
+use tonic::{Request, Response, Status};
+use tracing::{Instrument, Span};
+
+use crate::app::registry::Registry;
+use crate::domain::registry::{
+    self, DeviceChange, DeviceDraft, Page, Problems, PropertyChange, PropertyDraft, Refusal,
+};
+use crate::mongo::DeviceFilter;
+use crate::wire;
+
+/// What ingest serves.
+pub fn routes(registry: Registry) -> Routes {
+    Routes::new(RegistryServiceServer::new(Calls(registry)))
+}
+
+struct Calls(Registry);
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl RegistryService for Calls {
+    async fn get_property(
+        &self,
+        request: Request<pb::GetPropertyRequest>,
+    ) -> Answer<pb::GetPropertyResponse> {
+        let span = span("GetProperty", &request);
+        let property = self
+            .0
+            .property(&request.get_ref().id)
+            .instrument(span)
+            .await
+            .map_err(status)?;
+        Ok(Response::new(pb::GetPropertyResponse {
+            property: Some(wire::property(property)),
+        }))
+    }
+
+    async fn list_properties(
+        &self,
+        request: Request<pb::ListPropertiesRequest>,
+    ) -> Answer<pb::ListPropertiesResponse> {
+        let span = span("ListProperties", &request);
+        let request = request.into_inner();
+        let page = Page::new(request.page_size, request.page_token).map_err(status)?;
+        let customer_id = given(request.customer_id);
+        let (properties, next_page_token) = self
+            .0
+            .properties(customer_id.as_deref(), &page)
+            .instrument(span)
+            .await
+            .map_err(status)?;
+        let properties = properties.into_iter().map(wire::property).collect();
+        Ok(Response::new(pb::ListPropertiesResponse {
+            properties,
+            next_page_token,
+        }))
+    }
+
+    async fn create_property(
+        &self,
+        request: Request<pb::CreatePropertyRequest>,
+    ) -> Answer<pb::CreatePropertyResponse> {
+        let span = span("CreateProperty", &request);
+        let property = request.into_inner().property.ok_or_else(|| missing("property"))?;
+        let draft = PropertyDraft {
+            id: property.id,
+            name: property.name,
+            address: property.address,
+            customer_id: property.customer_id,
+            property_type: property.property_type,
+            time_zone: property.time_zone,
+            tariff_class: property.tariff_class,
+        };
+        let property = self
+            .0
+            .create_property(draft)
+            .instrument(span)
+            .await
+            .map_err(status)?;
+        Ok(Response::new(pb::CreatePropertyResponse {
+            property: Some(wire::property(property)),
+        }))
+    }
+
+    async fn update_property(
+        &self,
+        request: Request<pb::UpdatePropertyRequest>,
+    ) -> Answer<pb::UpdatePropertyResponse> {
+        let span = span("UpdateProperty", &request);
+        let request = request.into_inner();
+        let change = PropertyChange {
+            version: request.version,
+            name: request.name,
+            address: request.address,
+            customer_id: request.customer_id,
+            property_type: request.property_type,
+            tariff_class: request.tariff_class,
+        };
+        let property = self
+            .0
+            .change_property(request.id, change)
+            .instrument(span)
+            .await
+            .map_err(status)?;
+        Ok(Response::new(pb::UpdatePropertyResponse {
+            property: Some(wire::property(property)),
+        }))
+    }
+
+    async fn get_device(&self, request: Request<pb::GetDeviceRequest>) -> Answer<pb::GetDeviceResponse> {
+        let span = span("GetDevice", &request);
+        let device = self
+            .0
+            .device(&request.get_ref().id)
+            .instrument(span)
+            .await
+            .map_err(status)?;
+        Ok(Response::new(pb::GetDeviceResponse {
+            device: Some(wire::device(device)),
+        }))
+    }
+
+    async fn list_devices(
+        &self,
+        request: Request<pb::ListDevicesRequest>,
+    ) -> Answer<pb::ListDevicesResponse> {
+        let span = span("ListDevices", &request);
+        let request = request.into_inner();
+        let page = Page::new(request.page_size, request.page_token).map_err(status)?;
+        let filter = DeviceFilter {
+            customer_id: given(request.customer_id),
+            property_id: given(request.property_id),
+            status: given(request.status)
+                .map(|name| status_named(&name))
+                .transpose()?,
+        };
+        let (devices, next_page_token) = self
+            .0
+            .devices(&filter, &page)
+            .instrument(span)
+            .await
+            .map_err(status)?;
+        let devices = devices.into_iter().map(wire::device).collect();
+        Ok(Response::new(pb::ListDevicesResponse {
+            devices,
+            next_page_token,
+        }))
+    }
+
+    async fn create_device(
+        &self,
+        request: Request<pb::CreateDeviceRequest>,
+    ) -> Answer<pb::CreateDeviceResponse> {
+        let span = span("CreateDevice", &request);
+        let device = request.into_inner().device.ok_or_else(|| missing("device"))?;
+        let device = self
+            .0
+            .create_device(draft(device)?)
+            .instrument(span)
+            .await
+            .map_err(status)?;
+        Ok(Response::new(pb::CreateDeviceResponse {
+            device: Some(wire::device(device)),
+        }))
+    }
+
+    async fn update_device(
+        &self,
+        request: Request<pb::UpdateDeviceRequest>,
+    ) -> Answer<pb::UpdateDeviceResponse> {
+        let span = span("UpdateDevice", &request);
+        let request = request.into_inner();
+        let change = DeviceChange {
+            version: request.version,
+            property_id: request.property_id,
+            device_type: request.r#type,
+            status: request.status,
+            location: request.location,
+            calibration_date: request.calibration_date,
+            q3_litres_per_hour: request.q3_litres_per_hour,
+        };
+        let device = self
+            .0
+            .change_device(request.id, change)
+            .instrument(span)
+            .await
+            .map_err(status)?;
+        Ok(Response::new(pb::UpdateDeviceResponse {
+            device: Some(wire::device(device)),
+        }))
+    }
+
+    async fn enrol_devices(
+        &self,
+        request: Request<pb::EnrolDevicesRequest>,
+    ) -> Answer<pb::EnrolDevicesResponse> {
+        let span = span("EnrolDevices", &request);
+        let drafts = request
+            .into_inner()
+            .devices
+            .into_iter()
+            .map(draft)
+            .collect::<Result<Vec<_>, _>>()?;
+        let enrolled = self.0.enrol(drafts).instrument(span).await.map_err(status)?;
+        Ok(Response::new(pb::EnrolDevicesResponse {
+            enrolled: u32::try_from(enrolled).unwrap_or(u32::MAX),
+        }))
+    }
+}
+
+fn span<T>(call: &'static str, request: &Request<T>) -> Span {
+    let span = tracing::info_span!("registry", otel.name = call, otel.kind = "server");
+    continue_trace(&span, request);
+    span
+}
+
+fn draft(device: pb::Device) -> Result<DeviceDraft, Status> {
+    let unit = RegisterUnit::try_from(device.unit)
+        .map_err(|_| Status::invalid_argument(format!("unit {} is not known", device.unit)))?;
+    Ok(DeviceDraft {
+        id: device.id,
+        device_id: device.device_id,
+        property_id: device.property_id,
+        device_type: device.r#type,
+        status: device.status,
+        location: device.location,
+        installation_date: device.installation_date,
+        calibration_date: device.calibration_date.unwrap_or_default(),
+        unit: wire::unit_from_wire(unit),
+        register_digits: device.register_digits,
+        q3_litres_per_hour: device.q3_litres_per_hour,
+    })
+}
+
+fn status_named(name: &str) -> Result<registry::Status, Status> {
+    registry::Status::named(name).ok_or_else(|| {
+        let mut problems = Problems::default();
+        problems.add("status", "must be active, inactive or maintenance");
+        status(problems.into())
+    })
+}
+
+fn given(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+fn missing(field: &'static str) -> Status {
+    Status::invalid_argument(format!("{field} is missing"))
+}
+
+fn status(refusal: Refusal) -> Status {
+    let message = refusal.to_string();
+    match refusal {
+        Refusal::Invalid(_) => Status::invalid_argument(message),
+        Refusal::NotFound { .. } => Status::not_found(message),
+        Refusal::Taken { .. } => Status::already_exists(message),
+        Refusal::Precondition(_) => Status::failed_precondition(message),
+        Refusal::Stale { .. } => Status::aborted(message),
+        Refusal::Unavailable(_) => Status::unavailable(message),
+    }
+}

@@ -1,0 +1,8 @@
+//! The database's edge: the registry's collections, devices' last readings, and work orders.
+
+mod documents;
+mod reads;
+mod registry;
+
+pub use reads::Reads;
+pub use registry::{Announce, Announced, DeviceFilter, Registry};

@@ -1,0 +1,173 @@
+//! What telemetry reads and writes: devices by the identifier on the meter, their last readings, and work orders for
+//! registers that jumped back.
+//!
+//! Both writes may be repeated: a last reading is written only over an older one, so an instance that lost its
+//! partition without knowing overwrites nothing newer, and a work order is inserted once.
+
+use bson::raw::{RawArrayBuf, RawDocumentBuf, cstr};
+use bson::{DateTime, doc, rawdoc};
+use futures::TryStreamExt;
+use indowater_common::mongo::to_decimal128;
+use mongodb::error::Error;
+use mongodb::{Collection, Database};
+use serde::Deserialize;
+
+use super::documents::DeviceDocument;
+use crate::domain::exchange::WorkOrder;
+use crate::domain::latest::{Latest, Sighting};
+use crate::domain::registry::Device;
+use crate::observe;
+
+/// Updates of one command: about where larger ones stop being faster.
+const PER_COMMAND: usize = 500;
+
+/// The collections as telemetry needs them. Cheap to clone.
+#[derive(Clone)]
+pub struct Reads {
+    database: Database,
+    devices: Collection<RawDocumentBuf>,
+}
+
+impl Reads {
+    /// On the database of ingest.
+    pub fn new(database: &Database) -> Self {
+        Self {
+            database: database.clone(),
+            devices: database.collection("devices"),
+        }
+    }
+
+    /// The devices with these identifiers on their meters; those that are not enrolled are left out.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn devices(&self, device_ids: &[&str]) -> Result<Vec<Device>, Error> {
+        let mut found = Vec::with_capacity(device_ids.len());
+        let mut cursor = self
+            .devices
+            .find(doc! { "device_id": { "$in": device_ids } })
+            .await?;
+        while let Some(document) = cursor.try_next().await? {
+            let device = bson::deserialize_from_slice::<DeviceDocument>(document.as_bytes());
+            match device
+                .map_err(|error| error.to_string())
+                .and_then(|d| Device::try_from(d).map_err(|e| e.to_string()))
+            {
+                Ok(device) => found.push(device),
+                // One spoilt document must not stop a partition.
+                Err(error) => observe::document_unreadable("devices", &error),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Writes the last readings that are newer than those written.
+    ///
+    /// # Errors
+    /// The database does not answer. Writing all again is safe.
+    pub async fn write_latest(&self, latest: &Latest) -> Result<(), Error> {
+        let mut sightings = latest.iter();
+        while sightings.len() > 0 {
+            let updates = sightings
+                .by_ref()
+                .take(PER_COMMAND)
+                .map(|(id, sighting)| last_reading(id, sighting));
+            self.update("devices", updates).await?;
+        }
+        Ok(())
+    }
+
+    /// Inserts the work orders that are not there yet.
+    ///
+    /// # Errors
+    /// The database does not answer. Inserting all again is safe.
+    pub async fn raise(&self, orders: &[WorkOrder]) -> Result<(), Error> {
+        for chunk in orders.chunks(PER_COMMAND) {
+            self.update("work_orders", chunk.iter().map(work_order)).await?;
+        }
+        Ok(())
+    }
+
+    async fn update(
+        &self,
+        collection: &str,
+        updates: impl Iterator<Item = RawDocumentBuf>,
+    ) -> Result<(), Error> {
+        let mut statements = RawArrayBuf::new();
+        for update in updates {
+            statements.push(update);
+        }
+        let command = rawdoc! {
+            "update": collection,
+            "updates": statements,
+            "ordered": false,
+            "writeConcern": { "w": "majority", "j": true },
+        };
+        let answer: Answer = bson::deserialize_from_document(self.database.run_raw_command(command).await?)?;
+        let failures = answer.write_errors.into_iter().chain(answer.write_concern_error);
+        failures
+            .map(|failure| failure.errmsg)
+            .next()
+            .map_or(Ok(()), |why| {
+                Err(Error::custom(format!("{collection} could not be written: {why}")))
+            })
+    }
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(default, rename = "writeErrors")]
+    write_errors: Vec<Failure>,
+    #[serde(default, rename = "writeConcernError")]
+    write_concern_error: Option<Failure>,
+}
+
+#[derive(Deserialize)]
+struct Failure {
+    #[serde(default)]
+    errmsg: String,
+}
+
+fn last_reading(id: &str, sighting: &Sighting) -> RawDocumentBuf {
+    let read_at = time(sighting.read.at);
+    let mut set = rawdoc! {
+        "last_reading": to_decimal128(sighting.unit.cubic_metres(sighting.read.register)),
+        "last_reading_date": read_at,
+        "last_seen_at": time(sighting.seen_at),
+    };
+    if let Some(percent) = sighting.battery_percent {
+        set.append(cstr!("battery_percent"), i64::from(percent));
+    }
+    if let Some(dbm) = sighting.rssi_dbm {
+        set.append(cstr!("rssi_dbm"), dbm);
+    }
+    rawdoc! {
+        // Also true where there is no last reading yet.
+        "q": { "_id": id, "last_reading_date": { "$not": { "$gte": read_at } } },
+        "u": { "$set": set },
+    }
+}
+
+fn work_order(order: &WorkOrder) -> RawDocumentBuf {
+    let raised_at = time(order.raised_at);
+    rawdoc! {
+        "q": { "_id": order.id.as_str() },
+        "u": { "$setOnInsert": {
+            "id": order.id.as_str(),
+            "title": order.title.as_str(),
+            "description": order.description.as_str(),
+            "property_id": order.property_id.as_str(),
+            "customer_id": order.customer_id.as_str(),
+            "device_id": order.device_id.as_str(),
+            "priority": "high",
+            "status": "pending",
+            "created_at": raised_at,
+            "updated_at": raised_at,
+        } },
+        "upsert": true,
+    }
+}
+
+fn time(seconds: i64) -> DateTime {
+    DateTime::from_millis(seconds.saturating_mul(1_000))
+}

@@ -1,0 +1,294 @@
+//! The schemas of `proto/`: telemetry as devices send it, readings and dead letters as ingest publishes them, and the
+//! registry's entries.
+
+use indowater_common::domain::meter::{Meter, Unit};
+use indowater_proto::readings::v1 as readings;
+use indowater_proto::registry::v1 as registry;
+use indowater_proto::telemetry::v1 as telemetry;
+use jiff::Timestamp;
+use prost::{DecodeError, Message};
+
+use crate::domain::accept::Accepted;
+use crate::domain::facts::{Change, Facts};
+use crate::domain::number::Number;
+use crate::domain::registry::{Device, Property, Status};
+use crate::domain::reject::{Reason, Reject};
+use crate::domain::uplink::{Alarm, SaidRead, SaidUnit, State, Uplink};
+
+/// Decodes one message of telemetry.
+pub(super) fn decode(value: &[u8]) -> Result<Uplink<'_>, Reject> {
+    let malformed = |why: &dyn std::fmt::Display| {
+        Reject::new(Reason::Malformed, format!("no telemetry in protobuf: {why}"))
+    };
+    let message = telemetry::Telemetry::decode(value).map_err(|error| malformed(&error))?;
+    let unit = match telemetry::RegisterUnit::try_from(message.unit) {
+        Ok(unit) => unit_from_wire(unit).map(SaidUnit::from),
+        Err(_) => return Err(malformed(&format_args!("unit {} is not known", message.unit))),
+    };
+    let alarms = message
+        .alarms
+        .iter()
+        .filter_map(|number| alarm_from_wire(*number))
+        .collect();
+    let read = |read: telemetry::RegisterRead| SaidRead {
+        at: read.read_at,
+        register: Number::whole(read.register),
+        flow_litres_per_hour: read.flow_litres_per_hour,
+    };
+    Ok(Uplink {
+        device_id: message.device_id.into(),
+        unit,
+        reads: message.reads.into_iter().map(read).collect(),
+        state: State {
+            battery_percent: message.battery_percent,
+            rssi_dbm: message.rssi_dbm,
+            alarms,
+        },
+    })
+}
+
+/// Where a telemetry message stands and what came with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// The topic's full name.
+    pub topic: &'a str,
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// When the broker took it, milliseconds since the epoch.
+    pub received_at_ms: i64,
+    /// Its key.
+    pub key: &'a [u8],
+    /// Its value.
+    pub value: &'a [u8],
+    /// Its content type.
+    pub content_type: Option<&'a str>,
+}
+
+/// Encodes what ingest publishes, into one buffer and through one message that are used again and again.
+#[derive(Default)]
+pub struct Encoder {
+    readings: readings::Readings,
+    buffer: Vec<u8>,
+}
+
+impl Encoder {
+    /// The accepted reads of a message, with what the registry knows of their device.
+    pub fn readings(&mut self, facts: &Facts, accepted: &Accepted, origin: &Origin<'_>) -> &[u8] {
+        let message = &mut self.readings;
+        message.clear();
+        message.device_id.push_str(&facts.id);
+        message.customer_id.push_str(&facts.customer_id);
+        message.property_id.push_str(&facts.property_id);
+        message.time_zone.push_str(&facts.time_zone);
+        message.tariff_class.push_str(&facts.tariff_class);
+        message.meter = Some(meter_to_wire(facts.meter));
+        message.registry_version = facts.version;
+        message.set_source(readings::ReadSource::Telemetry);
+        message
+            .reads
+            .extend(accepted.reads.iter().map(|read| readings::AcceptedRead {
+                read_at: read.at,
+                register: read.register,
+                flow_litres_per_hour: read.flow_litres_per_hour,
+            }));
+        message.clock_corrected = accepted.clock_corrected;
+        message.received_at = accepted.received_at;
+        message.telemetry_partition = origin.partition;
+        message.telemetry_offset = origin.offset;
+        message.battery_percent = accepted.state.battery_percent;
+        message.rssi_dbm = accepted.state.rssi_dbm;
+        message.alarms.extend(
+            accepted
+                .state
+                .alarms
+                .iter()
+                .map(|alarm| alarm_to_wire(alarm) as i32),
+        );
+        encode(message, &mut self.buffer)
+    }
+
+    /// A message that cannot be used, as it came.
+    pub fn dead_letter(&mut self, reject: &Reject, origin: &Origin<'_>) -> &[u8] {
+        let message = readings::DeadLetter {
+            payload: origin.value.to_vec(),
+            key: origin.key.to_vec(),
+            content_type: origin.content_type.unwrap_or_default().to_owned(),
+            topic: origin.topic.to_owned(),
+            partition: origin.partition,
+            offset: origin.offset,
+            reason: reason_to_wire(reject.reason).into(),
+            detail: reject.detail.clone(),
+            received_at_ms: origin.received_at_ms,
+        };
+        encode(&message, &mut self.buffer)
+    }
+}
+
+fn encode<'a>(message: &impl Message, buffer: &'a mut Vec<u8>) -> &'a [u8] {
+    buffer.clear();
+    // A vector grows as it must; there is no other way to fail.
+    let _ = message.encode(buffer);
+    buffer
+}
+
+/// Why a record of the registry topic cannot be followed.
+#[derive(Debug, thiserror::Error)]
+pub enum NoDevice {
+    /// Not the schema.
+    #[error(transparent)]
+    Malformed(#[from] DecodeError),
+    /// A field that every device has is missing or wrong.
+    #[error("device {id:?} has no {field}")]
+    Lacks {
+        /// Its id.
+        id: String,
+        /// The field.
+        field: &'static str,
+    },
+}
+
+/// A device as the registry topic tells it: the change it is for those who follow.
+///
+/// # Errors
+/// The value is no device of this registry.
+pub fn decode_device(value: &[u8]) -> Result<Change, NoDevice> {
+    let device = registry::Device::decode(value)?;
+    let lacks = |field| NoDevice::Lacks {
+        id: device.id.clone(),
+        field,
+    };
+    let unit = unit_from_wire(device.unit()).ok_or_else(|| lacks("unit"))?;
+    let installed_at: Timestamp = device
+        .installation_date
+        .parse()
+        .map_err(|_| lacks("installation_date"))?;
+    let facts = Facts {
+        active: device.status != Status::Inactive.name(),
+        id: device.id.into(),
+        property_id: device.property_id.into(),
+        customer_id: device.customer_id.into(),
+        time_zone: device.time_zone.into(),
+        tariff_class: device.tariff_class.into(),
+        meter: Meter {
+            unit,
+            digits: device.register_digits,
+            q3_litres_per_hour: device.q3_litres_per_hour,
+        },
+        installed_at: installed_at.as_second(),
+        version: device.version,
+    };
+    Ok(Change {
+        device_id: device.device_id.into(),
+        facts,
+    })
+}
+
+/// A device as calls and the registry topic tell it.
+pub fn device(device: Device) -> registry::Device {
+    let text = |time: Timestamp| time.to_string();
+    registry::Device {
+        id: device.id,
+        device_id: device.device_id,
+        property_id: device.property_id,
+        customer_id: device.customer_id,
+        r#type: device.device_type.name().to_owned(),
+        status: device.status.name().to_owned(),
+        location: device.location,
+        installation_date: text(device.installation_date),
+        last_reading: device.last_reading.map(|reading| reading.to_string()),
+        last_reading_date: device.last_reading_date.map(text),
+        calibration_date: device.calibration_date.map(text),
+        created_at: text(device.created_at),
+        updated_at: text(device.updated_at),
+        unit: unit_to_wire(device.meter.unit).into(),
+        register_digits: device.meter.digits,
+        q3_litres_per_hour: device.meter.q3_litres_per_hour,
+        version: device.version,
+        time_zone: device.time_zone,
+        tariff_class: device.tariff_class,
+    }
+}
+
+/// A property as calls and the registry topic tell it.
+pub fn property(property: Property) -> registry::Property {
+    registry::Property {
+        id: property.id,
+        name: property.name,
+        address: property.address,
+        customer_id: property.customer_id,
+        property_type: property.property_type.name().to_owned(),
+        time_zone: property.time_zone,
+        tariff_class: property.tariff_class,
+        created_at: property.created_at.to_string(),
+        updated_at: property.updated_at.to_string(),
+        version: property.version,
+    }
+}
+
+/// The value of a device's record.
+pub fn encode_device(value: &Device) -> Vec<u8> {
+    device(value.clone()).encode_to_vec()
+}
+
+/// The value of a property's record.
+pub fn encode_property(value: &Property) -> Vec<u8> {
+    property(value.clone()).encode_to_vec()
+}
+
+/// The unit of a register; none if the sender leaves it open.
+pub fn unit_from_wire(unit: telemetry::RegisterUnit) -> Option<Unit> {
+    match unit {
+        telemetry::RegisterUnit::Unspecified => None,
+        telemetry::RegisterUnit::Litre => Some(Unit::Litre),
+        telemetry::RegisterUnit::Millilitre => Some(Unit::Millilitre),
+    }
+}
+
+fn unit_to_wire(unit: Unit) -> telemetry::RegisterUnit {
+    match unit {
+        Unit::Litre => telemetry::RegisterUnit::Litre,
+        Unit::Millilitre => telemetry::RegisterUnit::Millilitre,
+    }
+}
+
+fn meter_to_wire(meter: Meter) -> readings::Meter {
+    readings::Meter {
+        unit: unit_to_wire(meter.unit).into(),
+        register_digits: meter.digits,
+        q3_litres_per_hour: meter.q3_litres_per_hour,
+    }
+}
+
+fn alarm_from_wire(number: i32) -> Option<Alarm> {
+    Alarm::ALL
+        .into_iter()
+        .find(|alarm| alarm_to_wire(*alarm) as i32 == number)
+}
+
+const fn alarm_to_wire(alarm: Alarm) -> telemetry::MeterAlarm {
+    match alarm {
+        Alarm::Leak => telemetry::MeterAlarm::Leak,
+        Alarm::Burst => telemetry::MeterAlarm::Burst,
+        Alarm::Magnetic => telemetry::MeterAlarm::Magnetic,
+        Alarm::CaseOpen => telemetry::MeterAlarm::CaseOpen,
+        Alarm::Tilt => telemetry::MeterAlarm::Tilt,
+        Alarm::ReverseFlow => telemetry::MeterAlarm::ReverseFlow,
+        Alarm::Dry => telemetry::MeterAlarm::Dry,
+        Alarm::Freeze => telemetry::MeterAlarm::Freeze,
+        Alarm::LowBattery => telemetry::MeterAlarm::LowBattery,
+    }
+}
+
+const fn reason_to_wire(reason: Reason) -> readings::DeadLetterReason {
+    match reason {
+        Reason::Malformed => readings::DeadLetterReason::Malformed,
+        Reason::UnsupportedContentType => readings::DeadLetterReason::UnsupportedContentType,
+        Reason::UnknownDevice => readings::DeadLetterReason::UnknownDevice,
+        Reason::InactiveDevice => readings::DeadLetterReason::InactiveDevice,
+        Reason::ImpossibleValue => readings::DeadLetterReason::ImpossibleValue,
+        Reason::Oversized => readings::DeadLetterReason::Oversized,
+        Reason::KeyMismatch => readings::DeadLetterReason::KeyMismatch,
+    }
+}

@@ -1,0 +1,76 @@
+//! What all stories share: the broker, the database and the built programs.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use indowater::stack::{DataFolder, KafkaOptions, MongoOptions, Progress, Stack, StackOptions, Step};
+use tempfile::TempDir;
+
+/// A broker and a database in a folder that goes with them.
+pub struct Base {
+    /// The two.
+    pub stack: Stack,
+    /// Where the programs of the services are.
+    pub programs: PathBuf,
+    /// Where stories keep their logs.
+    pub folder: TempDir,
+    _data: DataFolder,
+}
+
+impl Base {
+    /// Builds the programs, then starts broker and database.
+    ///
+    /// # Errors
+    /// What is missing, with the command that mends it.
+    pub async fn start() -> Result<Self> {
+        Self::beside(build()?).await
+    }
+
+    /// Starts a broker and a database of its own, for stories that stop and start them.
+    ///
+    /// # Errors
+    /// What is missing, with the command that mends it.
+    pub async fn beside(programs: PathBuf) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("indowater-tests-").tempdir()?;
+        let data = DataFolder::open(&folder.path().join("stack")).await?;
+        let options = StackOptions {
+            kafka: KafkaOptions { heap_megabytes: 768, ..KafkaOptions::default() },
+            mongodb: MongoOptions { cache_megabytes: 512, ..MongoOptions::default() },
+        };
+        let progress = Progress::new(|step| {
+            if let Step::Began(what) = step {
+                println!("{what} ...");
+            }
+        });
+        let stack = Stack::start(&data, &options, &progress).await?;
+        Ok(Self { stack, programs, folder, _data: data })
+    }
+
+    /// Stops both.
+    pub async fn stop(self) {
+        self.stack.stop().await;
+    }
+}
+
+/// Builds the services as this test was built and returns the folder of their programs.
+///
+/// `cargo test` builds a program only for tests of its own package, and ours are another package's.
+fn build() -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let folder = own.parent().and_then(Path::parent).context("the test binary is not where cargo puts it")?;
+    let profile = match folder.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(profile) => profile,
+    };
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    println!("Building the services' programs ...");
+    let status = Command::new(cargo)
+        .args(["build", "--quiet", "--workspace", "--bins", "--profile", profile])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .status()
+        .context("cargo cannot be run to build the services")?;
+    ensure!(status.success(), "the services do not build: run `cargo build --workspace` and see why");
+    Ok(folder.to_owned())
+}

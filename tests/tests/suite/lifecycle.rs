@@ -1,0 +1,78 @@
+//! The life of a process: ready when it can work, a clean end when asked, a failing code when something is wrong.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use indowater_tests::base::Base;
+use indowater_tests::world::{World, http};
+use tonic::transport::Endpoint;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+
+const SERVICES: [&str; 7] =
+    ["ingest", "usage-aggregator", "anomaly-detector", "billing", "voucher", "notifier", "api-gateway"];
+
+/// All seven become ready, answer gRPC health and reflection, and end with 0 on SIGTERM.
+pub async fn every_service_starts_serves_health_and_stops(base: Arc<Base>) -> Result<()> {
+    let mut world = World::new(&base, "services").await?;
+    let mut running = Vec::new();
+    for name in SERVICES {
+        running.push(world.start(name, &[]).await.with_context(|| name.to_owned())?);
+    }
+    for service in &running {
+        let live = http()?.get(format!("{}/livez", service.admin)).send().await?;
+        ensure!(live.status().is_success(), "{} is not alive", service.process.name());
+        if service.process.name() == "api-gateway" {
+            continue;
+        }
+        let channel = Endpoint::from_shared(service.url.clone())?.connect().await?;
+        let answer = HealthClient::new(channel.clone()).check(HealthCheckRequest::default()).await?;
+        ensure!(answer.into_inner().status() == ServingStatus::Serving, "{} does not serve", service.process.name());
+        let list = ServerReflectionRequest {
+            message_request: Some(MessageRequest::ListServices(String::new())),
+            ..Default::default()
+        };
+        let mut answers =
+            ServerReflectionClient::new(channel).server_reflection_info(tokio_stream::once(list)).await?.into_inner();
+        ensure!(answers.message().await?.is_some(), "{} reflects nothing", service.process.name());
+    }
+    for service in &running {
+        service.process.stop().await;
+        let status = service.process.ended().await;
+        ensure!(status.success(), "{}: {status}: {}", service.process.name(), service.process.last_words());
+    }
+    Ok(())
+}
+
+/// Every wrong setting is named in one go, before anything is bound, and the code is 2.
+pub async fn wrong_settings_are_reported_at_once(base: Arc<Base>) -> Result<()> {
+    let mut world = World::new(&base, "settings").await?;
+    for name in SERVICES {
+        let wrong = [("INDOWATER_ADMIN_LISTEN", "everywhere"), ("INDOWATER_SHUTDOWN_DEADLINE", "soon")];
+        let service = world.launch(name, &wrong)?;
+        let status = service.process.ended().await;
+        let said = service.process.last_words();
+        ensure!(status.code() == Some(2), "{name} ended with {status}: {said}");
+        for flag in ["--admin-listen", "--shutdown-deadline"] {
+            ensure!(said.contains(flag), "{name} does not name {flag}: {said}");
+        }
+    }
+    Ok(())
+}
+
+/// A part that cannot run, here gRPC whose address is taken, ends the process with a failing code and a sentence.
+pub async fn a_part_that_cannot_run_ends_the_process_with_a_failure(base: Arc<Base>) -> Result<()> {
+    let mut world = World::new(&base, "dead-part").await?;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let address = taken.local_addr()?.to_string();
+    let service = world.launch("usage-aggregator", &[("INDOWATER_GRPC_LISTEN", &address)])?;
+    let status = service.process.ended().await;
+    let said = service.process.last_words();
+    ensure!(status.code() == Some(1), "it ended with {status}: {said}");
+    ensure!(said.contains(&address) && said.contains("--grpc-listen"), "it does not say what to do: {said}");
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! Every story that needs a real broker and a real database, in one program that starts them once and stops them.
+
+mod api;
+mod crashes;
+mod lifecycle;
+mod pipeline;
+mod schema;
+mod telemetry;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use indowater_tests::base::Base;
+use libtest_mimic::{Arguments, Failed, Trial};
+use tokio::runtime::Runtime;
+
+type Story = fn(Arc<Base>) -> Pin<Box<dyn Future<Output = anyhow::Result<()>>>>;
+
+/// A story under its own name.
+macro_rules! stories {
+    ($($module:ident::$story:ident),* $(,)?) => {
+        [$((concat!(stringify!($module), "::", stringify!($story)), (|base| Box::pin($module::$story(base))) as Story)),*]
+    };
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let stories = stories![
+        crashes::killed_services_change_nothing,
+        crashes::instances_share_and_hand_over_under_load,
+        crashes::broker_and_database_restart_in_the_middle,
+        crashes::a_zombie_overwrites_nothing,
+        crashes::a_graceful_stop_loses_nothing_and_commits,
+        pipeline::telemetry_becomes_the_customers_usage,
+        pipeline::late_reads_revise_the_days_they_touch,
+        pipeline::the_registry_publishes_every_change,
+        api::customers_see_only_what_is_theirs,
+        api::sessions_rotate_and_end,
+        telemetry::one_trace_spans_device_ingest_and_aggregator,
+        telemetry::metrics_answer_whether_it_keeps_up,
+        lifecycle::every_service_starts_serves_health_and_stops,
+        lifecycle::wrong_settings_are_reported_at_once,
+        lifecycle::a_part_that_cannot_run_ends_the_process_with_a_failure,
+        schema::indexes_are_those_of_the_data_model,
+    ];
+    if arguments.list || !stories.iter().any(|(name, _)| is_wanted(&arguments, name)) {
+        let trials = stories.map(|(name, _)| Trial::test(name, || Ok(()))).into();
+        return libtest_mimic::run(&arguments, trials).exit_code();
+    }
+    let runtime = Arc::new(Runtime::new().expect("the runtime starts"));
+    let base = match runtime.block_on(Base::start()) {
+        Ok(base) => Arc::new(base),
+        Err(error) => {
+            eprintln!("The broker and the database cannot be started.\n{error:?}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let trials = stories.map(|(name, story)| {
+        let (runtime, base) = (runtime.clone(), base.clone());
+        Trial::test(name, move || {
+            runtime.block_on(story(base)).map_err(|error| Failed::from(format!("{error:?}")))
+        })
+    });
+    let conclusion = libtest_mimic::run(&arguments, trials.into());
+    if conclusion.has_failed()
+        && let Some(kept) = keep_logs(&base)
+    {
+        println!("The services' logs are kept in {kept}");
+    }
+    if let Ok(base) = Arc::try_unwrap(base) {
+        runtime.block_on(base.stop());
+    }
+    conclusion.exit_code()
+}
+
+fn is_wanted(arguments: &Arguments, name: &str) -> bool {
+    let matches = |pattern: &String| if arguments.exact { name == pattern } else { name.contains(pattern) };
+    arguments.filter.as_ref().is_none_or(matches) && !arguments.skip.iter().any(matches)
+}
+
+/// Copies the logs of the stories away from the folder that goes with the run.
+fn keep_logs(base: &Base) -> Option<String> {
+    let kept = tempfile::Builder::new().prefix("indowater-failed-").tempdir().ok()?.keep();
+    for story in std::fs::read_dir(base.folder.path()).ok()?.flatten() {
+        for file in std::fs::read_dir(story.path()).ok()?.flatten() {
+            let (folder, file_name) = (story.file_name(), file.file_name());
+            if file.path().extension().is_some_and(|ending| ending == "log") {
+                let name = format!("{}-{}", folder.to_string_lossy(), file_name.to_string_lossy());
+                std::fs::copy(file.path(), kept.join(name)).ok()?;
+            }
+        }
+    }
+    Some(kept.display().to_string())
+}

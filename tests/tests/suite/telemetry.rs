@@ -1,0 +1,64 @@
+//! What operators see: traces that cross Kafka, and metrics that tell whether it keeps up.
+
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+use indowater_tests::base::Base;
+use indowater_tests::collector::Collector;
+use indowater_tests::workload::{Network, garbage, message, messages, meters};
+use indowater_tests::world::{World, eventually};
+
+/// One trace, taken over OTLP by a real collector, goes from the device's message through ingest to the aggregator.
+pub async fn one_trace_spans_device_ingest_and_aggregator(base: Arc<Base>) -> Result<()> {
+    let collector = Collector::default();
+    let endpoint = collector.start().await?;
+    let otlp = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()), ("OTEL_BSP_SCHEDULE_DELAY", "200")];
+    let mut world = World::new(&base, "trace").await?;
+    let _ingest = world.start("ingest", &otlp).await?;
+    let _usage = world.start("usage-aggregator", &otlp).await?;
+    let meters = meters(30, 1, 5);
+    world.enrol(&meters).await?;
+    let (trace, device_span) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
+    let mut traced = message(&meters[0], &meters[0].reads);
+    traced.headers.push(("traceparent", format!("00-{trace}-{device_span}-01")));
+    world.send(&[traced]).await?;
+    world.expect_days(&meters).await?;
+    eventually("the collector has the whole trace", async || {
+        let spans = collector.trace(trace);
+        let ingest = spans.iter().find(|span| span.service.contains("ingest") && span.parent_id == device_span);
+        let Some(ingest) = ingest else { anyhow::bail!("no span of ingest under the device's: {spans:?}") };
+        let usage = spans.iter().find(|s| s.service.contains("usage-aggregator") && s.parent_id == ingest.span_id);
+        ensure!(usage.is_some(), "no span of usage-aggregator under ingest's: {spans:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// The metrics of running services say lag, reads, dead letters by reason and write latency.
+pub async fn metrics_answer_whether_it_keeps_up(base: Arc<Base>) -> Result<()> {
+    let mut world = World::new(&base, "metrics").await?;
+    let ingest = world.start("ingest", &[]).await?;
+    let usage = world.start("usage-aggregator", &[]).await?;
+    let meters = meters(31, 4, 100);
+    world.enrol(&meters).await?;
+    let mut all = messages(31, &meters, Network { batch: 10, repeat: 1_000_000, late: 10, disorder: 3 });
+    all.extend(garbage(&meters[0]).into_iter().map(|(_, bad)| bad));
+    world.send(&all).await?;
+    world.expect_days(&meters).await?;
+    eventually("the metrics tell it", async || {
+        let is = async |value: Result<f64>, expected: f64, what: &str| {
+            let value = value?;
+            ensure!((value - expected).abs() < 0.5, "{what}: {value} instead of {expected}");
+            Ok(())
+        };
+        is(ingest.metric("indowater_reads_accepted_total", "").await, 400.0, "accepted reads").await?;
+        is(usage.metric("indowater_reads_total", "").await, 400.0, "merged reads").await?;
+        is(ingest.metric("indowater_dead_letters_total", "malformed").await, 2.0, "malformed").await?;
+        is(ingest.metric("indowater_dead_letters_total", "unknown_device").await, 1.0, "unknown devices").await?;
+        is(ingest.metric("indowater_consumer_lag", "").await, 0.0, "ingest's lag").await?;
+        is(usage.metric("indowater_consumer_lag", "").await, 0.0, "usage-aggregator's lag").await?;
+        ensure!(usage.metric("indowater_write_duration_seconds_count", "").await? > 0.0, "no write was timed");
+        Ok(())
+    })
+    .await
+}
