@@ -77,7 +77,10 @@ pub struct Store {
 impl Store {
     /// The collections in `database`.
     pub fn new(database: &Database) -> Self {
-        Self { users: database.collection("users"), sessions: database.collection("refresh_tokens") }
+        Self {
+            users: database.collection("users"),
+            sessions: database.collection("refresh_tokens"),
+        }
     }
 
     /// The account of an e-mail address.
@@ -105,7 +108,12 @@ impl Store {
     ///
     /// # Errors
     /// As above.
-    pub async fn change_profile(&self, id: &UserId, change: &ProfileChange, now: Timestamp) -> Result<Option<User>, Failure> {
+    pub async fn change_profile(
+        &self,
+        id: &UserId,
+        change: &ProfileChange,
+        now: Timestamp,
+    ) -> Result<Option<User>, Failure> {
         let mut set = doc! { "updated_at": to_bson_time(now) };
         if let Some(full_name) = &change.full_name {
             set.insert("full_name", full_name);
@@ -122,17 +130,31 @@ impl Store {
             .return_document(ReturnDocument::After)
             .await
             .map_err(failed("change a profile"))?;
-        Ok(changed.map(UserDocument::into_account).transpose()?.map(|account| account.user))
+        Ok(changed
+            .map(UserDocument::into_account)
+            .transpose()?
+            .map(|account| account.user))
     }
 
     /// Replaces a password hash, unless somebody else did since it was read.
     ///
     /// # Errors
     /// As above.
-    pub async fn replace_password(&self, old: &Account, new: &SecretString, now: Timestamp) -> Result<bool, Failure> {
-        let unchanged = doc! { "id": old.user.id.as_str(), "hashed_password": old.hashed_password.expose_secret() };
-        let set = doc! { "$set": { "hashed_password": new.expose_secret(), "updated_at": to_bson_time(now) } };
-        let outcome = self.users.update_one(unchanged, set).await.map_err(failed("replace a password"))?;
+    pub async fn replace_password(
+        &self,
+        old: &Account,
+        new: &SecretString,
+        now: Timestamp,
+    ) -> Result<bool, Failure> {
+        let unchanged =
+            doc! { "id": old.user.id.as_str(), "hashed_password": old.hashed_password.expose_secret() };
+        let set =
+            doc! { "$set": { "hashed_password": new.expose_secret(), "updated_at": to_bson_time(now) } };
+        let outcome = self
+            .users
+            .update_one(unchanged, set)
+            .await
+            .map_err(failed("replace a password"))?;
         Ok(outcome.matched_count == 1)
     }
 
@@ -140,7 +162,13 @@ impl Store {
     ///
     /// # Errors
     /// As above.
-    pub async fn begin_session(&self, user: &UserId, token: &RefreshToken, now: Timestamp, until: Timestamp) -> Result<(), Failure> {
+    pub async fn begin_session(
+        &self,
+        user: &UserId,
+        token: &RefreshToken,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<(), Failure> {
         let session = SessionDocument {
             _id: token.session().as_str().to_owned(),
             user_id: user.as_str().to_owned(),
@@ -150,7 +178,10 @@ impl Store {
             refreshes: 0,
             expires_at: to_bson_time(until),
         };
-        self.sessions.insert_one(session).await.map_err(failed("begin a session"))?;
+        self.sessions
+            .insert_one(session)
+            .await
+            .map_err(failed("begin a session"))?;
         Ok(())
     }
 
@@ -180,13 +211,21 @@ impl Store {
             },
             "$inc": { "refreshes": 1_i64 },
         };
-        let done = self.sessions.find_one_and_update(current, rotated).await.map_err(failed("rotate a session"))?;
+        let done = self
+            .sessions
+            .find_one_and_update(current, rotated)
+            .await
+            .map_err(failed("rotate a session"))?;
         if let Some(done) = done {
             return Ok(Rotation::Done(done.user()?));
         }
         // The handle is right (or the session is long gone) and the secret is not the current one: a token of the past.
         let spent = doc! { "_id": session.as_str(), "secret_sha256": { "$ne": presented.fingerprint() } };
-        let ended = self.sessions.find_one_and_delete(spent).await.map_err(failed("end a session"))?;
+        let ended = self
+            .sessions
+            .find_one_and_delete(spent)
+            .await
+            .map_err(failed("end a session"))?;
         ended.map_or(Ok(Rotation::Unknown), |ended| Ok(Rotation::Reused(ended.user()?)))
     }
 
@@ -195,7 +234,10 @@ impl Store {
     /// # Errors
     /// As above.
     pub async fn end_session(&self, session: &SessionId) -> Result<(), Failure> {
-        self.sessions.delete_one(doc! { "_id": session.as_str() }).await.map_err(failed("end a session"))?;
+        self.sessions
+            .delete_one(doc! { "_id": session.as_str() })
+            .await
+            .map_err(failed("end a session"))?;
         Ok(())
     }
 
@@ -208,7 +250,10 @@ impl Store {
         if let Some(session) = but {
             filter.insert("_id", doc! { "$ne": session.as_str() });
         }
-        self.sessions.delete_many(filter).await.map_err(failed("end sessions"))?;
+        self.sessions
+            .delete_many(filter)
+            .await
+            .map_err(failed("end sessions"))?;
         Ok(())
     }
 
@@ -216,11 +261,23 @@ impl Store {
     ///
     /// # Errors
     /// As above.
-    pub async fn standing(&self, session: &SessionId, user: &UserId, now: Timestamp) -> Result<Option<Actor>, Failure> {
+    pub async fn standing(
+        &self,
+        session: &SessionId,
+        user: &UserId,
+        now: Timestamp,
+    ) -> Result<Option<Actor>, Failure> {
         let live = doc! { "_id": session.as_str(), "user_id": user.as_str(), "expires_at": { "$gt": to_bson_time(now) } };
-        let live = async { self.sessions.find_one(live).await.map_err(failed("read a session")) };
+        let live = async {
+            self.sessions
+                .find_one(live)
+                .await
+                .map_err(failed("read a session"))
+        };
         let (live, account) = tokio::try_join!(live, self.account_by_id(user))?;
-        Ok(account.filter(|account| live.is_some() && account.user.is_active).map(|account| account.user.actor()))
+        Ok(account
+            .filter(|account| live.is_some() && account.user.is_active)
+            .map(|account| account.user.actor()))
     }
 }
 
@@ -245,7 +302,10 @@ impl UserDocument {
             created_at: from_bson_time(self.created_at),
             updated_at: from_bson_time(self.updated_at),
         };
-        Ok(Account { user, hashed_password: self.hashed_password.0 })
+        Ok(Account {
+            user,
+            hashed_password: self.hashed_password.0,
+        })
     }
 }
 

@@ -64,7 +64,10 @@ impl Observe {
     /// To be made once telemetry has started.
     pub fn new() -> Self {
         Self {
-            requests: telemetry::durations("indowater_http_request_duration", "Time to answer HTTP requests, by route"),
+            requests: telemetry::durations(
+                "indowater_http_request_duration",
+                "Time to answer HTTP requests, by route",
+            ),
             logins: telemetry::counter("indowater_logins", "Log-in attempts, by outcome"),
             refreshes: telemetry::counter("indowater_refreshes", "Token refreshes, by outcome"),
         }
@@ -72,7 +75,13 @@ impl Observe {
 
     /// A request was answered.
     pub fn answered(&self, answered: &Answered<'_>) {
-        let Answered { method, route, status, took, request_id } = *answered;
+        let Answered {
+            method,
+            route,
+            status,
+            took,
+            request_id,
+        } = *answered;
         let class = match status {
             100..200 => "1xx",
             200..300 => "2xx",
@@ -121,7 +130,11 @@ impl Observe {
     /// itself, or two hold the token, and one of them stole it.
     pub fn reuse(&self, session: &SessionId, user: &UserId) {
         self.count_refresh("reused");
-        tracing::warn!(session = session.as_str(), user_id = user.as_str(), "a refresh token was used twice; its session is ended");
+        tracing::warn!(
+            session = session.as_str(),
+            user_id = user.as_str(),
+            "a refresh token was used twice; its session is ended"
+        );
     }
 
     fn count_refresh(&self, outcome: &'static str) {

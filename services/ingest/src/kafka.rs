@@ -9,7 +9,7 @@ use indowater_common::error::Fatal;
 use indowater_common::kafka::{self, Event, Outgoing, PublishError, Publisher, Record, Ticket};
 use indowater_proto::topics::{DEAD_LETTERS, DEVICES, PROPERTIES, READINGS, TELEMETRY, Topic};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Message, Offset, TopicPartitionList};
 use tokio::sync::{broadcast, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -212,11 +212,7 @@ fn follow(
         let message = match consumer.poll(Duration::from_millis(200)) {
             None => continue,
             Some(Ok(message)) => message,
-            Some(Err(error @ KafkaError::Global(code)))
-                if code == rdkafka::error::RDKafkaErrorCode::Fatal =>
-            {
-                return Err(error);
-            }
+            Some(Err(error @ KafkaError::Global(RDKafkaErrorCode::Fatal))) => return Err(error),
             Some(Err(error)) => {
                 observe::registry_topic_unavailable(&error);
                 continue;

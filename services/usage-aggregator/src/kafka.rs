@@ -11,7 +11,7 @@ use indowater_proto::topics;
 use prost::Message;
 use tracing::Span;
 
-use crate::app::{Devices, Reading, Shared};
+use crate::app::devices::{Devices, Reading, Shared};
 use crate::domain::day::DayRecord;
 use crate::wire;
 

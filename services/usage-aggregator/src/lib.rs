@@ -31,7 +31,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let joined = host.health.needs("readings");
     let database = indowater_common::mongo::open(&host).await?;
     let prefix = &host.common.kafka.topic_prefix;
-    let shared = Arc::new(app::Shared {
+    let shared = Arc::new(app::devices::Shared {
         store: mongo::Store::new(database),
         outlet: kafka::Outlet::new(Publisher::open(&host.common.kafka)?, prefix),
         tariffs: TariffBook::built_in(),
@@ -39,7 +39,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
         devices_in_memory: settings.devices_in_memory,
         in_memory: Default::default(),
     });
-    let routes = grpc::routes(shared.store.clone());
+    let routes = grpc::routes(app::questions::Questions::new(shared.store.clone()));
     let readings = Consume {
         kafka: host.common.kafka.clone(),
         topic: topics::READINGS.name(prefix),

@@ -6,7 +6,7 @@ use indowater_proto::readings::v1::{ReadSource, Readings};
 use indowater_proto::telemetry::v1::RegisterUnit;
 use indowater_proto::usage::v1::{DailyUsage, ReadingType, UsageFlag, UsageQuality};
 
-use crate::app::Reading;
+use crate::app::devices::Reading;
 use crate::domain::day::{DayRecord, Facts, Flags, Quality};
 use crate::domain::reads::{Read, Source};
 
@@ -65,12 +65,7 @@ pub fn daily_usage(device_id: &str, record: &DayRecord, time_zone: &str, unit: U
         cost: figures.cost.to_string(),
         tariff_class: record.facts.tariff_class.to_string(),
         month_to_date_before_ml: unit.millilitres(record.carry.month_to_date),
-        quality: match figures.quality {
-            Quality::Measured => UsageQuality::Measured,
-            Quality::Interpolated => UsageQuality::Interpolated,
-            Quality::Estimated => UsageQuality::Estimated,
-        }
-        .into(),
+        quality: quality(figures.quality).into(),
         error_bound_ml: unit.millilitres(figures.error_bound),
         reads_count: u32::try_from(record.reads.iter().count()).unwrap_or(u32::MAX),
         flags: flags(figures.flags),
@@ -85,6 +80,15 @@ pub fn daily_usage(device_id: &str, record: &DayRecord, time_zone: &str, unit: U
 /// The deterministic id of a daily record.
 pub fn record_id(device_id: &str, record: &DayRecord) -> String {
     format!("{device_id}|{}", record.day)
+}
+
+/// How sure, on the wire.
+pub fn quality(quality: Quality) -> UsageQuality {
+    match quality {
+        Quality::Measured => UsageQuality::Measured,
+        Quality::Interpolated => UsageQuality::Interpolated,
+        Quality::Estimated => UsageQuality::Estimated,
+    }
 }
 
 fn flags(flags: Flags) -> Vec<i32> {

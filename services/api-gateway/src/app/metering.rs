@@ -16,7 +16,11 @@ impl App {
     ///
     /// # Errors
     /// Another customer's, or the registry does not answer.
-    pub async fn properties(&self, actor: &Actor, question: ListQuestion) -> Result<Listing<Property>, Failure> {
+    pub async fn properties(
+        &self,
+        actor: &Actor,
+        question: ListQuestion,
+    ) -> Result<Listing<Property>, Failure> {
         let whose = narrow(actor, Resource::Property, question.customer)?;
         self.registry.properties(&whose, &question.page).await
     }
@@ -50,7 +54,12 @@ impl App {
     ///
     /// # Errors
     /// There is no such device that `actor` may see, or a service does not answer.
-    pub async fn readings(&self, actor: &Actor, device_id: &str, page: &Page) -> Result<Listing<Reading>, Failure> {
+    pub async fn readings(
+        &self,
+        actor: &Actor,
+        device_id: &str,
+        page: &Page,
+    ) -> Result<Listing<Reading>, Failure> {
         let device = self.visible_device(actor, Resource::Reading, device_id).await?;
         self.usage.readings(&device.id, page).await
     }
@@ -60,17 +69,31 @@ impl App {
     /// # Errors
     /// There is no such subject that `actor` may see, the period is too long, or a service does not answer; so for
     /// the two that follow.
-    pub async fn hourly_usage(&self, actor: &Actor, question: UsageQuestion) -> Result<Listing<HourlyUsage>, Failure> {
-        self.usage.hourly(self.select(actor, question, Grain::Hour).await?).await
+    pub async fn hourly_usage(
+        &self,
+        actor: &Actor,
+        question: UsageQuestion,
+    ) -> Result<Listing<HourlyUsage>, Failure> {
+        self.usage
+            .hourly(self.select(actor, question, Grain::Hour).await?)
+            .await
     }
 
     /// Consumption and cost by local day.
     ///
     /// # Errors
     /// As above.
-    pub async fn daily_usage(&self, actor: &Actor, question: UsageQuestion) -> Result<Listing<DailyUsage>, Failure> {
-        let mut days = self.usage.daily(self.select(actor, question, Grain::Day).await?).await?;
-        days.items.retain(|day| sees(actor, Resource::Usage, &day.customer_id));
+    pub async fn daily_usage(
+        &self,
+        actor: &Actor,
+        question: UsageQuestion,
+    ) -> Result<Listing<DailyUsage>, Failure> {
+        let mut days = self
+            .usage
+            .daily(self.select(actor, question, Grain::Day).await?)
+            .await?;
+        days.items
+            .retain(|day| sees(actor, Resource::Usage, &day.customer_id));
         Ok(days)
     }
 
@@ -78,9 +101,18 @@ impl App {
     ///
     /// # Errors
     /// As above.
-    pub async fn monthly_usage(&self, actor: &Actor, question: UsageQuestion) -> Result<Listing<MonthlyUsage>, Failure> {
-        let mut months = self.usage.monthly(self.select(actor, question, Grain::Month).await?).await?;
-        months.items.retain(|month| sees(actor, Resource::Usage, &month.customer_id));
+    pub async fn monthly_usage(
+        &self,
+        actor: &Actor,
+        question: UsageQuestion,
+    ) -> Result<Listing<MonthlyUsage>, Failure> {
+        let mut months = self
+            .usage
+            .monthly(self.select(actor, question, Grain::Month).await?)
+            .await?;
+        months
+            .items
+            .retain(|month| sees(actor, Resource::Usage, &month.customer_id));
         Ok(months)
     }
 
@@ -89,8 +121,18 @@ impl App {
     /// A customer's question carries the customer's id beside that of the device or property: a meter may have been
     /// somebody else's before, and that one's days are not the present owner's to see. What comes back with an owner
     /// on it is held against the same table once more.
-    async fn select(&self, actor: &Actor, question: UsageQuestion, grain: Grain) -> Result<Selection, Failure> {
-        let UsageQuestion { subject, wish, page, ascending } = question;
+    async fn select(
+        &self,
+        actor: &Actor,
+        question: UsageQuestion,
+        grain: Grain,
+    ) -> Result<Selection, Failure> {
+        let UsageQuestion {
+            subject,
+            wish,
+            page,
+            ascending,
+        } = question;
         let (device_id, property_id, asked, zone) = match subject {
             Subject::Device(id) => {
                 let device = self.visible_device(actor, Resource::Usage, &id).await?;
@@ -107,18 +149,40 @@ impl App {
             return Err(UsageQuestion::names_nobody());
         }
         let today = today(clock::now(), zone.as_deref());
-        let period = wish.settle(grain, today).map_err(|fault| Failure::Invalid(vec![fault]))?;
+        let period = wish
+            .settle(grain, today)
+            .map_err(|fault| Failure::Invalid(vec![fault]))?;
         let customer_id = whose.customer_id().to_owned();
-        Ok(Selection { device_id, property_id, customer_id, period, page, ascending })
+        Ok(Selection {
+            device_id,
+            property_id,
+            customer_id,
+            period,
+            page,
+            ascending,
+        })
     }
 
     async fn visible_device(&self, actor: &Actor, resource: Resource, id: &str) -> Result<Device, Failure> {
         let device = self.registry.device(id).await?;
-        if sees(actor, resource, &device.customer_id) { Ok(device) } else { Err(Failure::NotFound("device")) }
+        if sees(actor, resource, &device.customer_id) {
+            Ok(device)
+        } else {
+            Err(Failure::NotFound("device"))
+        }
     }
 
-    async fn visible_property(&self, actor: &Actor, resource: Resource, id: &str) -> Result<Property, Failure> {
+    async fn visible_property(
+        &self,
+        actor: &Actor,
+        resource: Resource,
+        id: &str,
+    ) -> Result<Property, Failure> {
         let property = self.registry.property(id).await?;
-        if sees(actor, resource, &property.customer_id) { Ok(property) } else { Err(Failure::NotFound("property")) }
+        if sees(actor, resource, &property.customer_id) {
+            Ok(property)
+        } else {
+            Err(Failure::NotFound("property"))
+        }
     }
 }

@@ -55,20 +55,28 @@ impl App {
             return Err(Failure::Unauthenticated(Unauthenticated::WrongCredentials));
         };
         if !account.user.is_active {
-            self.observe.login(Login::Deactivated, from, Some(&account.user.id));
+            self.observe
+                .login(Login::Deactivated, from, Some(&account.user.id));
             return Err(Failure::Forbidden("This account is deactivated."));
         }
         let now = clock::now();
         self.renew_hash(&account, password, now).await?;
         let token = credentials::new_refresh_token();
-        self.store.begin_session(&account.user.id, &token, now, self.session_end(now)).await?;
+        self.store
+            .begin_session(&account.user.id, &token, now, self.session_end(now))
+            .await?;
         self.observe.login(Login::Accepted, from, Some(&account.user.id));
         self.tokens(account.user, &token, now)
     }
 
     /// Replaces a hash that was made at another cost, now that the password is at hand. Besides being stronger, hashes
     /// of one cost are what makes an unknown address and a wrong password take the same time.
-    async fn renew_hash(&self, account: &Account, password: SecretString, now: Timestamp) -> Result<(), Failure> {
+    async fn renew_hash(
+        &self,
+        account: &Account,
+        password: SecretString,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
         // A password longer than bcrypt reads was set elsewhere and cut there; it stays as it is.
         if self.passwords.is_outdated(&account.hashed_password) && password.expose_secret().len() < 72 {
             let renewed = self.passwords.hash(password).await?;
@@ -91,7 +99,11 @@ impl App {
         let session = presented.session();
         let next = presented.next(credentials::new_secret());
         let now = clock::now();
-        let user = match self.store.rotate(&presented, &next, now, self.session_end(now)).await? {
+        let user = match self
+            .store
+            .rotate(&presented, &next, now, self.session_end(now))
+            .await?
+        {
             Rotation::Done(user) => user,
             Rotation::Reused(user) => {
                 self.standings.invalidate(&session).await;
@@ -103,7 +115,11 @@ impl App {
                 return Err(ended);
             }
         };
-        let account = self.store.account_by_id(&user).await?.filter(|account| account.user.is_active);
+        let account = self
+            .store
+            .account_by_id(&user)
+            .await?
+            .filter(|account| account.user.is_active);
         let Some(account) = account else {
             self.store.end_session(&session).await?;
             self.observe.refresh(Refresh::Deactivated);
@@ -131,7 +147,8 @@ impl App {
         let staying = stay.then_some(&caller.session);
         self.store.end_sessions(&caller.actor.id, staying).await?;
         let user = caller.actor.id.clone();
-        let theirs = move |_: &SessionId, actor: &Option<Actor>| actor.as_ref().is_some_and(|actor| actor.id == user);
+        let theirs =
+            move |_: &SessionId, actor: &Option<Actor>| actor.as_ref().is_some_and(|actor| actor.id == user);
         if let Err(error) = self.standings.invalidate_entries_if(theirs) {
             tracing::error!(%error, "ended sessions are remembered for some seconds");
         }
@@ -143,7 +160,10 @@ impl App {
     /// # Errors
     /// Nobody we know, or not any more.
     pub async fn authenticate(&self, token: &str) -> Result<Caller, Failure> {
-        let claims = self.signer.read(token).ok_or(Failure::Unauthenticated(Unauthenticated::Bad))?;
+        let claims = self
+            .signer
+            .read(token)
+            .ok_or(Failure::Unauthenticated(Unauthenticated::Bad))?;
         let now = clock::now();
         claims.check(now).map_err(Failure::Unauthenticated)?;
         let standing = self.store.standing(&claims.sid, &claims.sub, now);
@@ -152,13 +172,20 @@ impl App {
         // The role is the one the user has now, not the one the token was made with.
         let actor = standing.filter(|actor| actor.id == claims.sub);
         let actor = actor.ok_or(Failure::Unauthenticated(Unauthenticated::Ended))?;
-        Ok(Caller { actor, session: claims.sid })
+        Ok(Caller {
+            actor,
+            session: claims.sid,
+        })
     }
 
     fn tokens(&self, user: User, refresh: &RefreshToken, now: Timestamp) -> Result<Tokens, Failure> {
         let claims = Claims::new(&user.actor(), refresh.session(), now, self.lives.access);
         let access = self.signer.sign(&claims)?.into();
-        Ok(Tokens { access, refresh: refresh.reveal().into(), user })
+        Ok(Tokens {
+            access,
+            refresh: refresh.reveal().into(),
+            user,
+        })
     }
 
     fn session_end(&self, now: Timestamp) -> Timestamp {

@@ -70,10 +70,18 @@ type Answer<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
 impl RegistryService for Fake {
-    async fn get_property(&self, request: Request<registry::GetPropertyRequest>) -> Answer<registry::GetPropertyResponse> {
+    async fn get_property(
+        &self,
+        request: Request<registry::GetPropertyRequest>,
+    ) -> Answer<registry::GetPropertyResponse> {
         let id = request.into_inner().id;
-        let found = PROPERTIES.iter().find(|property| property.0 == id).ok_or_else(|| Status::not_found("no"))?;
-        Ok(Response::new(registry::GetPropertyResponse { property: Some(property(found.0, found.1)) }))
+        let found = PROPERTIES
+            .iter()
+            .find(|property| property.0 == id)
+            .ok_or_else(|| Status::not_found("no"))?;
+        Ok(Response::new(registry::GetPropertyResponse {
+            property: Some(property(found.0, found.1)),
+        }))
     }
 
     async fn list_properties(
@@ -81,18 +89,34 @@ impl RegistryService for Fake {
         request: Request<registry::ListPropertiesRequest>,
     ) -> Answer<registry::ListPropertiesResponse> {
         let request = request.into_inner();
-        let found = PROPERTIES.iter().filter(|property| is(&request.customer_id, property.1));
+        let found = PROPERTIES
+            .iter()
+            .filter(|property| is(&request.customer_id, property.1));
         let properties = found.map(|(id, customer)| property(id, customer)).collect();
-        Ok(Response::new(registry::ListPropertiesResponse { properties, next_page_token: String::new() }))
+        Ok(Response::new(registry::ListPropertiesResponse {
+            properties,
+            next_page_token: String::new(),
+        }))
     }
 
-    async fn get_device(&self, request: Request<registry::GetDeviceRequest>) -> Answer<registry::GetDeviceResponse> {
+    async fn get_device(
+        &self,
+        request: Request<registry::GetDeviceRequest>,
+    ) -> Answer<registry::GetDeviceResponse> {
         let id = request.into_inner().id;
-        let found = DEVICES.iter().find(|device| device.0 == id).ok_or_else(|| Status::not_found("no"))?;
-        Ok(Response::new(registry::GetDeviceResponse { device: Some(device(found.0, found.1, found.2)) }))
+        let found = DEVICES
+            .iter()
+            .find(|device| device.0 == id)
+            .ok_or_else(|| Status::not_found("no"))?;
+        Ok(Response::new(registry::GetDeviceResponse {
+            device: Some(device(found.0, found.1, found.2)),
+        }))
     }
 
-    async fn list_devices(&self, request: Request<registry::ListDevicesRequest>) -> Answer<registry::ListDevicesResponse> {
+    async fn list_devices(
+        &self,
+        request: Request<registry::ListDevicesRequest>,
+    ) -> Answer<registry::ListDevicesResponse> {
         let request = request.into_inner();
         let wrong = |_| Status::invalid_argument("page_token: is none of ours");
         let skip: usize = match request.page_token.as_str() {
@@ -101,11 +125,24 @@ impl RegistryService for Fake {
         };
         let size = usize::try_from(request.page_size).unwrap();
         let mut found = DEVICES.iter().filter(|(_, property, customer)| {
-            is(&request.customer_id, customer) && is(&request.property_id, property) && is(&request.status, "active")
+            is(&request.customer_id, customer)
+                && is(&request.property_id, property)
+                && is(&request.status, "active")
         });
-        let devices = found.by_ref().skip(skip).take(size).map(|(id, p, c)| device(id, p, c)).collect();
-        let next_page_token = found.next().map(|_| (skip + size).to_string()).unwrap_or_default();
-        Ok(Response::new(registry::ListDevicesResponse { devices, next_page_token }))
+        let devices = found
+            .by_ref()
+            .skip(skip)
+            .take(size)
+            .map(|(id, p, c)| device(id, p, c))
+            .collect();
+        let next_page_token = found
+            .next()
+            .map(|_| (skip + size).to_string())
+            .unwrap_or_default();
+        Ok(Response::new(registry::ListDevicesResponse {
+            devices,
+            next_page_token,
+        }))
     }
 
     async fn create_property(
@@ -122,15 +159,24 @@ impl RegistryService for Fake {
         Err(Status::unimplemented("not asked for"))
     }
 
-    async fn create_device(&self, _: Request<registry::CreateDeviceRequest>) -> Answer<registry::CreateDeviceResponse> {
+    async fn create_device(
+        &self,
+        _: Request<registry::CreateDeviceRequest>,
+    ) -> Answer<registry::CreateDeviceResponse> {
         Err(Status::unimplemented("not asked for"))
     }
 
-    async fn update_device(&self, _: Request<registry::UpdateDeviceRequest>) -> Answer<registry::UpdateDeviceResponse> {
+    async fn update_device(
+        &self,
+        _: Request<registry::UpdateDeviceRequest>,
+    ) -> Answer<registry::UpdateDeviceResponse> {
         Err(Status::unimplemented("not asked for"))
     }
 
-    async fn enrol_devices(&self, _: Request<registry::EnrolDevicesRequest>) -> Answer<registry::EnrolDevicesResponse> {
+    async fn enrol_devices(
+        &self,
+        _: Request<registry::EnrolDevicesRequest>,
+    ) -> Answer<registry::EnrolDevicesResponse> {
         Err(Status::unimplemented("not asked for"))
     }
 }
@@ -168,7 +214,10 @@ impl UsageService for Fake {
             cost: "2355.2".to_owned(),
             ..usage::DailyUsage::default()
         });
-        Ok(Response::new(usage::ListDailyUsageResponse { days: days.collect(), next_page_token: String::new() }))
+        Ok(Response::new(usage::ListDailyUsageResponse {
+            days: days.collect(),
+            next_page_token: String::new(),
+        }))
     }
 
     async fn list_monthly_usage(
@@ -178,7 +227,10 @@ impl UsageService for Fake {
         Ok(Response::new(usage::ListMonthlyUsageResponse::default()))
     }
 
-    async fn list_reads(&self, request: Request<usage::ListReadsRequest>) -> Answer<usage::ListReadsResponse> {
+    async fn list_reads(
+        &self,
+        request: Request<usage::ListReadsRequest>,
+    ) -> Answer<usage::ListReadsResponse> {
         assert!(!request.into_inner().device_id.is_empty());
         let read = usage::StoredRead {
             read_at: "2026-11-22T03:15:00Z".to_owned(),
@@ -186,6 +238,9 @@ impl UsageService for Fake {
             unit: RegisterUnit::Litre.into(),
             source: "telemetry".to_owned(),
         };
-        Ok(Response::new(usage::ListReadsResponse { reads: vec![read], next_page_token: String::new() }))
+        Ok(Response::new(usage::ListReadsResponse {
+            reads: vec![read],
+            next_page_token: String::new(),
+        }))
     }
 }

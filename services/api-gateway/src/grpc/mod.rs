@@ -51,7 +51,10 @@ impl Registry {
     /// It is no URL.
     pub fn at(url: &str) -> Result<Self, Fatal> {
         let channel = channel(url)?;
-        Ok(Self { client: RegistryServiceClient::with_interceptor(channel.clone(), HandOnTrace), channel })
+        Ok(Self {
+            client: RegistryServiceClient::with_interceptor(channel.clone(), HandOnTrace),
+            channel,
+        })
     }
 
     /// The connection, to see whether the service answers.
@@ -65,8 +68,16 @@ impl Registry {
     /// There is none of that id, or the service does not answer.
     pub async fn property(&self, id: &str) -> Result<Property, Failure> {
         let request = registry::GetPropertyRequest { id: id.to_owned() };
-        let found = answer(INGEST, "property", self.client.clone().get_property(request).await)?.property;
-        read(INGEST, found.ok_or(Unexpected("property")).and_then(wire::property))
+        let found = answer(
+            INGEST,
+            "property",
+            self.client.clone().get_property(request).await,
+        )?
+        .property;
+        read(
+            INGEST,
+            found.ok_or(Unexpected("property")).and_then(wire::property),
+        )
     }
 
     /// A page of properties.
@@ -79,7 +90,11 @@ impl Registry {
             page_size: page.size,
             page_token: page.token.clone(),
         };
-        let page = answer(INGEST, "property", self.client.clone().list_properties(request).await)?;
+        let page = answer(
+            INGEST,
+            "property",
+            self.client.clone().list_properties(request).await,
+        )?;
         listing(INGEST, page.properties, page.next_page_token, wire::property)
     }
 
@@ -101,7 +116,10 @@ impl Registry {
         let request = registry::ListDevicesRequest {
             customer_id: whose.customer_id().to_owned(),
             property_id: question.property.clone(),
-            status: question.status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
+            status: question
+                .status
+                .map(|status| status.as_str().to_owned())
+                .unwrap_or_default(),
             page_size: question.page.size,
             page_token: question.page.token.clone(),
         };
@@ -124,7 +142,10 @@ impl Usage {
     /// It is no URL.
     pub fn at(url: &str) -> Result<Self, Fatal> {
         let channel = channel(url)?;
-        Ok(Self { client: UsageServiceClient::with_interceptor(channel.clone(), HandOnTrace), channel })
+        Ok(Self {
+            client: UsageServiceClient::with_interceptor(channel.clone(), HandOnTrace),
+            channel,
+        })
     }
 
     /// The connection, to see whether the service answers.
@@ -137,8 +158,14 @@ impl Usage {
     /// # Errors
     /// As above.
     pub async fn hourly(&self, selection: Selection) -> Result<Listing<HourlyUsage>, Failure> {
-        let request = usage::ListHourlyUsageRequest { filter: Some(filter(selection)) };
-        let page = answer(USAGE_AGGREGATOR, "usage", self.client.clone().list_hourly_usage(request).await)?;
+        let request = usage::ListHourlyUsageRequest {
+            filter: Some(filter(selection)),
+        };
+        let page = answer(
+            USAGE_AGGREGATOR,
+            "usage",
+            self.client.clone().list_hourly_usage(request).await,
+        )?;
         listing(USAGE_AGGREGATOR, page.hours, page.next_page_token, wire::hour)
     }
 
@@ -147,8 +174,14 @@ impl Usage {
     /// # Errors
     /// As above.
     pub async fn daily(&self, selection: Selection) -> Result<Listing<DailyUsage>, Failure> {
-        let request = usage::ListDailyUsageRequest { filter: Some(filter(selection)) };
-        let page = answer(USAGE_AGGREGATOR, "usage", self.client.clone().list_daily_usage(request).await)?;
+        let request = usage::ListDailyUsageRequest {
+            filter: Some(filter(selection)),
+        };
+        let page = answer(
+            USAGE_AGGREGATOR,
+            "usage",
+            self.client.clone().list_daily_usage(request).await,
+        )?;
         listing(USAGE_AGGREGATOR, page.days, page.next_page_token, wire::day)
     }
 
@@ -157,8 +190,14 @@ impl Usage {
     /// # Errors
     /// As above.
     pub async fn monthly(&self, selection: Selection) -> Result<Listing<MonthlyUsage>, Failure> {
-        let request = usage::ListMonthlyUsageRequest { filter: Some(filter(selection)) };
-        let page = answer(USAGE_AGGREGATOR, "usage", self.client.clone().list_monthly_usage(request).await)?;
+        let request = usage::ListMonthlyUsageRequest {
+            filter: Some(filter(selection)),
+        };
+        let page = answer(
+            USAGE_AGGREGATOR,
+            "usage",
+            self.client.clone().list_monthly_usage(request).await,
+        )?;
         listing(USAGE_AGGREGATOR, page.months, page.next_page_token, wire::month)
     }
 
@@ -172,7 +211,11 @@ impl Usage {
             page_size: page.size,
             page_token: page.token.clone(),
         };
-        let page = answer(USAGE_AGGREGATOR, "reading", self.client.clone().list_reads(request).await)?;
+        let page = answer(
+            USAGE_AGGREGATOR,
+            "reading",
+            self.client.clone().list_reads(request).await,
+        )?;
         listing(USAGE_AGGREGATOR, page.reads, page.next_page_token, wire::reading)
     }
 }
@@ -208,10 +251,17 @@ fn listing<W, T>(
 }
 
 /// The one mapping of statuses: what is the caller's to mend keeps its words, all else is told only to the log.
-fn answer<T>(service: &'static str, what: &'static str, outcome: Result<Response<T>, Status>) -> Result<T, Failure> {
+fn answer<T>(
+    service: &'static str,
+    what: &'static str,
+    outcome: Result<Response<T>, Status>,
+) -> Result<T, Failure> {
     outcome.map(Response::into_inner).map_err(|status| {
         let failure = failure(service, what, &status);
-        if matches!(failure, Failure::Unavailable(_) | Failure::TooSlow(_) | Failure::Broken(_)) {
+        if matches!(
+            failure,
+            Failure::Unavailable(_) | Failure::TooSlow(_) | Failure::Broken(_)
+        ) {
             observe::service_failed(service, &status.code(), status.message());
         }
         failure
@@ -222,7 +272,9 @@ fn failure(service: &'static str, what: &'static str, status: &Status) -> Failur
     match status.code() {
         Code::NotFound => Failure::NotFound(what),
         Code::InvalidArgument | Code::OutOfRange => Failure::Invalid(vec![fault(status.message())]),
-        Code::FailedPrecondition | Code::AlreadyExists | Code::Aborted => Failure::Conflict(status.message().to_owned()),
+        Code::FailedPrecondition | Code::AlreadyExists | Code::Aborted => {
+            Failure::Conflict(status.message().to_owned())
+        }
         Code::Unavailable | Code::ResourceExhausted => Failure::Unavailable(service),
         // The channel's own deadline shows as a cancellation.
         Code::DeadlineExceeded | Code::Cancelled => Failure::TooSlow(service),
@@ -234,9 +286,16 @@ fn failure(service: &'static str, what: &'static str, status: &Status) -> Failur
 
 /// Our services write `field: what is wrong with it`.
 fn fault(message: &str) -> Fault {
-    let is_name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "_.[]".contains(c));
+    let is_name = |text: &str| {
+        !text.is_empty()
+            && text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "_.[]".contains(c))
+    };
     match message.split_once(": ") {
-        Some((field, detail)) if is_name(field) => Fault::new(field.strip_prefix("filter.").unwrap_or(field), detail),
+        Some((field, detail)) if is_name(field) => {
+            Fault::new(field.strip_prefix("filter.").unwrap_or(field), detail)
+        }
         _ => Fault::new("", message),
     }
 }
@@ -262,7 +321,9 @@ pub async fn watch(
     let mut last_answer: Option<Instant> = None;
     loop {
         let asked = health.check(HealthCheckRequest::default());
-        let Some(outcome) = stop.run_until_cancelled(asked).await else { return Ok(()) };
+        let Some(outcome) = stop.run_until_cancelled(asked).await else {
+            return Ok(());
+        };
         let answered = outcome.is_ok();
         if answered {
             last_answer = Some(Instant::now());
@@ -286,11 +347,26 @@ mod tests {
     fn statuses_become_failures_once() {
         for (code, expected) in [
             (Code::NotFound, Failure::NotFound("device")),
-            (Code::InvalidArgument, Failure::Invalid(vec![Fault::new("page_token", "is none of ours")])),
-            (Code::OutOfRange, Failure::Invalid(vec![Fault::new("page_token", "is none of ours")])),
-            (Code::FailedPrecondition, Failure::Conflict("page_token: is none of ours".to_owned())),
-            (Code::AlreadyExists, Failure::Conflict("page_token: is none of ours".to_owned())),
-            (Code::Aborted, Failure::Conflict("page_token: is none of ours".to_owned())),
+            (
+                Code::InvalidArgument,
+                Failure::Invalid(vec![Fault::new("page_token", "is none of ours")]),
+            ),
+            (
+                Code::OutOfRange,
+                Failure::Invalid(vec![Fault::new("page_token", "is none of ours")]),
+            ),
+            (
+                Code::FailedPrecondition,
+                Failure::Conflict("page_token: is none of ours".to_owned()),
+            ),
+            (
+                Code::AlreadyExists,
+                Failure::Conflict("page_token: is none of ours".to_owned()),
+            ),
+            (
+                Code::Aborted,
+                Failure::Conflict("page_token: is none of ours".to_owned()),
+            ),
             (Code::Unavailable, Failure::Unavailable(INGEST)),
             (Code::ResourceExhausted, Failure::Unavailable(INGEST)),
             (Code::DeadlineExceeded, Failure::TooSlow(INGEST)),
@@ -310,14 +386,23 @@ mod tests {
     #[test]
     fn a_connection_that_broke_is_unavailable() {
         let broken = Status::from_error("connection reset".into());
-        assert_eq!((broken.code(), failure(INGEST, "device", &broken)), (Code::Unknown, Failure::Unavailable(INGEST)));
+        assert_eq!(
+            (broken.code(), failure(INGEST, "device", &broken)),
+            (Code::Unknown, Failure::Unavailable(INGEST))
+        );
     }
 
     #[test]
     fn a_message_names_the_field_it_is_about() {
         assert_eq!(fault("filter.from: is no date"), Fault::new("from", "is no date"));
-        assert_eq!(fault("reads[3].register: is negative"), Fault::new("reads[3].register", "is negative"));
-        assert_eq!(fault("no such thing: sorry"), Fault::new("", "no such thing: sorry"));
+        assert_eq!(
+            fault("reads[3].register: is negative"),
+            Fault::new("reads[3].register", "is negative")
+        );
+        assert_eq!(
+            fault("no such thing: sorry"),
+            Fault::new("", "no such thing: sorry")
+        );
         assert_eq!(fault("sorry"), Fault::new("", "sorry"));
     }
 }

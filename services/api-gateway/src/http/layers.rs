@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, RETRY_AFTER,
-    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
+    RETRY_AFTER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::Next;
@@ -39,7 +39,11 @@ pub async fn follow(State(gateway): State<Gateway>, request: Request, next: Next
         http.route = route,
         http.response.status_code = field::Empty,
     );
-    let incoming = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok()).and_then(trace_id);
+    let incoming = request
+        .headers()
+        .get(TRACEPARENT)
+        .and_then(|value| value.to_str().ok())
+        .and_then(trace_id);
     if let Some((traceparent, _)) = &incoming {
         telemetry::continue_trace(&span, traceparent);
     }
@@ -51,24 +55,38 @@ pub async fn follow(State(gateway): State<Gateway>, request: Request, next: Next
     }
     let status = response.status().as_u16();
     span.record("http.response.status_code", status);
-    let answered = Answered { method, route, status, took: started.elapsed(), request_id: &request_id };
+    let answered = Answered {
+        method,
+        route,
+        status,
+        took: started.elapsed(),
+        request_id: &request_id,
+    };
     span.in_scope(|| gateway.app.observe.answered(&answered));
     response
 }
 
 /// The id of a request is that of its trace, so that one string leads to logs and spans alike.
 fn request_id(span: &Span, incoming: Option<String>) -> String {
-    let own = telemetry::traceparent(span).as_deref().and_then(trace_id).map(|(_, id)| id);
-    own.or(incoming).unwrap_or_else(|| format!("{:032x}", rand::random::<u128>()))
+    let own = telemetry::traceparent(span)
+        .as_deref()
+        .and_then(trace_id)
+        .map(|(_, id)| id);
+    own.or(incoming)
+        .unwrap_or_else(|| format!("{:032x}", rand::random::<u128>()))
 }
 
 /// A W3C `traceparent` of the version we know, and the trace id in it.
 fn trace_id(traceparent: &str) -> Option<(String, String)> {
     let fields: Vec<&str> = traceparent.split('-').collect();
-    let [version, trace, parent, flags] = fields[..] else { return None };
-    let hex = |text: &str, digits| text.len() == digits && text.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'));
+    let [version, trace, parent, flags] = fields[..] else {
+        return None;
+    };
+    let hex =
+        |text: &str, digits| text.len() == digits && text.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'));
     let some = |text: &str| text.chars().any(|c| c != '0');
-    let valid = version == "00" && hex(trace, 32) && some(trace) && hex(parent, 16) && some(parent) && hex(flags, 2);
+    let valid =
+        version == "00" && hex(trace, 32) && some(trace) && hex(parent, 16) && some(parent) && hex(flags, 2);
     valid.then(|| (traceparent.to_owned(), trace.to_owned()))
 }
 
@@ -87,7 +105,11 @@ fn known(method: &Method) -> &'static str {
 }
 
 /// Lets a request through once it is known who is asking.
-pub async fn authenticate(State(gateway): State<Gateway>, mut request: Request, next: Next) -> Result<Response, Problem> {
+pub async fn authenticate(
+    State(gateway): State<Gateway>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
     let token = bearer(request.headers()).ok_or(Failure::Unauthenticated(Unauthenticated::Missing))?;
     let caller = gateway.app.authenticate(token).await?;
     request.extensions_mut().insert(caller);
@@ -111,7 +133,11 @@ pub async fn deadline(State(timeout): State<Duration>, request: Request, next: N
 #[allow(clippy::needless_pass_by_value, reason = "the shape of a panic handler")]
 pub fn caught(panic: Box<dyn Any + Send>) -> Response {
     let message = panic.downcast_ref::<String>().map(String::as_str);
-    observe::panicked(message.or_else(|| panic.downcast_ref().copied()).unwrap_or("no message"));
+    observe::panicked(
+        message
+            .or_else(|| panic.downcast_ref().copied())
+            .unwrap_or("no message"),
+    );
     Problem::broken().into_response()
 }
 
@@ -121,14 +147,20 @@ const SECURITY: [(HeaderName, &str); 6] = [
     (X_FRAME_OPTIONS, "DENY"),
     (REFERRER_POLICY, "no-referrer"),
     (CACHE_CONTROL, "no-store"),
-    (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (
+        CONTENT_SECURITY_POLICY,
+        "default-src 'none'; frame-ancestors 'none'",
+    ),
     (STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains"),
 ];
 
 /// Adds the security headers that a handler did not set itself.
 pub async fn secure(mut response: Response) -> Response {
     for (name, value) in SECURITY {
-        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+        response
+            .headers_mut()
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
     response
 }
@@ -136,7 +168,12 @@ pub async fn secure(mut response: Response) -> Response {
 /// Which other origins' pages may call. Tokens travel in a header, never in a cookie, so credentials are not allowed.
 pub fn cors(origins: &[String]) -> CorsLayer {
     CorsLayer::new()
-        .allow_origin(origins.iter().filter_map(|origin| origin.parse().ok()).collect::<Vec<HeaderValue>>())
+        .allow_origin(
+            origins
+                .iter()
+                .filter_map(|origin| origin.parse().ok())
+                .collect::<Vec<HeaderValue>>(),
+        )
         .allow_methods([Method::GET, Method::POST, Method::PATCH])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, TRACEPARENT])
         .expose_headers([REQUEST_ID, RETRY_AFTER])

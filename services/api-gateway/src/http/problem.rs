@@ -67,16 +67,26 @@ impl Problem {
     /// Values that are wrong: of the URL with 400, of a well-formed body with 422.
     pub fn invalid(status: StatusCode, errors: Vec<Fault>) -> Self {
         let detail = "See `errors` for what is wrong with it.";
-        Self { errors, ..Self::new(status, "invalid", "The request is not valid", detail) }
+        Self {
+            errors,
+            ..Self::new(status, "invalid", "The request is not valid", detail)
+        }
     }
 
     /// The same, of the body.
     pub fn of_body(self) -> Self {
-        if self.errors.is_empty() { self } else { Self { status: 422, ..self } }
+        if self.errors.is_empty() {
+            self
+        } else {
+            Self { status: 422, ..self }
+        }
     }
 
     fn retry_after(self, wait: Duration) -> Self {
-        Self { retry_after: Some(wait), ..self }
+        Self {
+            retry_after: Some(wait),
+            ..self
+        }
     }
 
     fn unauthenticated(why: Unauthenticated) -> Self {
@@ -94,8 +104,16 @@ impl Problem {
                 ("wrong-credentials", detail, r#"Bearer realm="indowater""#)
             }
         };
-        let problem = Self::new(StatusCode::UNAUTHORIZED, kind, "Who is asking is not known", detail);
-        Self { challenge: Some(challenge), ..problem }
+        let problem = Self::new(
+            StatusCode::UNAUTHORIZED,
+            kind,
+            "Who is asking is not known",
+            detail,
+        );
+        Self {
+            challenge: Some(challenge),
+            ..problem
+        }
     }
 }
 
@@ -106,27 +124,50 @@ impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Unauthenticated(why) => Self::unauthenticated(why),
-            Failure::Forbidden(detail) => Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed", detail),
-            Failure::NotFound(what) => {
-                Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", format!("There is no such {what}."))
+            Failure::Forbidden(detail) => {
+                Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed", detail)
             }
+            Failure::NotFound(what) => Self::new(
+                StatusCode::NOT_FOUND,
+                "not-found",
+                "Not found",
+                format!("There is no such {what}."),
+            ),
             Failure::Invalid(faults) => Self::invalid(StatusCode::BAD_REQUEST, faults),
-            Failure::Conflict(detail) => {
-                Self::new(StatusCode::CONFLICT, "conflict", "Not possible in the present state", detail)
-            }
+            Failure::Conflict(detail) => Self::new(
+                StatusCode::CONFLICT,
+                "conflict",
+                "Not possible in the present state",
+                detail,
+            ),
             Failure::TooMany(wait) => {
                 let detail = "Too many attempts; `Retry-After` says in how many seconds the next is welcome.";
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests", detail)
-                    .retry_after(wait)
+                Self::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "too-many-requests",
+                    "Too many requests",
+                    detail,
+                )
+                .retry_after(wait)
             }
             Failure::Unavailable(who) => {
                 let detail = format!("{who} does not answer at the moment.");
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "A part of the system is unavailable", detail)
-                    .retry_after(SOON)
+                Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "unavailable",
+                    "A part of the system is unavailable",
+                    detail,
+                )
+                .retry_after(SOON)
             }
             Failure::TooSlow(who) => {
                 let detail = format!("{who} took too long to answer.");
-                Self::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "A part of the system took too long", detail)
+                Self::new(
+                    StatusCode::GATEWAY_TIMEOUT,
+                    "timeout",
+                    "A part of the system took too long",
+                    detail,
+                )
             }
             // Who broke is for the log; a stranger is told that it is not their fault.
             Failure::Broken(_) => Self::broken(),
@@ -138,7 +179,12 @@ impl Problem {
     /// Something that should not happen did.
     pub fn broken() -> Self {
         let detail = "It is not your request's fault. Tell support the `instance` of this answer.";
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something broke on our side", detail)
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Something broke on our side",
+            detail,
+        )
     }
 }
 
@@ -153,7 +199,9 @@ impl IntoResponse for Problem {
 
 /// Writes out the problem a response carries, if it does, as the answer to the request of that id.
 pub fn finish(mut response: Response, request_id: &str) -> Response {
-    let Some(mut problem) = response.extensions_mut().remove::<Problem>() else { return response };
+    let Some(mut problem) = response.extensions_mut().remove::<Problem>() else {
+        return response;
+    };
     problem.instance = Some(format!("urn:indowater:request:{request_id}"));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
@@ -163,7 +211,10 @@ pub fn finish(mut response: Response, request_id: &str) -> Response {
     }
     if let Some(wait) = problem.retry_after {
         // Rounded up: who comes back on the second must not be early.
-        headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)));
+        headers.insert(
+            RETRY_AFTER,
+            HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)),
+        );
     }
     // Strings and numbers always have a JSON form.
     *response.body_mut() = Body::from(serde_json::to_vec(&problem).unwrap_or_default());
@@ -177,31 +228,63 @@ mod tests {
     #[test]
     fn every_failure_has_its_status() {
         for (failure, status, kind) in [
-            (Failure::Unauthenticated(Unauthenticated::Missing), 401, "unauthenticated"),
-            (Failure::Unauthenticated(Unauthenticated::Bad), 401, "invalid-token"),
-            (Failure::Unauthenticated(Unauthenticated::Expired), 401, "expired-token"),
-            (Failure::Unauthenticated(Unauthenticated::Ended), 401, "session-ended"),
-            (Failure::Unauthenticated(Unauthenticated::WrongCredentials), 401, "wrong-credentials"),
+            (
+                Failure::Unauthenticated(Unauthenticated::Missing),
+                401,
+                "unauthenticated",
+            ),
+            (
+                Failure::Unauthenticated(Unauthenticated::Bad),
+                401,
+                "invalid-token",
+            ),
+            (
+                Failure::Unauthenticated(Unauthenticated::Expired),
+                401,
+                "expired-token",
+            ),
+            (
+                Failure::Unauthenticated(Unauthenticated::Ended),
+                401,
+                "session-ended",
+            ),
+            (
+                Failure::Unauthenticated(Unauthenticated::WrongCredentials),
+                401,
+                "wrong-credentials",
+            ),
             (Failure::Forbidden("no"), 403, "forbidden"),
             (Failure::NotFound("device"), 404, "not-found"),
             (Failure::Invalid(vec![Fault::new("a", "b")]), 400, "invalid"),
             (Failure::Conflict("no".to_owned()), 409, "conflict"),
-            (Failure::TooMany(Duration::from_millis(1_001)), 429, "too-many-requests"),
+            (
+                Failure::TooMany(Duration::from_millis(1_001)),
+                429,
+                "too-many-requests",
+            ),
             (Failure::Unavailable("ingest"), 503, "unavailable"),
             (Failure::TooSlow("ingest"), 504, "timeout"),
             (Failure::Broken("ingest"), 500, "internal"),
         ] {
             let problem = Problem::from(failure);
-            assert_eq!((problem.status, problem.kind.rsplit(':').next()), (status, Some(kind)));
+            assert_eq!(
+                (problem.status, problem.kind.rsplit(':').next()),
+                (status, Some(kind))
+            );
             assert_eq!(problem.challenge.is_some(), status == 401);
             assert_eq!(problem.retry_after.is_some(), status == 429 || status == 503);
-            assert_eq!(problem.clone().of_body().status, if status == 400 { 422 } else { status });
+            assert_eq!(
+                problem.clone().of_body().status,
+                if status == 400 { 422 } else { status }
+            );
         }
     }
 
     #[test]
     fn what_broke_is_not_told_to_strangers() {
-        assert!(!format!("{:?}", Problem::from(Failure::Broken("password store"))).contains("password store"));
+        assert!(
+            !format!("{:?}", Problem::from(Failure::Broken("password store"))).contains("password store")
+        );
     }
 
     #[test]

@@ -29,7 +29,10 @@ pub struct Credentials {
 #[serde(deny_unknown_fields)]
 pub struct RefreshRequest {
     /// The one received last.
-    #[schema(example = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJCrze8SNFZ4kKvN7xI0VniQ", write_only)]
+    #[schema(
+        example = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJCrze8SNFZ4kKvN7xI0VniQ",
+        write_only
+    )]
     refresh_token: String,
 }
 
@@ -37,7 +40,9 @@ pub struct RefreshRequest {
 #[derive(Serialize, ToSchema)]
 pub struct TokenResponse {
     /// A JWT, to be sent as `Authorization: Bearer …`.
-    #[schema(example = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.e30.bZ1h6y0n7m3kqkz1bK2mJ6sU8xkqk0q2v4o2y7m3w1A")]
+    #[schema(
+        example = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.e30.bZ1h6y0n7m3kqkz1bK2mJ6sU8xkqk0q2v4o2y7m3w1A"
+    )]
     access_token: String,
     /// Always `Bearer`.
     #[schema(example = "Bearer")]
@@ -90,7 +95,11 @@ pub async fn log_in(
     ClientAddress(from): ClientAddress,
     Json(Credentials { email, password }): Json<Credentials>,
 ) -> Result<axum::Json<TokenResponse>, Problem> {
-    let tokens = gateway.app.log_in(&email, password.into(), from).await.map_err(|f| Problem::from(f).of_body())?;
+    let tokens = gateway
+        .app
+        .log_in(&email, password.into(), from)
+        .await
+        .map_err(|f| Problem::from(f).of_body())?;
     Ok(TokenResponse::new(tokens, &gateway))
 }
 
@@ -135,7 +144,10 @@ pub async fn log_out(State(gateway): State<Gateway>, caller: Caller) -> Result<S
     tag = "sessions",
     responses((status = 204, description = "All sessions have ended.")),
 )]
-pub async fn log_out_everywhere(State(gateway): State<Gateway>, caller: Caller) -> Result<StatusCode, Problem> {
+pub async fn log_out_everywhere(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+) -> Result<StatusCode, Problem> {
     gateway.app.log_out_everywhere(&caller, false).await?;
     Ok(StatusCode::NO_CONTENT)
 }

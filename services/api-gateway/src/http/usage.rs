@@ -37,7 +37,11 @@ pub async fn list_readings(
     Id(id): Id,
     Query(query): Query<ReadingsQuery>,
 ) -> Result<axum::Json<Listing<Reading>>, Problem> {
-    let page = question::page(query.page_size.as_deref(), query.page_token.as_deref(), page::USAGE)?;
+    let page = question::page(
+        query.page_size.as_deref(),
+        query.page_token.as_deref(),
+        page::USAGE,
+    )?;
     Ok(axum::Json(gateway.app.readings(&caller.actor, &id, &page).await?))
 }
 
@@ -100,7 +104,9 @@ pub async fn hourly_usage(
     caller: Caller,
     Query(query): Query<UsageQuery>,
 ) -> Result<axum::Json<Listing<HourlyUsage>>, Problem> {
-    Ok(axum::Json(gateway.app.hourly_usage(&caller.actor, query.question()?).await?))
+    Ok(axum::Json(
+        gateway.app.hourly_usage(&caller.actor, query.question()?).await?,
+    ))
 }
 
 /// Consumption and cost by local day.
@@ -122,7 +128,9 @@ pub async fn daily_usage(
     caller: Caller,
     Query(query): Query<UsageQuery>,
 ) -> Result<axum::Json<Listing<DailyUsage>>, Problem> {
-    Ok(axum::Json(gateway.app.daily_usage(&caller.actor, query.question()?).await?))
+    Ok(axum::Json(
+        gateway.app.daily_usage(&caller.actor, query.question()?).await?,
+    ))
 }
 
 /// Consumption and cost by local month.
@@ -144,5 +152,10 @@ pub async fn monthly_usage(
     caller: Caller,
     Query(query): Query<UsageQuery>,
 ) -> Result<axum::Json<Listing<MonthlyUsage>>, Problem> {
-    Ok(axum::Json(gateway.app.monthly_usage(&caller.actor, query.question()?).await?))
+    Ok(axum::Json(
+        gateway
+            .app
+            .monthly_usage(&caller.actor, query.question()?)
+            .await?,
+    ))
 }

@@ -253,14 +253,7 @@ mod tests {
             content_type: "text/csv".to_owned(),
             ..Default::default()
         };
-        let sent = again(
-            "indowater.ingest.dead-letters.v1",
-            Place {
-                partition: 1,
-                offset: 9,
-            },
-            letter,
-        );
+        let sent = again("indowater.ingest.dead-letters.v1", "1:9".parse().unwrap(), letter);
         let expected = Uplinked {
             key: b"sim-1".to_vec(),
             payload: b"\x0f".to_vec(),

@@ -63,7 +63,7 @@ logger.settings.name = org.apache.kafka.common.config.AbstractConfig
 logger.settings.level = warn
 ";
 
-const START_WITHIN: Duration = Duration::from_secs(90);
+const START_WITHIN: Duration = Duration::from_secs(180);
 const STOP_WITHIN: Duration = Duration::from_secs(30);
 
 /// What a caller may want otherwise.

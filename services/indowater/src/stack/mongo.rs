@@ -25,7 +25,7 @@ use super::software::Software;
 
 const NAME: &str = "mongodb";
 const REPLICA_SET: &str = "rs0";
-const START_WITHIN: Duration = Duration::from_secs(90);
+const START_WITHIN: Duration = Duration::from_secs(180);
 const STOP_WITHIN: Duration = Duration::from_secs(30);
 /// The error code of a server that has no replica set's configuration yet.
 const NOT_YET_INITIALIZED: i32 = 94;

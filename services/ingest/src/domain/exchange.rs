@@ -98,8 +98,10 @@ mod tests {
         q3_litres_per_hour: 2_500,
     };
 
-    /// The jumps found after `last`, and the newest read afterwards.
-    fn watched(last: Option<(i64, i64)>, reads: &[(i64, i64)]) -> (Vec<(i64, i64)>, Option<(i64, i64)>) {
+    type Pair = (i64, i64);
+
+    /// The jumps (from, to) found after `last` (time, register), and the newest read afterwards.
+    fn watched(last: Option<Pair>, reads: &[Pair]) -> (Vec<Pair>, Option<Pair>) {
         let point = |(at, register)| Point { at, register };
         let reads: Vec<Read> = reads
             .iter()

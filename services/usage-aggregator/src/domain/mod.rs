@@ -7,5 +7,6 @@ pub mod day;
 pub mod history;
 pub mod hourly;
 pub mod outlier;
+pub mod question;
 pub mod reads;
 mod varint;

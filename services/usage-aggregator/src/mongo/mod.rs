@@ -18,8 +18,6 @@ use crate::domain::day::DayRecord;
 use document::Stored;
 
 pub use document::Owner;
-pub use query::{Filter, Found, Month, PageToken};
-
 const WATER_USAGE: &str = "water_usage";
 
 /// The daily records. Cheap to clone.

@@ -2,96 +2,40 @@
 
 use bson::{Document, doc};
 use futures::TryStreamExt;
-use indowater_common::domain::meter::{Meter, Point};
+use indowater_common::domain::meter::Point;
 use indowater_common::domain::zone::{Day, Zone};
 use indowater_common::mongo::from_decimal128;
 use mongodb::error::Error;
-use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use super::document::{self, Stored};
 use super::Store;
-use crate::domain::day::DayRecord;
+use crate::domain::question::{Filter, Found, Month, Whose};
 
-/// Whose records, which days, and where the page starts.
-#[derive(Clone, Debug)]
-pub struct Filter {
-    /// `device_id`, `property_id` or `customer_id`.
-    pub field: &'static str,
-    /// Its value.
-    pub value: String,
-    /// First day.
-    pub from: Day,
-    /// Last day, inclusive.
-    pub to: Day,
-    /// Oldest first.
-    pub ascending: bool,
-    /// Records of a page.
-    pub page: i64,
-    /// The last one of the page before.
-    pub after: Option<PageToken>,
+fn direction(filter: &Filter) -> (i32, &'static str) {
+    if filter.ascending { (1, "$gt") } else { (-1, "$lt") }
 }
 
-/// The place of a record in the order of days, then ids.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PageToken {
-    /// Its day (of a month: the first).
-    pub day: Day,
-    /// Its id (of a month: the device).
-    pub id: String,
+fn range(filter: &Filter) -> Document {
+    let dates = doc! { "$gte": document::date(filter.from), "$lte": document::date(filter.to) };
+    let (field, id) = match &filter.whose {
+        Whose::Device(id) => ("device_id", id),
+        Whose::Property(id) => ("property_id", id),
+        Whose::Customer(id) => ("customer_id", id),
+    };
+    doc! { field: id, "date": dates }
 }
 
-/// A stored record and what it takes to show it.
-pub struct Found {
-    /// `devices.id`.
-    pub device_id: String,
-    /// The record.
-    pub record: DayRecord,
-    /// The property's zone.
-    pub zone: Zone,
-    /// The meter.
-    pub meter: Meter,
+/// What comes after the filter's token in the order of the fields `day` and `id`.
+fn beyond(filter: &Filter, day: &str, id: &str) -> Document {
+    let Some(after) = &filter.after else { return doc! {} };
+    let (_, beyond) = direction(filter);
+    let date = document::date(after.day);
+    doc! { "$or": [{ day: { beyond: date } }, { day: date, id: { beyond: &after.id } }] }
 }
 
-/// The records of one device in one month, added up.
-pub struct Month {
-    /// `devices.id`.
-    pub device_id: String,
-    /// `users.id` of the newest day.
-    pub customer_id: String,
-    /// `properties.id` of the newest day.
-    pub property_id: String,
-    /// Its first day.
-    pub month: Day,
-    /// m3.
-    pub consumption: Decimal,
-    /// Rupiah.
-    pub cost: Decimal,
-    /// Days with a record.
-    pub days: u32,
-    /// Of these, estimated.
-    pub estimated: u32,
-    /// Of these, anomalous.
-    pub anomalous: u32,
-}
-
-impl Filter {
-    fn direction(&self) -> (i32, &'static str) {
-        if self.ascending { (1, "$gt") } else { (-1, "$lt") }
-    }
-
-    fn range(&self) -> Document {
-        let dates = doc! { "$gte": document::date(self.from), "$lte": document::date(self.to) };
-        doc! { self.field: &self.value, "date": dates }
-    }
-
-    /// What comes after the token in the order of `day` and `id`.
-    fn beyond(&self, day: &str, id: &str) -> Document {
-        let Some(after) = &self.after else { return doc! {} };
-        let (_, beyond) = self.direction();
-        let date = document::date(after.day);
-        doc! { "$or": [{ day: { beyond: date } }, { day: date, id: { beyond: &after.id } }] }
-    }
+fn page(filter: &Filter) -> i64 {
+    i64::try_from(filter.page).unwrap_or(i64::MAX)
 }
 
 impl Store {
@@ -100,11 +44,11 @@ impl Store {
     /// # Errors
     /// The database does not answer.
     pub async fn days(&self, filter: &Filter) -> Result<Vec<Found>, Error> {
-        let (direction, _) = filter.direction();
-        let wanted = doc! { "$and": [filter.range(), filter.beyond("date", "_id")] };
+        let (direction, _) = direction(filter);
+        let wanted = doc! { "$and": [range(filter), beyond(filter, "date", "_id")] };
         let order = doc! { "date": direction, "_id": direction };
         let stored: Vec<Stored> =
-            self.usage.find(wanted).sort(order).limit(filter.page).await?.try_collect().await?;
+            self.usage.find(wanted).sort(order).limit(page(filter)).await?.try_collect().await?;
         stored.into_iter().map(Stored::found).collect()
     }
 
@@ -143,10 +87,10 @@ impl Store {
     /// # Errors
     /// The database does not answer.
     pub async fn months(&self, filter: &Filter) -> Result<Vec<Month>, Error> {
-        let (direction, _) = filter.direction();
+        let (direction, _) = direction(filter);
         let count = |condition: Document| doc! { "$sum": { "$cond": [condition, 1, 0] } };
         let stages = [
-            doc! { "$match": filter.range() },
+            doc! { "$match": range(filter) },
             doc! { "$sort": { "date": 1 } },
             doc! { "$group": {
                 "_id": { "month": { "$dateTrunc": { "date": "$date", "unit": "month" } }, "device": "$device_id" },
@@ -158,9 +102,9 @@ impl Store {
                 "estimated": count(doc! { "$eq": ["$quality", "estimated"] }),
                 "anomalous": count(doc! { "$eq": ["$is_anomaly", true] }),
             } },
-            doc! { "$match": filter.beyond("_id.month", "_id.device") },
+            doc! { "$match": beyond(filter, "_id.month", "_id.device") },
             doc! { "$sort": { "_id.month": direction, "_id.device": direction } },
-            doc! { "$limit": filter.page },
+            doc! { "$limit": page(filter) },
         ];
         let months: Vec<Grouped> =
             self.documents().aggregate(stages).with_type::<Grouped>().await?.try_collect().await?;

@@ -1,0 +1,90 @@
+//! History for people: days, hours, months and the reads themselves, page by page.
+
+use indowater_common::error::Retry;
+
+use crate::domain::hourly;
+use crate::domain::question::{Filter, Found, HoursOfDay, Month, Page, PageToken, Reads};
+use crate::mongo::Store;
+use crate::wire;
+
+/// Days of reads loaded at once.
+const DAYS_OF_READS: i64 = 8;
+
+/// Answers from the stored records.
+pub struct Questions {
+    store: Store,
+}
+
+impl Questions {
+    /// From that database.
+    pub fn new(store: Store) -> Self {
+        Self { store }
+    }
+
+    /// A page of days.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn days(&self, filter: &Filter) -> Result<Page<Found>, Retry> {
+        let found = self.store.days(filter).await?;
+        Ok(Page::of(found, filter.page, |found| PageToken {
+            day: found.record.day,
+            id: wire::record_id(&found.device_id, &found.record),
+        }))
+    }
+
+    /// Hours of whole days: as many days as a page holds, at least one.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn hours(&self, filter: &Filter) -> Result<Page<HoursOfDay>, Retry> {
+        let filter = Filter { page: (filter.page / 24).max(1), ..filter.clone() };
+        let Page { entries, next } = self.days(&filter).await?;
+        let mut days = Vec::with_capacity(entries.len());
+        for found in entries {
+            let after = if found.record.figures.complete {
+                self.store.first_read_after(&found.device_id, found.record.day).await?
+            } else {
+                None
+            };
+            let mut hours = hourly::hours(&found.record, after, &found.zone, &found.meter);
+            if !filter.ascending {
+                hours.reverse();
+            }
+            days.push(HoursOfDay { found, hours });
+        }
+        Ok(Page { entries: days, next })
+    }
+
+    /// A page of months.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn months(&self, filter: &Filter) -> Result<Page<Month>, Retry> {
+        let found = self.store.months(filter).await?;
+        Ok(Page::of(found, filter.page, |month| PageToken { day: month.month, id: month.device_id.clone() }))
+    }
+
+    /// At most `page` reads of a device from before a moment, newest first. A moment is never split.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn reads(&self, device_id: &str, before: i64, page: usize) -> Result<Reads, Retry> {
+        let mut reads = Vec::new();
+        let mut upper = before;
+        while reads.len() < page {
+            let days = self.store.days_with_reads(device_id, upper, DAYS_OF_READS).await?;
+            let Some(oldest) = days.last().and_then(|found| found.record.reads.iter().next()) else { break };
+            upper = oldest.point.at;
+            for found in &days {
+                let known = found.record.reads.effective().filter(|read| read.point.at < before);
+                let start = reads.len();
+                reads.extend(known.map(|read| (read, found.meter.unit)));
+                reads[start..].reverse();
+            }
+        }
+        let next = if reads.len() < page { None } else { reads.get(page - 1).map(|(read, _)| read.point.at) };
+        reads.truncate(page);
+        Ok(Reads { reads, next })
+    }
+}
