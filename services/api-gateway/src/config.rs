@@ -15,28 +15,13 @@ const SHORTEST_SECRET: usize = 32;
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
     /// Where the HTTP API is served; port 0 takes a free one.
-    #[arg(
-        long,
-        env = "INDOWATER_HTTP_LISTEN",
-        default_value = "0.0.0.0:8080",
-        value_name = "ADDR"
-    )]
+    #[arg(long, env = "INDOWATER_HTTP_LISTEN", default_value = "0.0.0.0:8080", value_name = "ADDR")]
     pub http_listen: SocketAddr,
     /// The registry of properties and devices: ingest's gRPC.
-    #[arg(
-        long,
-        env = "INDOWATER_REGISTRY_URL",
-        default_value = "http://127.0.0.1:9000",
-        value_name = "URL"
-    )]
+    #[arg(long, env = "INDOWATER_REGISTRY_URL", default_value = "http://127.0.0.1:9000", value_name = "URL")]
     pub registry_url: String,
     /// The history of usage: usage-aggregator's gRPC.
-    #[arg(
-        long,
-        env = "INDOWATER_USAGE_URL",
-        default_value = "http://127.0.0.1:9001",
-        value_name = "URL"
-    )]
+    #[arg(long, env = "INDOWATER_USAGE_URL", default_value = "http://127.0.0.1:9001", value_name = "URL")]
     pub usage_url: String,
     /// Signs access tokens: at least 32 random bytes, the same for all instances. Better given in the environment than
     /// as a flag, which everyone on the machine can read.
@@ -62,53 +47,23 @@ pub struct Settings {
     pub standing_life: Duration,
     /// Cost of new password hashes; each step doubles the work. Hashes of another cost are replaced when their user
     /// logs in.
-    #[arg(
-        long,
-        env = "INDOWATER_BCRYPT_COST",
-        default_value_t = 12,
-        value_name = "COST"
-    )]
+    #[arg(long, env = "INDOWATER_BCRYPT_COST", default_value_t = 12, value_name = "COST")]
     pub bcrypt_cost: u32,
     /// How many passwords are hashed at the same time; a core each.
-    #[arg(
-        long,
-        env = "INDOWATER_PASSWORD_WORKERS",
-        default_value = "2",
-        value_name = "COUNT"
-    )]
+    #[arg(long, env = "INDOWATER_PASSWORD_WORKERS", default_value = "2", value_name = "COUNT")]
     pub password_workers: NonZeroUsize,
     /// Log-ins a minute from one address (of IPv6, one /64 network).
-    #[arg(
-        long,
-        env = "INDOWATER_LOGINS_PER_ADDRESS",
-        default_value = "30",
-        value_name = "COUNT"
-    )]
+    #[arg(long, env = "INDOWATER_LOGINS_PER_ADDRESS", default_value = "30", value_name = "COUNT")]
     pub logins_per_address: NonZeroU32,
     /// Log-ins a minute to one account.
-    #[arg(
-        long,
-        env = "INDOWATER_LOGINS_PER_ACCOUNT",
-        default_value = "10",
-        value_name = "COUNT"
-    )]
+    #[arg(long, env = "INDOWATER_LOGINS_PER_ACCOUNT", default_value = "10", value_name = "COUNT")]
     pub logins_per_account: NonZeroU32,
     /// How many reverse proxies stand before the gateway and append to X-Forwarded-For. With 0 that header is a
     /// stranger's word and the address is the connection's.
-    #[arg(
-        long,
-        env = "INDOWATER_TRUSTED_PROXIES",
-        default_value_t = 0,
-        value_name = "COUNT"
-    )]
+    #[arg(long, env = "INDOWATER_TRUSTED_PROXIES", default_value_t = 0, value_name = "COUNT")]
     pub trusted_proxies: usize,
     /// Origins whose pages may call the API, such as `https://app.example.com`; none by default.
-    #[arg(
-        long,
-        env = "INDOWATER_CORS_ORIGINS",
-        value_delimiter = ',',
-        value_name = "ORIGIN,…"
-    )]
+    #[arg(long, env = "INDOWATER_CORS_ORIGINS", value_delimiter = ',', value_name = "ORIGIN,…")]
     pub cors_origins: Vec<String>,
     /// How long a request may take, in seconds.
     #[arg(long, env = "INDOWATER_REQUEST_TIMEOUT", default_value = "15", value_name = "SECONDS", value_parser = seconds)]
@@ -135,10 +90,7 @@ impl config::Settings for Settings {
                  `openssl rand -base64 48` makes such a text"
             ),
         );
-        for (flag, url) in [
-            ("--registry-url", &self.registry_url),
-            ("--usage-url", &self.usage_url),
-        ] {
+        for (flag, url) in [("--registry-url", &self.registry_url), ("--usage-url", &self.usage_url)] {
             let host = url.strip_prefix("http://").unwrap_or_default();
             require(
                 !host.is_empty(),
@@ -173,14 +125,9 @@ impl config::Settings for Settings {
 
 /// Whether `text` is what a browser sends as `Origin`: a scheme and a host, and nothing after them.
 fn is_origin(text: &str) -> bool {
-    let host = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"));
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     host.is_some_and(|host| {
-        !host.is_empty()
-            && host
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "-.:[]".contains(c))
+        !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "-.:[]".contains(c))
     })
 }
 
@@ -193,9 +140,7 @@ mod tests {
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
     fn parse(args: &[&str]) -> Result<Settings, String> {
-        let args = std::iter::once("api-gateway")
-            .chain(args.iter().copied())
-            .map(OsString::from);
+        let args = std::iter::once("api-gateway").chain(args.iter().copied()).map(OsString::from);
         config::parse_from::<Settings>("api-gateway", "test", args)
             .map(|(_, own)| own)
             .map_err(|(text, _)| text)
@@ -206,10 +151,7 @@ mod tests {
         let settings = parse(&["--jwt-secret", SECRET]).unwrap();
         assert_eq!(settings.http_listen.port(), 8080);
         assert_eq!(settings.access_token_life, Duration::from_secs(15 * 60));
-        assert_eq!(
-            settings.refresh_token_life,
-            Duration::from_secs(30 * 24 * 60 * 60)
-        );
+        assert_eq!(settings.refresh_token_life, Duration::from_secs(30 * 24 * 60 * 60));
         assert!(settings.cors_origins.is_empty());
     }
 

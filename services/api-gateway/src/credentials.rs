@@ -36,12 +36,7 @@ impl Passwords {
     /// A cost that bcrypt refuses.
     pub fn new(cost: u32, workers: NonZeroUsize) -> Result<Self, BcryptError> {
         let decoy = bcrypt::hash(rand::random::<[u8; 32]>(), cost)?.into();
-        Ok(Self {
-            workers: Arc::new(Semaphore::new(workers.get())),
-            patience: PATIENCE,
-            cost,
-            decoy,
-        })
+        Ok(Self { workers: Arc::new(Semaphore::new(workers.get())), patience: PATIENCE, cost, decoy })
     }
 
     /// Whether `password` is the one `hashed`. Without a hash it never is, and that takes as long to say.
@@ -55,9 +50,8 @@ impl Passwords {
     ) -> Result<bool, Failure> {
         let known = hashed.is_some();
         let hashed = hashed.unwrap_or_else(|| self.decoy.clone());
-        let matches = self
-            .work(move || bcrypt::verify(password.expose_secret(), hashed.expose_secret()))
-            .await?;
+        let matches =
+            self.work(move || bcrypt::verify(password.expose_secret(), hashed.expose_secret())).await?;
         Ok(known && matches)
     }
 
@@ -120,11 +114,7 @@ impl Signer {
         // Time and issuer are the domain's to check, against the time it is given.
         validation.validate_exp = false;
         validation.required_spec_claims.clear();
-        Self {
-            sign: EncodingKey::from_secret(secret),
-            check: DecodingKey::from_secret(secret),
-            validation,
-        }
+        Self { sign: EncodingKey::from_secret(secret), check: DecodingKey::from_secret(secret), validation }
     }
 
     /// The token that says `claims`.
@@ -140,9 +130,7 @@ impl Signer {
 
     /// What a token says, if it was signed by us. Whether it still counts is for [`Claims::check`].
     pub fn read(&self, token: &str) -> Option<Claims> {
-        jsonwebtoken::decode(token, &self.check, &self.validation)
-            .ok()
-            .map(|data| data.claims)
+        jsonwebtoken::decode(token, &self.check, &self.validation).ok().map(|data| data.claims)
     }
 }
 
@@ -171,16 +159,8 @@ mod tests {
     }
 
     fn claims() -> Claims {
-        let actor = Actor {
-            id: UserId::new("customer-001").unwrap(),
-            role: Role::Customer,
-        };
-        Claims::new(
-            &actor,
-            SessionId::new("s"),
-            Timestamp::UNIX_EPOCH,
-            Duration::from_secs(900),
-        )
+        let actor = Actor { id: UserId::new("customer-001").unwrap(), role: Role::Customer };
+        Claims::new(&actor, SessionId::new("s"), Timestamp::UNIX_EPOCH, Duration::from_secs(900))
     }
 
     #[test]
@@ -193,9 +173,7 @@ mod tests {
     fn a_token_that_was_touched_is_none() {
         let signer = signer("0123456789abcdef0123456789abcdef");
         let token = signer.sign(&claims()).unwrap();
-        let [header, payload, signature] = token.split('.').collect::<Vec<_>>()[..] else {
-            panic!()
-        };
+        let [header, payload, signature] = token.split('.').collect::<Vec<_>>()[..] else { panic!() };
         let admin = URL_SAFE_NO_PAD.encode(
             String::from_utf8(URL_SAFE_NO_PAD.decode(payload).unwrap())
                 .unwrap()
@@ -214,24 +192,15 @@ mod tests {
         ] {
             assert_eq!(signer.read(&forged), None, "{forged}");
         }
-        assert_eq!(
-            self::signer("another secret of thirty-two bytes").read(&token),
-            None
-        );
+        assert_eq!(self::signer("another secret of thirty-two bytes").read(&token), None);
     }
 
     #[tokio::test]
     async fn passwords_are_checked_against_their_hash_and_a_decoy() {
         let passwords = Passwords::new(4, NonZeroUsize::MIN).unwrap();
         let hashed = passwords.hash("kata sandi".into()).await.unwrap();
-        assert_eq!(
-            passwords.verify("kata sandi".into(), Some(hashed.clone())).await,
-            Ok(true)
-        );
-        assert_eq!(
-            passwords.verify("Kata sandi".into(), Some(hashed.clone())).await,
-            Ok(false)
-        );
+        assert_eq!(passwords.verify("kata sandi".into(), Some(hashed.clone())).await, Ok(true));
+        assert_eq!(passwords.verify("Kata sandi".into(), Some(hashed.clone())).await, Ok(false));
         assert_eq!(passwords.verify("kata sandi".into(), None).await, Ok(false));
         assert!(!passwords.is_outdated(&hashed));
         assert!(Passwords::new(5, NonZeroUsize::MIN).unwrap().is_outdated(&hashed));
@@ -249,15 +218,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_flood_is_told_to_come_again() {
-        let passwords = Passwords {
-            patience: Duration::ZERO,
-            ..Passwords::new(4, NonZeroUsize::MIN).unwrap()
-        };
+        let passwords =
+            Passwords { patience: Duration::ZERO, ..Passwords::new(4, NonZeroUsize::MIN).unwrap() };
         let _busy = passwords.workers.clone().acquire_owned().await.unwrap();
-        assert_eq!(
-            passwords.verify("x".into(), None).await,
-            Err(Failure::Unavailable(WORKERS))
-        );
+        assert_eq!(passwords.verify("x".into(), None).await, Err(Failure::Unavailable(WORKERS)));
     }
 
     #[test]

@@ -42,16 +42,10 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let listener = TcpListener::bind(address)
         .await
         .map_err(|e| format!("the HTTP address {address} cannot be taken ({e}); set --http-listen"))?;
-    let (registry, usage) = (
-        Registry::at(&settings.registry_url)?,
-        Usage::at(&settings.usage_url)?,
-    );
+    let (registry, usage) = (Registry::at(&settings.registry_url)?, Usage::at(&settings.usage_url)?);
     for (service, channel) in [(INGEST, registry.channel()), (USAGE_AGGREGATOR, usage.channel())] {
         let answers = host.health.needs(service);
-        host.spawn(
-            "service watch",
-            grpc::watch(service, channel, answers, host.stop.clone()),
-        );
+        host.spawn("service watch", grpc::watch(service, channel, answers, host.stop.clone()));
     }
     let passwords = {
         let (cost, workers) = (settings.bcrypt_cost, settings.password_workers);
@@ -67,10 +61,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
         signer: Signer::new(&settings.jwt_secret),
         limits: LoginLimits::new(settings.logins_per_address, settings.logins_per_account),
         standings: app::standings(settings.standing_life),
-        lives: Lives {
-            access: settings.access_token_life,
-            refresh: settings.refresh_token_life,
-        },
+        lives: Lives { access: settings.access_token_life, refresh: settings.refresh_token_life },
         observe: Observe::new(),
     });
     let (limited, stop) = (app.clone(), host.stop.clone());
@@ -78,14 +69,9 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
         limited.limits.forget_the_idle(stop).await;
         Ok(())
     });
-    let gateway = Gateway {
-        app,
-        trusted_proxies: settings.trusted_proxies,
-    };
-    let surroundings = Surroundings {
-        cors_origins: settings.cors_origins,
-        request_timeout: settings.request_timeout,
-    };
+    let gateway = Gateway { app, trusted_proxies: settings.trusted_proxies };
+    let surroundings =
+        Surroundings { cors_origins: settings.cors_origins, request_timeout: settings.request_timeout };
     let router = http::router(gateway, &surroundings);
     tracing::info!(http = %listener.local_addr()?, "serving");
     host.spawn("HTTP", http::serve(listener, router, host.stop.clone()));

@@ -42,22 +42,14 @@ impl LoginLimits {
     /// the attempts of all accounts, nor fill the memory with accounts.
     pub fn admit(&self, address: IpAddr, email: &Email) -> Result<(), Duration> {
         let now = DefaultClock::default().now();
-        self.by_address
-            .check_key(&network(address))
-            .map_err(|until| until.wait_time_from(now))?;
+        self.by_address.check_key(&network(address)).map_err(|until| until.wait_time_from(now))?;
         let account = Sha256::digest(email.as_str()).into();
-        self.by_account
-            .check_key(&account)
-            .map_err(|until| until.wait_time_from(now))
+        self.by_account.check_key(&account).map_err(|until| until.wait_time_from(now))
     }
 
     /// Forgets those who have not tried lately, now and then, until `stop`.
     pub async fn forget_the_idle(&self, stop: CancellationToken) {
-        while stop
-            .run_until_cancelled(tokio::time::sleep(HOUSEKEEPING))
-            .await
-            .is_some()
-        {
+        while stop.run_until_cancelled(tokio::time::sleep(HOUSEKEEPING)).await.is_some() {
             self.by_address.retain_recent();
             self.by_account.retain_recent();
         }
@@ -77,10 +69,7 @@ mod tests {
     use super::*;
 
     fn limits(per_address: u32, per_account: u32) -> LoginLimits {
-        LoginLimits::new(
-            NonZeroU32::new(per_address).unwrap(),
-            NonZeroU32::new(per_account).unwrap(),
-        )
+        LoginLimits::new(NonZeroU32::new(per_address).unwrap(), NonZeroU32::new(per_account).unwrap())
     }
 
     fn address(text: &str) -> IpAddr {
@@ -94,10 +83,7 @@ mod tests {
             assert_eq!(limits.admit(address("192.0.2.1"), &Email::new(account)), Ok(()));
         }
         let wait = limits.admit(address("192.0.2.1"), &Email::new("d")).unwrap_err();
-        assert!(
-            wait > Duration::from_secs(15) && wait <= Duration::from_secs(20),
-            "{wait:?}"
-        );
+        assert!(wait > Duration::from_secs(15) && wait <= Duration::from_secs(20), "{wait:?}");
         assert_eq!(limits.admit(address("192.0.2.2"), &Email::new("d")), Ok(()));
     }
 
@@ -119,11 +105,7 @@ mod tests {
             ("::ffff:192.0.2.1", "192.0.2.1", true),
             ("192.0.2.1", "192.0.2.2", false),
         ] {
-            assert_eq!(
-                network(address(one)) == network(address(other)),
-                same,
-                "{one} {other}"
-            );
+            assert_eq!(network(address(one)) == network(address(other)), same, "{one} {other}");
         }
     }
 }

@@ -77,10 +77,7 @@ pub struct Store {
 impl Store {
     /// The collections in `database`.
     pub fn new(database: &Database) -> Self {
-        Self {
-            users: database.collection("users"),
-            sessions: database.collection("refresh_tokens"),
-        }
+        Self { users: database.collection("users"), sessions: database.collection("refresh_tokens") }
     }
 
     /// The account of an e-mail address.
@@ -130,10 +127,7 @@ impl Store {
             .return_document(ReturnDocument::After)
             .await
             .map_err(failed("change a profile"))?;
-        Ok(changed
-            .map(UserDocument::into_account)
-            .transpose()?
-            .map(|account| account.user))
+        Ok(changed.map(UserDocument::into_account).transpose()?.map(|account| account.user))
     }
 
     /// Replaces a password hash, unless somebody else did since it was read.
@@ -150,11 +144,7 @@ impl Store {
             doc! { "id": old.user.id.as_str(), "hashed_password": old.hashed_password.expose_secret() };
         let set =
             doc! { "$set": { "hashed_password": new.expose_secret(), "updated_at": to_bson_time(now) } };
-        let outcome = self
-            .users
-            .update_one(unchanged, set)
-            .await
-            .map_err(failed("replace a password"))?;
+        let outcome = self.users.update_one(unchanged, set).await.map_err(failed("replace a password"))?;
         Ok(outcome.matched_count == 1)
     }
 
@@ -178,10 +168,7 @@ impl Store {
             refreshes: 0,
             expires_at: to_bson_time(until),
         };
-        self.sessions
-            .insert_one(session)
-            .await
-            .map_err(failed("begin a session"))?;
+        self.sessions.insert_one(session).await.map_err(failed("begin a session"))?;
         Ok(())
     }
 
@@ -211,21 +198,14 @@ impl Store {
             },
             "$inc": { "refreshes": 1_i64 },
         };
-        let done = self
-            .sessions
-            .find_one_and_update(current, rotated)
-            .await
-            .map_err(failed("rotate a session"))?;
+        let done =
+            self.sessions.find_one_and_update(current, rotated).await.map_err(failed("rotate a session"))?;
         if let Some(done) = done {
             return Ok(Rotation::Done(done.user()?));
         }
         // The handle is right (or the session is long gone) and the secret is not the current one: a token of the past.
         let spent = doc! { "_id": session.as_str(), "secret_sha256": { "$ne": presented.fingerprint() } };
-        let ended = self
-            .sessions
-            .find_one_and_delete(spent)
-            .await
-            .map_err(failed("end a session"))?;
+        let ended = self.sessions.find_one_and_delete(spent).await.map_err(failed("end a session"))?;
         ended.map_or(Ok(Rotation::Unknown), |ended| Ok(Rotation::Reused(ended.user()?)))
     }
 
@@ -234,10 +214,7 @@ impl Store {
     /// # Errors
     /// As above.
     pub async fn end_session(&self, session: &SessionId) -> Result<(), Failure> {
-        self.sessions
-            .delete_one(doc! { "_id": session.as_str() })
-            .await
-            .map_err(failed("end a session"))?;
+        self.sessions.delete_one(doc! { "_id": session.as_str() }).await.map_err(failed("end a session"))?;
         Ok(())
     }
 
@@ -250,10 +227,7 @@ impl Store {
         if let Some(session) = but {
             filter.insert("_id", doc! { "$ne": session.as_str() });
         }
-        self.sessions
-            .delete_many(filter)
-            .await
-            .map_err(failed("end sessions"))?;
+        self.sessions.delete_many(filter).await.map_err(failed("end sessions"))?;
         Ok(())
     }
 
@@ -268,12 +242,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<Actor>, Failure> {
         let live = doc! { "_id": session.as_str(), "user_id": user.as_str(), "expires_at": { "$gt": to_bson_time(now) } };
-        let live = async {
-            self.sessions
-                .find_one(live)
-                .await
-                .map_err(failed("read a session"))
-        };
+        let live = async { self.sessions.find_one(live).await.map_err(failed("read a session")) };
         let (live, account) = tokio::try_join!(live, self.account_by_id(user))?;
         Ok(account
             .filter(|account| live.is_some() && account.user.is_active)
@@ -302,10 +271,7 @@ impl UserDocument {
             created_at: from_bson_time(self.created_at),
             updated_at: from_bson_time(self.updated_at),
         };
-        Ok(Account {
-            user,
-            hashed_password: self.hashed_password.0,
-        })
+        Ok(Account { user, hashed_password: self.hashed_password.0 })
     }
 }
 

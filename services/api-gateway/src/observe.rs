@@ -75,13 +75,7 @@ impl Observe {
 
     /// A request was answered.
     pub fn answered(&self, answered: &Answered<'_>) {
-        let Answered {
-            method,
-            route,
-            status,
-            took,
-            request_id,
-        } = *answered;
+        let Answered { method, route, status, took, request_id } = *answered;
         let class = match status {
             100..200 => "1xx",
             200..300 => "2xx",

@@ -164,7 +164,12 @@ pub fn traceparent(span: &Span) -> Option<String> {
 }
 
 /// Whether a `traceparent` asks for its trace to be kept: its last field is the flags, of which bit 0 says sampled.
+/// One of another length than the standard's is a stranger's invention, not to be handed on.
 pub fn is_sampled(traceparent: &str) -> bool {
+    const LENGTH: usize = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".len();
+    if traceparent.len() != LENGTH {
+        return false;
+    }
     let flags = traceparent.rsplit('-').next().and_then(|flags| u8::from_str_radix(flags, 16).ok());
     flags.is_some_and(|flags| flags & 1 == 1)
 }

@@ -29,10 +29,7 @@ pub fn kafka(system: &System) -> config::Kafka {
 /// # Errors
 /// A wrong connection string, a database that is no replica set, or one that does not answer in time.
 pub async fn database(system: &System) -> Result<Database> {
-    let settings = config::Mongo {
-        uri: system.mongodb.clone(),
-        database: system.database.clone(),
-    };
+    let settings = config::Mongo { uri: system.mongodb.clone(), database: system.database.clone() };
     match tokio::time::timeout(PATIENCE, mongo::connect("indowater", &settings)).await {
         Ok(connected) => connected.map_err(|error| anyhow!(error)),
         Err(_) => Err(anyhow!(
@@ -43,17 +40,24 @@ pub async fn database(system: &System) -> Result<Database> {
     }
 }
 
+/// Does `work` with the database of `system`, and lets go of it in order: a client that is dropped as the program ends
+/// still tells the server, from a runtime that is no more, and panics.
+///
+/// # Errors
+/// As [`database`], and those of `work`.
+pub async fn with_database<T>(system: &System, work: impl AsyncFnOnce(&Database) -> Result<T>) -> Result<T> {
+    let database = database(system).await?;
+    let outcome = work(&database).await;
+    database.client().clone().shutdown().immediate(true).await;
+    outcome
+}
+
 /// The hosts of a connection string, which may hold a password and so is never shown.
 async fn hosts(uri: &str) -> String {
     let Ok(options) = ClientOptions::parse(uri).await else {
         return "the given address".to_owned();
     };
-    options
-        .hosts
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
+    options.hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Runs a call of the Kafka client, which blocks, beside the runtime's threads.
@@ -61,7 +65,5 @@ async fn hosts(uri: &str) -> String {
 /// # Errors
 /// Those of `work`.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .context("the thread that talks to the broker died")?
+    tokio::task::spawn_blocking(work).await.context("the thread that talks to the broker died")?
 }

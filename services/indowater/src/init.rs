@@ -62,28 +62,21 @@ pub async fn run(args: Args) -> Result<ExitCode> {
 /// # Errors
 /// The broker or the database does not answer, or refuses.
 pub async fn init(system: &System, replicas: i32) -> Result<Created> {
-    let topics = topics::create(&clients::kafka(system), replicas)
-        .await
-        .with_context(|| {
-            format!(
-                "topics were not created on {}: start the broker, or name another with --kafka",
-                system.kafka
-            )
-        })?;
-    let database = clients::database(system).await?;
-    let before = Standing::of(&database).await?;
-    schema::ensure(&database, None).await.context(
-        "collections and indexes were not created: an index that differs from the data model must be dropped first",
-    )?;
-    let after = Standing::of(&database).await?;
+    let topics = topics::create(&clients::kafka(system), replicas).await.with_context(|| {
+        format!("topics were not created on {}: start the broker, or name another with --kafka", system.kafka)
+    })?;
+    let (before, after) = clients::with_database(system, async |database| {
+        let before = Standing::of(database).await?;
+        schema::ensure(database, None).await.context(
+            "collections and indexes were not created: an index that differs from the data model must be dropped first",
+        )?;
+        Ok((before, Standing::of(database).await?))
+    })
+    .await?;
     let is_new = |name: &&str| after.collections.contains(*name) && !before.collections.contains(*name);
     Ok(Created {
         topics,
-        collections: schema::COLLECTIONS
-            .iter()
-            .map(|c| c.name)
-            .filter(is_new)
-            .collect(),
+        collections: schema::COLLECTIONS.iter().map(|c| c.name).filter(is_new).collect(),
         indexes: after.indexes - before.indexes,
     })
 }
@@ -103,19 +96,10 @@ impl Standing {
             .into_iter()
             .collect();
         let mut indexes = 0;
-        for name in schema::COLLECTIONS
-            .iter()
-            .map(|c| c.name)
-            .filter(|name| collections.contains(*name))
-        {
-            let names = database
-                .collection::<bson::Document>(name)
-                .list_index_names()
-                .await;
-            indexes += names
-                .with_context(|| format!("indexes of {name} cannot be listed"))?
-                .len()
-                .saturating_sub(1);
+        for name in schema::COLLECTIONS.iter().map(|c| c.name).filter(|name| collections.contains(*name)) {
+            let names = database.collection::<bson::Document>(name).list_index_names().await;
+            indexes +=
+                names.with_context(|| format!("indexes of {name} cannot be listed"))?.len().saturating_sub(1);
         }
         Ok(Self { collections, indexes })
     }

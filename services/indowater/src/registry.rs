@@ -24,12 +24,7 @@ const PAGE: i32 = 500;
 #[derive(Debug, Clone, clap::Args)]
 pub struct RegistryAddress {
     /// URL of ingest's gRPC to use instead of the running system's
-    #[arg(
-        long = "registry",
-        env = "INDOWATER_REGISTRY",
-        value_name = "URL",
-        help_heading = "Which system"
-    )]
+    #[arg(long = "registry", env = "INDOWATER_REGISTRY", value_name = "URL", help_heading = "Which system")]
     pub url: Option<String>,
 }
 
@@ -62,10 +57,7 @@ impl Registry {
     /// The address is no URL.
     pub fn at(url: &str) -> Result<Self> {
         let channel = grpc::channel(url).map_err(anyhow::Error::from_boxed)?;
-        Ok(Self {
-            client: RegistryServiceClient::new(channel),
-            url: url.to_owned(),
-        })
+        Ok(Self { client: RegistryServiceClient::new(channel), url: url.to_owned() })
     }
 
     /// Creates the properties that are not there yet; those that are stay as they are. Returns how many were new.
@@ -83,9 +75,7 @@ impl Registry {
 
     async fn create_property(&self, property: Property) -> Result<bool> {
         let id = property.id.clone();
-        let request = CreatePropertyRequest {
-            property: Some(property),
-        };
+        let request = CreatePropertyRequest { property: Some(property) };
         match self.client.clone().create_property(request).await {
             Ok(_) => Ok(true),
             Err(status) if status.code() == Code::AlreadyExists => Ok(false),
@@ -102,9 +92,7 @@ impl Registry {
     pub async fn enrol(&self, devices: &[Device]) -> Result<u64> {
         let mut enrolled = 0;
         for chunk in devices.chunks(PER_ENROLMENT) {
-            let request = EnrolDevicesRequest {
-                devices: chunk.to_vec(),
-            };
+            let request = EnrolDevicesRequest { devices: chunk.to_vec() };
             let answer = self.client.clone().enrol_devices(request).await;
             let answer = answer.map_err(|status| self.explain(&status)).with_context(|| {
                 let first = chunk.first().map_or("", |device| &device.device_id);

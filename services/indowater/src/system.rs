@@ -50,7 +50,7 @@ pub struct Service {
     pub name: String,
     /// Base URL of its health and metrics (`/livez`, `/readyz`, `/metrics`).
     pub admin_url: String,
-    /// Its gRPC address; the api-gateway serves none.
+    /// Its gRPC address, with health and reflection.
     pub grpc_url: Option<String>,
 }
 
@@ -87,18 +87,14 @@ impl System {
     pub fn save(&self, data_dir: &Path) -> Result<()> {
         let write = || -> Result<()> {
             let mut file = tempfile::NamedTempFile::new_in(data_dir)?;
-            file.as_file()
-                .set_permissions(fs::Permissions::from_mode(0o600))?;
+            file.as_file().set_permissions(fs::Permissions::from_mode(0o600))?;
             serde_json::to_writer_pretty(&mut file, self)?;
             file.write_all(b"\n")?;
             file.persist(data_dir.join(FILE))?;
             Ok(())
         };
         write().with_context(|| {
-            format!(
-                "cannot write {}: check the folder's owner and free space",
-                data_dir.join(FILE).display()
-            )
+            format!("cannot write {}: check the folder's owner and free space", data_dir.join(FILE).display())
         })
     }
 
@@ -213,10 +209,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         system().save(folder.path()).unwrap();
         assert_eq!(connect(folder.path()).resolve().unwrap(), system());
-        let mode = fs::metadata(folder.path().join(FILE))
-            .unwrap()
-            .permissions()
-            .mode();
+        let mode = fs::metadata(folder.path().join(FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         System::forget(folder.path()).unwrap();
         System::forget(folder.path()).unwrap();
@@ -227,17 +220,8 @@ mod tests {
     fn a_flag_overrides_one_address_of_the_file() {
         let folder = tempfile::tempdir().unwrap();
         system().save(folder.path()).unwrap();
-        let flags = Connect {
-            kafka: Some("kafka:9092".to_owned()),
-            ..connect(folder.path())
-        };
-        assert_eq!(
-            flags.resolve().unwrap(),
-            System {
-                kafka: "kafka:9092".to_owned(),
-                ..system()
-            }
-        );
+        let flags = Connect { kafka: Some("kafka:9092".to_owned()), ..connect(folder.path()) };
+        assert_eq!(flags.resolve().unwrap(), System { kafka: "kafka:9092".to_owned(), ..system() });
     }
 
     #[test]
@@ -249,25 +233,13 @@ mod tests {
             ..connect(Path::new("/nonexistent"))
         };
         let system = flags.resolve().unwrap();
-        assert_eq!(
-            (system.kafka.as_str(), system.database.as_str()),
-            ("kafka:9092", "two_db")
-        );
-        assert_eq!(
-            (system.topic_prefix.as_str(), system.api_url),
-            (DEFAULT_TOPIC_PREFIX, None)
-        );
+        assert_eq!((system.kafka.as_str(), system.database.as_str()), ("kafka:9092", "two_db"));
+        assert_eq!((system.topic_prefix.as_str(), system.api_url), (DEFAULT_TOPIC_PREFIX, None));
     }
 
     #[test]
     fn a_missing_system_is_told_with_what_to_do() {
-        let error = connect(Path::new("/nonexistent"))
-            .resolve()
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("indowater up") && error.contains("--kafka"),
-            "{error}"
-        );
+        let error = connect(Path::new("/nonexistent")).resolve().unwrap_err().to_string();
+        assert!(error.contains("indowater up") && error.contains("--kafka"), "{error}");
     }
 }

@@ -55,10 +55,8 @@ fn protobuf(device_id: &str, unit: RegisterUnit, reads: &[Read]) -> Vec<u8> {
 }
 
 fn json(device_id: &str, unit: RegisterUnit, reads: &[Read]) -> Vec<u8> {
-    let reads: Vec<_> = reads
-        .iter()
-        .map(|read| json!({ "time": read.at, "register": read.register }))
-        .collect();
+    let reads: Vec<_> =
+        reads.iter().map(|read| json!({ "time": read.at, "register": read.register })).collect();
     let mut message = json!({ "device_id": device_id, "reads": reads });
     if let Some(unit) = unit_in_json(unit) {
         message["unit"] = unit.into();
@@ -90,16 +88,9 @@ mod tests {
 
         let binary = message("m-1", RegisterUnit::Millilitre, &READS, Encoding::Protobuf);
         let telemetry = Telemetry::decode(binary.payload.as_slice()).unwrap();
+        assert_eq!((telemetry.device_id.as_str(), telemetry.unit()), ("m-1", RegisterUnit::Millilitre));
         assert_eq!(
-            (telemetry.device_id.as_str(), telemetry.unit()),
-            ("m-1", RegisterUnit::Millilitre)
-        );
-        assert_eq!(
-            telemetry
-                .reads
-                .iter()
-                .map(|read| (read.read_at, read.register))
-                .collect::<Vec<_>>(),
+            telemetry.reads.iter().map(|read| (read.read_at, read.register)).collect::<Vec<_>>(),
             [(60, 7), (120, 9)]
         );
         assert_eq!((text.key, binary.key), (b"m-1".to_vec(), b"m-1".to_vec()));

@@ -1,6 +1,6 @@
 //! Bounded reads of topics: from offsets to offsets, outside every consumer group, so that looking changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -35,10 +35,7 @@ impl Reader {
     pub fn open(kafka: &config::Kafka) -> Result<Self> {
         // The client wants a group's name even where no group is joined.
         let consumer = config(kafka, &format!("{}.operator", kafka.topic_prefix)).create();
-        Ok(Self {
-            kafka: kafka.clone(),
-            consumer: consumer.context("the Kafka client cannot be made")?,
-        })
+        Ok(Self { kafka: kafka.clone(), consumer: consumer.context("the Kafka client cannot be made")? })
     }
 
     /// What `topic` holds now.
@@ -46,10 +43,7 @@ impl Reader {
     /// # Errors
     /// The broker does not answer, or has no such topic.
     pub fn extent(&self, topic: &str) -> Result<Extent> {
-        let metadata = self
-            .consumer
-            .fetch_metadata(Some(topic), PATIENCE)
-            .with_context(|| self.silent())?;
+        let metadata = self.consumer.fetch_metadata(Some(topic), PATIENCE).with_context(|| self.silent())?;
         let partitions = metadata.topics().first().filter(|topic| topic.error().is_none());
         let Some(partitions) = partitions.filter(|topic| !topic.partitions().is_empty()) else {
             bail!("the broker has no topic {topic}: create the topics with `indowater init`");
@@ -69,10 +63,7 @@ impl Reader {
     /// # Errors
     /// The broker does not answer.
     pub fn groups(&self) -> Result<Vec<String>> {
-        let list = self
-            .consumer
-            .fetch_group_list(None, PATIENCE)
-            .with_context(|| self.silent())?;
+        let list = self.consumer.fetch_group_list(None, PATIENCE).with_context(|| self.silent())?;
         let ours = format!("{}.", self.kafka.topic_prefix);
         let mut names: Vec<String> = list
             .groups()
@@ -94,22 +85,31 @@ impl Reader {
         topic: &str,
         partitions: impl Iterator<Item = i32>,
     ) -> Result<BTreeMap<i32, i64>> {
-        let member: BaseConsumer = config(&self.kafka, group)
-            .create()
-            .context("the Kafka client cannot be made")?;
+        let places = partitions.map(|partition| (topic, partition));
+        Ok(self.committed_of_all(group, places)?.remove(topic).unwrap_or_default())
+    }
+
+    /// The same of many topics at once: by topic, then by partition.
+    ///
+    /// # Errors
+    /// The broker does not answer.
+    pub fn committed_of_all<'a>(
+        &self,
+        group: &str,
+        places: impl Iterator<Item = (&'a str, i32)>,
+    ) -> Result<HashMap<String, BTreeMap<i32, i64>>> {
+        let member: BaseConsumer =
+            config(&self.kafka, group).create().context("the Kafka client cannot be made")?;
         let mut wanted = TopicPartitionList::new();
-        partitions.for_each(|partition| _ = wanted.add_partition(topic, partition));
-        let committed = member
-            .committed_offsets(wanted, PATIENCE)
-            .with_context(|| self.silent())?;
-        let offsets = committed
-            .elements()
-            .into_iter()
-            .filter_map(|element| match element.offset() {
-                Offset::Offset(offset) => Some((element.partition(), offset)),
-                _ => None,
-            });
-        Ok(offsets.collect())
+        places.for_each(|(topic, partition)| _ = wanted.add_partition(topic, partition));
+        let committed = member.committed_offsets(wanted, PATIENCE).with_context(|| self.silent())?;
+        let mut offsets: HashMap<String, BTreeMap<i32, i64>> = HashMap::new();
+        for element in committed.elements() {
+            if let Offset::Offset(offset) = element.offset() {
+                offsets.entry(element.topic().to_owned()).or_default().insert(element.partition(), offset);
+            }
+        }
+        Ok(offsets)
     }
 
     /// Hands every record of `extent` to `each`, in order within each partition, until it breaks.
@@ -130,9 +130,7 @@ impl Reader {
                 left.insert(*partition, *to);
             }
         }
-        self.consumer
-            .assign(&assignment)
-            .context("the topic cannot be read")?;
+        self.consumer.assign(&assignment).context("the topic cannot be read")?;
         let mut heard = Instant::now();
         while !left.is_empty() {
             match self.consumer.poll(Duration::from_millis(200)) {
@@ -155,9 +153,7 @@ impl Reader {
                 None => {}
             }
         }
-        self.consumer
-            .unassign()
-            .context("the reader cannot let go of the topic")
+        self.consumer.unassign().context("the reader cannot let go of the topic")
     }
 
     fn silent(&self) -> String {
@@ -166,6 +162,14 @@ impl Reader {
             self.kafka.bootstrap
         )
     }
+}
+
+/// Records of the extent that are not committed; of a partition without a commit, all.
+pub fn lag(extent: &Extent, committed: &BTreeMap<i32, i64>) -> i64 {
+    let of = |(partition, (low, high)): (&i32, &(i64, i64))| {
+        (high - committed.get(partition).copied().unwrap_or(*low).max(*low)).max(0)
+    };
+    extent.iter().map(of).sum()
 }
 
 /// How many records lie within the extent, as far as offsets tell.
@@ -187,4 +191,18 @@ fn config(kafka: &config::Kafka, group: &str) -> ClientConfig {
         .set("queued.min.messages", "50000")
         .set("queued.max.messages.kbytes", "65536");
     config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lag_is_what_is_not_committed() {
+        let extent = Extent::from([(0, (5, 10)), (1, (0, 4)), (2, (3, 3))]);
+        assert_eq!(lag(&extent, &BTreeMap::from([(0, 8), (1, 4)])), 2);
+        assert_eq!(lag(&extent, &BTreeMap::new()), 9);
+        // Retention took what was committed long ago.
+        assert_eq!(lag(&extent, &BTreeMap::from([(0, 2), (1, 0)])), 9);
+    }
 }

@@ -99,11 +99,8 @@ impl Uplink {
     }
 
     fn check(&self) -> Result<()> {
-        let metadata = self
-            .producer
-            .client()
-            .fetch_metadata(Some(&self.topic), PATIENCE)
-            .with_context(|| {
+        let metadata =
+            self.producer.client().fetch_metadata(Some(&self.topic), PATIENCE).with_context(|| {
                 format!(
                     "the broker at {} does not answer: start it, or name another with --kafka",
                     self.broker
@@ -111,10 +108,7 @@ impl Uplink {
             })?;
         match metadata.topics().first() {
             Some(topic) if topic.error().is_none() && !topic.partitions().is_empty() => Ok(()),
-            _ => bail!(
-                "the broker has no topic {}: create the topics with `indowater init`",
-                self.topic
-            ),
+            _ => bail!("the broker has no topic {}: create the topics with `indowater init`", self.topic),
         }
     }
 
@@ -126,16 +120,10 @@ impl Uplink {
         self.refusal()?;
         let mut headers = OwnedHeaders::new_with_capacity(record.headers.len() + 1);
         if !record.content_type.is_empty() {
-            headers = headers.insert(Header {
-                key: "content-type",
-                value: Some(&record.content_type),
-            });
+            headers = headers.insert(Header { key: "content-type", value: Some(&record.content_type) });
         }
         for (key, value) in &record.headers {
-            headers = headers.insert(Header {
-                key,
-                value: Some(value),
-            });
+            headers = headers.insert(Header { key, value: Some(value) });
         }
         let mut outgoing = BaseRecord::to(&self.topic)
             .key(record.key.as_slice())
@@ -174,12 +162,7 @@ impl Uplink {
     }
 
     fn refusal(&self) -> Result<()> {
-        match &*self
-            .outcomes
-            .refused
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-        {
+        match &*self.outcomes.refused.lock().unwrap_or_else(PoisonError::into_inner) {
             None => Ok(()),
             Some(reason) => bail!("the broker at {} refused a record: {reason}", self.broker),
         }
@@ -188,9 +171,6 @@ impl Uplink {
 
 impl fmt::Debug for Uplink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Uplink")
-            .field("topic", &self.topic)
-            .field("delivered", &self.delivered())
-            .finish()
+        f.debug_struct("Uplink").field("topic", &self.topic).field("delivered", &self.delivered()).finish()
     }
 }

@@ -14,24 +14,14 @@ pub struct Settings {
     #[arg(long, env = "INDOWATER_INGEST_FLUSH_AGE_MS", default_value = "5000", value_name = "MS", value_parser = config::milliseconds)]
     pub flush_age: Duration,
     /// How many messages of a partition may wait for the same.
-    #[arg(
-        long,
-        env = "INDOWATER_INGEST_FLUSH_MESSAGES",
-        default_value_t = 50_000,
-        value_name = "COUNT"
-    )]
+    #[arg(long, env = "INDOWATER_INGEST_FLUSH_MESSAGES", default_value_t = 50_000, value_name = "COUNT")]
     pub flush_messages: usize,
     /// The largest telemetry message that is accepted, in bytes.
     #[arg(long, env = "INDOWATER_INGEST_MAX_TELEMETRY_BYTES", default_value_t = 256 * 1024, value_name = "BYTES")]
     pub max_telemetry_bytes: usize,
     /// How many devices each partition surely remembers, the latest that reported; it holds at most twice as many.
     /// A million devices over twelve partitions fit the default, in about 300 MB.
-    #[arg(
-        long,
-        env = "INDOWATER_INGEST_CACHED_DEVICES",
-        default_value_t = 100_000,
-        value_name = "COUNT"
-    )]
+    #[arg(long, env = "INDOWATER_INGEST_CACHED_DEVICES", default_value_t = 100_000, value_name = "COUNT")]
     pub cached_devices: usize,
 }
 

@@ -10,9 +10,8 @@ use tracing::{Instrument, Span};
 
 use crate::app::registry::Registry;
 use crate::domain::registry::{
-    self, DeviceChange, DeviceDraft, Page, Problems, PropertyChange, PropertyDraft, Refusal,
+    self, DeviceChange, DeviceDraft, DeviceFilter, Page, Problems, PropertyChange, PropertyDraft, Refusal,
 };
-use crate::mongo::DeviceFilter;
 use crate::wire;
 
 /// What ingest serves.
@@ -31,15 +30,8 @@ impl RegistryService for Calls {
         request: Request<pb::GetPropertyRequest>,
     ) -> Answer<pb::GetPropertyResponse> {
         let span = span("GetProperty", &request);
-        let property = self
-            .0
-            .property(&request.get_ref().id)
-            .instrument(span)
-            .await
-            .map_err(status)?;
-        Ok(Response::new(pb::GetPropertyResponse {
-            property: Some(wire::property(property)),
-        }))
+        let property = self.0.property(&request.get_ref().id).instrument(span).await.map_err(status)?;
+        Ok(Response::new(pb::GetPropertyResponse { property: Some(wire::property(property)) }))
     }
 
     async fn list_properties(
@@ -50,17 +42,10 @@ impl RegistryService for Calls {
         let request = request.into_inner();
         let page = Page::new(request.page_size, request.page_token).map_err(status)?;
         let customer_id = given(request.customer_id);
-        let (properties, next_page_token) = self
-            .0
-            .properties(customer_id.as_deref(), &page)
-            .instrument(span)
-            .await
-            .map_err(status)?;
+        let (properties, next_page_token) =
+            self.0.properties(customer_id.as_deref(), &page).instrument(span).await.map_err(status)?;
         let properties = properties.into_iter().map(wire::property).collect();
-        Ok(Response::new(pb::ListPropertiesResponse {
-            properties,
-            next_page_token,
-        }))
+        Ok(Response::new(pb::ListPropertiesResponse { properties, next_page_token }))
     }
 
     async fn create_property(
@@ -78,15 +63,8 @@ impl RegistryService for Calls {
             time_zone: property.time_zone,
             tariff_class: property.tariff_class,
         };
-        let property = self
-            .0
-            .create_property(draft)
-            .instrument(span)
-            .await
-            .map_err(status)?;
-        Ok(Response::new(pb::CreatePropertyResponse {
-            property: Some(wire::property(property)),
-        }))
+        let property = self.0.create_property(draft).instrument(span).await.map_err(status)?;
+        Ok(Response::new(pb::CreatePropertyResponse { property: Some(wire::property(property)) }))
     }
 
     async fn update_property(
@@ -103,28 +81,14 @@ impl RegistryService for Calls {
             property_type: request.property_type,
             tariff_class: request.tariff_class,
         };
-        let property = self
-            .0
-            .change_property(request.id, change)
-            .instrument(span)
-            .await
-            .map_err(status)?;
-        Ok(Response::new(pb::UpdatePropertyResponse {
-            property: Some(wire::property(property)),
-        }))
+        let property = self.0.change_property(request.id, change).instrument(span).await.map_err(status)?;
+        Ok(Response::new(pb::UpdatePropertyResponse { property: Some(wire::property(property)) }))
     }
 
     async fn get_device(&self, request: Request<pb::GetDeviceRequest>) -> Answer<pb::GetDeviceResponse> {
         let span = span("GetDevice", &request);
-        let device = self
-            .0
-            .device(&request.get_ref().id)
-            .instrument(span)
-            .await
-            .map_err(status)?;
-        Ok(Response::new(pb::GetDeviceResponse {
-            device: Some(wire::device(device)),
-        }))
+        let device = self.0.device(&request.get_ref().id).instrument(span).await.map_err(status)?;
+        Ok(Response::new(pb::GetDeviceResponse { device: Some(wire::device(device)) }))
     }
 
     async fn list_devices(
@@ -137,21 +101,12 @@ impl RegistryService for Calls {
         let filter = DeviceFilter {
             customer_id: given(request.customer_id),
             property_id: given(request.property_id),
-            status: given(request.status)
-                .map(|name| status_named(&name))
-                .transpose()?,
+            status: given(request.status).map(|name| status_named(&name)).transpose()?,
         };
-        let (devices, next_page_token) = self
-            .0
-            .devices(&filter, &page)
-            .instrument(span)
-            .await
-            .map_err(status)?;
+        let (devices, next_page_token) =
+            self.0.devices(&filter, &page).instrument(span).await.map_err(status)?;
         let devices = devices.into_iter().map(wire::device).collect();
-        Ok(Response::new(pb::ListDevicesResponse {
-            devices,
-            next_page_token,
-        }))
+        Ok(Response::new(pb::ListDevicesResponse { devices, next_page_token }))
     }
 
     async fn create_device(
@@ -160,15 +115,8 @@ impl RegistryService for Calls {
     ) -> Answer<pb::CreateDeviceResponse> {
         let span = span("CreateDevice", &request);
         let device = request.into_inner().device.ok_or_else(|| missing("device"))?;
-        let device = self
-            .0
-            .create_device(draft(device)?)
-            .instrument(span)
-            .await
-            .map_err(status)?;
-        Ok(Response::new(pb::CreateDeviceResponse {
-            device: Some(wire::device(device)),
-        }))
+        let device = self.0.create_device(draft(device)?).instrument(span).await.map_err(status)?;
+        Ok(Response::new(pb::CreateDeviceResponse { device: Some(wire::device(device)) }))
     }
 
     async fn update_device(
@@ -186,15 +134,8 @@ impl RegistryService for Calls {
             calibration_date: request.calibration_date,
             q3_litres_per_hour: request.q3_litres_per_hour,
         };
-        let device = self
-            .0
-            .change_device(request.id, change)
-            .instrument(span)
-            .await
-            .map_err(status)?;
-        Ok(Response::new(pb::UpdateDeviceResponse {
-            device: Some(wire::device(device)),
-        }))
+        let device = self.0.change_device(request.id, change).instrument(span).await.map_err(status)?;
+        Ok(Response::new(pb::UpdateDeviceResponse { device: Some(wire::device(device)) }))
     }
 
     async fn enrol_devices(
@@ -202,16 +143,9 @@ impl RegistryService for Calls {
         request: Request<pb::EnrolDevicesRequest>,
     ) -> Answer<pb::EnrolDevicesResponse> {
         let span = span("EnrolDevices", &request);
-        let drafts = request
-            .into_inner()
-            .devices
-            .into_iter()
-            .map(draft)
-            .collect::<Result<Vec<_>, _>>()?;
+        let drafts = request.into_inner().devices.into_iter().map(draft).collect::<Result<Vec<_>, _>>()?;
         let enrolled = self.0.enrol(drafts).instrument(span).await.map_err(status)?;
-        Ok(Response::new(pb::EnrolDevicesResponse {
-            enrolled: u32::try_from(enrolled).unwrap_or(u32::MAX),
-        }))
+        Ok(Response::new(pb::EnrolDevicesResponse { enrolled: u32::try_from(enrolled).unwrap_or(u32::MAX) }))
     }
 }
 

@@ -75,13 +75,7 @@ pub struct Outlet {
 impl Outlet {
     /// The outlet for one partition of telemetry.
     pub fn new(publisher: Publisher, topics: Topics, partition: i32) -> Self {
-        Self {
-            publisher,
-            topics,
-            partition,
-            ticket: Ticket::default(),
-            event_id: String::new(),
-        }
+        Self { publisher, topics, partition, ticket: Ticket::default(), event_id: String::new() }
     }
 
     /// Hands a record to the client. Its event id follows from where the telemetry stands, so a message that is
@@ -103,31 +97,13 @@ impl Outlet {
             Outcome::Readings { device, newest } => {
                 (&self.topics.readings, &READINGS, device.as_bytes(), newest)
             }
-            Outcome::DeadLetter => (
-                &self.topics.dead_letters,
-                &DEAD_LETTERS,
-                record.key,
-                record.timestamp_ms.div_euclid(1_000),
-            ),
+            Outcome::DeadLetter => {
+                let key = &record.key[..record.key.len().min(wire::MOST_KEY)];
+                (&self.topics.dead_letters, &DEAD_LETTERS, key, record.timestamp_ms.div_euclid(1_000))
+            }
         };
-        let event = Event {
-            id: &self.event_id,
-            source: SOURCE,
-            kind: contract.message,
-            time,
-            traceparent,
-        };
-        self.publisher
-            .send(
-                &self.ticket,
-                Outgoing {
-                    topic,
-                    key,
-                    value,
-                    event,
-                },
-            )
-            .await
+        let event = Event { id: &self.event_id, source: SOURCE, kind: contract.message, time, traceparent };
+        self.publisher.send(&self.ticket, Outgoing { topic, key, value, event }).await
     }
 
     /// Waits until everything published so far is on the broker.
@@ -165,23 +141,21 @@ pub async fn follow_devices(
     let (started, start) = oneshot::channel();
     let (done, ended) = oneshot::channel();
     // The client blocks, so it has a thread of its own.
-    std::thread::Builder::new()
-        .name("follow-devices".to_owned())
-        .spawn(move || {
-            let mut started = Some(started);
-            while !stop.is_cancelled() && started.is_some() {
-                match assign_end(&consumer, &topic) {
-                    Ok(()) => _ = started.take().map(|started| started.send(())),
-                    Err(error) => {
-                        observe::registry_topic_unavailable(&error);
-                        std::thread::sleep(Duration::from_secs(1));
-                    }
+    std::thread::Builder::new().name("follow-devices".to_owned()).spawn(move || {
+        let mut started = Some(started);
+        while !stop.is_cancelled() && started.is_some() {
+            match assign_end(&consumer, &topic) {
+                Ok(()) => _ = started.take().map(|started| started.send(())),
+                Err(error) => {
+                    observe::registry_topic_unavailable(&error);
+                    std::thread::sleep(Duration::from_secs(1));
                 }
             }
-            let outcome = follow(&consumer, &changes, &stop);
-            // Nobody waits for it any more only if the process is ending.
-            let _ = done.send(outcome);
-        })?;
+        }
+        let outcome = follow(&consumer, &changes, &stop);
+        // Nobody waits for it any more only if the process is ending.
+        let _ = done.send(outcome);
+    })?;
     // It is dropped unsent only if the service is stopping.
     let _ = start.await;
     Ok(ended)

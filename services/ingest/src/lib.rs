@@ -45,15 +45,8 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
 
     // The registry: served, and told to the world.
     let outbox = Outbox::open(&database, host.name).await?;
-    let registry = Registry::new(mongo::Registry::new(
-        &database,
-        outbox.clone(),
-        announce(topics.clone()),
-    ));
-    host.spawn(
-        "outbox relay",
-        outbox.relay(publisher.clone(), host.instance.to_string(), stop.clone()),
-    );
+    let registry = Registry::new(mongo::Registry::new(&database, outbox.clone(), announce(topics.clone())));
+    host.spawn("outbox relay", outbox.relay(publisher.clone(), host.instance.to_string(), stop.clone()));
     let routes = grpc::routes(registry);
     let served = indowater_common::grpc::serve(common.grpc_listen, routes, host.health.clone(), stop.clone());
     host.spawn("gRPC", served);

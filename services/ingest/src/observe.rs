@@ -26,14 +26,8 @@ struct Instruments {
 }
 
 static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| Instruments {
-    messages: telemetry::counter(
-        "indowater_telemetry_messages",
-        "Telemetry messages received and decided",
-    ),
-    reads: telemetry::counter(
-        "indowater_reads_accepted",
-        "Reads accepted and handed to the broker",
-    ),
+    messages: telemetry::counter("indowater_telemetry_messages", "Telemetry messages received and decided"),
+    reads: telemetry::counter("indowater_reads_accepted", "Reads accepted and handed to the broker"),
     dead_letters: telemetry::counter(
         "indowater_dead_letters",
         "Telemetry messages that could not be used, by reason",
@@ -50,10 +44,7 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| Instruments {
         .i64_up_down_counter("indowater_registry_cache_devices")
         .with_description("Devices this instance remembers")
         .build(),
-    last_readings: telemetry::counter(
-        "indowater_last_readings_written",
-        "Updates of devices' last readings",
-    ),
+    last_readings: telemetry::counter("indowater_last_readings_written", "Updates of devices' last readings"),
     write: telemetry::durations(
         "indowater_last_reading_write_duration",
         "One write of the last readings of all devices of a partition that reported since the last one",
@@ -84,10 +75,7 @@ pub struct Tally {
 impl Tally {
     /// Nothing decided yet of so many messages.
     pub fn of(messages: usize) -> Self {
-        Self {
-            messages: messages as u64,
-            ..Self::default()
-        }
+        Self { messages: messages as u64, ..Self::default() }
     }
 
     /// Counts a message that cannot be used.
@@ -107,9 +95,7 @@ pub fn batch_decided(partition: i32, tally: &Tally) {
     }
     let Some(example) = &tally.example else { return };
     for (reason, count) in std::iter::zip(Reason::ALL, tally.dead).filter(|(_, count)| *count > 0) {
-        instruments
-            .dead_letters
-            .add(count, &[KeyValue::new("reason", reason.name())]);
+        instruments.dead_letters.add(count, &[KeyValue::new("reason", reason.name())]);
     }
     tracing::warn!(
         partition,
@@ -124,13 +110,7 @@ pub fn batch_decided(partition: i32, tally: &Tally) {
 /// Devices were looked up that the partition did not remember.
 pub fn devices_loaded(partition: i32, wanted: usize, found: usize, took: Duration) {
     INSTRUMENTS.misses.add(wanted as u64, &[]);
-    tracing::debug!(
-        partition,
-        wanted,
-        found,
-        took_ms = took.as_millis(),
-        "devices looked up"
-    );
+    tracing::debug!(partition, wanted, found, took_ms = took.as_millis(), "devices looked up");
 }
 
 /// A partition remembers so many devices more, or fewer.
@@ -158,19 +138,12 @@ pub fn last_readings_written(devices: usize, took: Duration) {
 /// A register jumped back.
 pub fn work_order_raised(order: &WorkOrder) {
     INSTRUMENTS.work_orders.add(1, &[]);
-    tracing::info!(
-        work_order = order.id,
-        device = order.device_id,
-        "{}",
-        order.description
-    );
+    tracing::info!(work_order = order.id, device = order.device_id, "{}", order.description);
 }
 
 /// Registry entries were created or changed.
 pub fn registry_changed(what: &'static str, count: usize) {
-    INSTRUMENTS
-        .registry_changes
-        .add(count as u64, &[KeyValue::new("kind", what)]);
+    INSTRUMENTS.registry_changes.add(count as u64, &[KeyValue::new("kind", what)]);
     tracing::info!(what, count, "the registry changed");
 }
 

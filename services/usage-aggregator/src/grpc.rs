@@ -87,7 +87,12 @@ impl UsageService for Usage {
             "" => Timestamp::MAX.as_second(),
             token => token.parse().map_err(|_| wrong_token())?,
         };
-        let found = self.questions.reads(&request.device_id, before, page).instrument(span).await;
+        let of = Whose {
+            device: given(request.device_id),
+            property: None,
+            customer: given(request.customer_id),
+        };
+        let found = self.questions.reads(&of, before, page).instrument(span).await;
         let found = found.map_err(unavailable)?;
         let reads = found.reads.into_iter().map(stored_read).collect();
         let next_page_token = found.next.map_or_else(String::new, |oldest| oldest.to_string());
@@ -141,15 +146,14 @@ fn stored_read((read, unit): (Read, Unit)) -> StoredRead {
 
 fn filter(asked: Option<UsageFilter>) -> Result<Filter, Status> {
     let asked = asked.ok_or_else(|| Status::invalid_argument("filter: is required"))?;
-    let whose = if !asked.device_id.is_empty() {
-        Whose::Device(asked.device_id)
-    } else if !asked.property_id.is_empty() {
-        Whose::Property(asked.property_id)
-    } else if !asked.customer_id.is_empty() {
-        Whose::Customer(asked.customer_id)
-    } else {
-        return Err(Status::invalid_argument("filter: device_id, property_id or customer_id is required"));
+    let whose = Whose {
+        device: given(asked.device_id),
+        property: given(asked.property_id),
+        customer: given(asked.customer_id),
     };
+    if whose.device.is_none() && whose.property.is_none() && whose.customer.is_none() {
+        return Err(Status::invalid_argument("filter: device_id, property_id or customer_id is required"));
+    }
     let (from, to) = (day("from", &asked.from)?, day("to", &asked.to)?);
     if from > to {
         return Err(Status::invalid_argument("from: is after to"));
@@ -160,6 +164,10 @@ fn filter(asked: Option<UsageFilter>) -> Result<Filter, Status> {
         None => return Err(wrong_token()),
     };
     Ok(Filter { whose, from, to, ascending: asked.ascending, page: page_size(asked.page_size)?, after })
+}
+
+fn given(id: String) -> Option<String> {
+    (!id.is_empty()).then_some(id)
 }
 
 fn day(field: &str, text: &str) -> Result<Day, Status> {

@@ -22,10 +22,7 @@ impl App {
     /// A value that is not acceptable.
     pub async fn change_profile(&self, caller: &Caller, change: ProfileChange) -> Result<User, Failure> {
         let change = change.check()?;
-        let changed = self
-            .store
-            .change_profile(&caller.actor.id, &change, clock::now())
-            .await?;
+        let changed = self.store.change_profile(&caller.actor.id, &change, clock::now()).await?;
         changed.ok_or(Failure::NotFound("user"))
     }
 
@@ -44,25 +41,12 @@ impl App {
     ) -> Result<(), Failure> {
         check_new_password(&old, &new)?;
         let account = self.own_account(caller).await?;
-        self.limits
-            .admit(from, &Email::new(&account.user.email))
-            .map_err(Failure::TooMany)?;
-        if !self
-            .passwords
-            .verify(old, Some(account.hashed_password.clone()))
-            .await?
-        {
-            return Err(Failure::Invalid(vec![Fault::new(
-                "old_password",
-                "is not the present password",
-            )]));
+        self.limits.admit(from, &Email::new(&account.user.email)).map_err(Failure::TooMany)?;
+        if !self.passwords.verify(old, Some(account.hashed_password.clone())).await? {
+            return Err(Failure::Invalid(vec![Fault::new("old_password", "is not the present password")]));
         }
         let hashed = self.passwords.hash(new).await?;
-        if !self
-            .store
-            .replace_password(&account, &hashed, clock::now())
-            .await?
-        {
+        if !self.store.replace_password(&account, &hashed, clock::now()).await? {
             return Err(Failure::Conflict(
                 "The password was changed by another session meanwhile.".to_owned(),
             ));
@@ -71,9 +55,6 @@ impl App {
     }
 
     async fn own_account(&self, caller: &Caller) -> Result<Account, Failure> {
-        self.store
-            .account_by_id(&caller.actor.id)
-            .await?
-            .ok_or(Failure::NotFound("user"))
+        self.store.account_by_id(&caller.actor.id).await?.ok_or(Failure::NotFound("user"))
     }
 }

@@ -61,7 +61,8 @@ impl App {
         page: &Page,
     ) -> Result<Listing<Reading>, Failure> {
         let device = self.visible_device(actor, Resource::Reading, device_id).await?;
-        self.usage.readings(&device.id, page).await
+        let whose = narrow(actor, Resource::Reading, None)?;
+        self.usage.readings(&device.id, whose.customer_id(), page).await
     }
 
     /// Consumption by hour.
@@ -74,9 +75,7 @@ impl App {
         actor: &Actor,
         question: UsageQuestion,
     ) -> Result<Listing<HourlyUsage>, Failure> {
-        self.usage
-            .hourly(self.select(actor, question, Grain::Hour).await?)
-            .await
+        self.usage.hourly(self.select(actor, question, Grain::Hour).await?).await
     }
 
     /// Consumption and cost by local day.
@@ -88,12 +87,8 @@ impl App {
         actor: &Actor,
         question: UsageQuestion,
     ) -> Result<Listing<DailyUsage>, Failure> {
-        let mut days = self
-            .usage
-            .daily(self.select(actor, question, Grain::Day).await?)
-            .await?;
-        days.items
-            .retain(|day| sees(actor, Resource::Usage, &day.customer_id));
+        let mut days = self.usage.daily(self.select(actor, question, Grain::Day).await?).await?;
+        days.items.retain(|day| sees(actor, Resource::Usage, &day.customer_id));
         Ok(days)
     }
 
@@ -106,13 +101,8 @@ impl App {
         actor: &Actor,
         question: UsageQuestion,
     ) -> Result<Listing<MonthlyUsage>, Failure> {
-        let mut months = self
-            .usage
-            .monthly(self.select(actor, question, Grain::Month).await?)
-            .await?;
-        months
-            .items
-            .retain(|month| sees(actor, Resource::Usage, &month.customer_id));
+        let mut months = self.usage.monthly(self.select(actor, question, Grain::Month).await?).await?;
+        months.items.retain(|month| sees(actor, Resource::Usage, &month.customer_id));
         Ok(months)
     }
 
@@ -127,12 +117,7 @@ impl App {
         question: UsageQuestion,
         grain: Grain,
     ) -> Result<Selection, Failure> {
-        let UsageQuestion {
-            subject,
-            wish,
-            page,
-            ascending,
-        } = question;
+        let UsageQuestion { subject, wish, page, ascending } = question;
         let (device_id, property_id, asked, zone) = match subject {
             Subject::Device(id) => {
                 let device = self.visible_device(actor, Resource::Usage, &id).await?;
@@ -149,27 +134,14 @@ impl App {
             return Err(UsageQuestion::names_nobody());
         }
         let today = today(clock::now(), zone.as_deref());
-        let period = wish
-            .settle(grain, today)
-            .map_err(|fault| Failure::Invalid(vec![fault]))?;
+        let period = wish.settle(grain, today).map_err(|fault| Failure::Invalid(vec![fault]))?;
         let customer_id = whose.customer_id().to_owned();
-        Ok(Selection {
-            device_id,
-            property_id,
-            customer_id,
-            period,
-            page,
-            ascending,
-        })
+        Ok(Selection { device_id, property_id, customer_id, period, page, ascending })
     }
 
     async fn visible_device(&self, actor: &Actor, resource: Resource, id: &str) -> Result<Device, Failure> {
         let device = self.registry.device(id).await?;
-        if sees(actor, resource, &device.customer_id) {
-            Ok(device)
-        } else {
-            Err(Failure::NotFound("device"))
-        }
+        if sees(actor, resource, &device.customer_id) { Ok(device) } else { Err(Failure::NotFound("device")) }
     }
 
     async fn visible_property(

@@ -55,16 +55,13 @@ impl App {
             return Err(Failure::Unauthenticated(Unauthenticated::WrongCredentials));
         };
         if !account.user.is_active {
-            self.observe
-                .login(Login::Deactivated, from, Some(&account.user.id));
+            self.observe.login(Login::Deactivated, from, Some(&account.user.id));
             return Err(Failure::Forbidden("This account is deactivated."));
         }
         let now = clock::now();
         self.renew_hash(&account, password, now).await?;
         let token = credentials::new_refresh_token();
-        self.store
-            .begin_session(&account.user.id, &token, now, self.session_end(now))
-            .await?;
+        self.store.begin_session(&account.user.id, &token, now, self.session_end(now)).await?;
         self.observe.login(Login::Accepted, from, Some(&account.user.id));
         self.tokens(account.user, &token, now)
     }
@@ -99,11 +96,7 @@ impl App {
         let session = presented.session();
         let next = presented.next(credentials::new_secret());
         let now = clock::now();
-        let user = match self
-            .store
-            .rotate(&presented, &next, now, self.session_end(now))
-            .await?
-        {
+        let user = match self.store.rotate(&presented, &next, now, self.session_end(now)).await? {
             Rotation::Done(user) => user,
             Rotation::Reused(user) => {
                 self.standings.invalidate(&session).await;
@@ -115,11 +108,7 @@ impl App {
                 return Err(ended);
             }
         };
-        let account = self
-            .store
-            .account_by_id(&user)
-            .await?
-            .filter(|account| account.user.is_active);
+        let account = self.store.account_by_id(&user).await?.filter(|account| account.user.is_active);
         let Some(account) = account else {
             self.store.end_session(&session).await?;
             self.observe.refresh(Refresh::Deactivated);
@@ -160,10 +149,7 @@ impl App {
     /// # Errors
     /// Nobody we know, or not any more.
     pub async fn authenticate(&self, token: &str) -> Result<Caller, Failure> {
-        let claims = self
-            .signer
-            .read(token)
-            .ok_or(Failure::Unauthenticated(Unauthenticated::Bad))?;
+        let claims = self.signer.read(token).ok_or(Failure::Unauthenticated(Unauthenticated::Bad))?;
         let now = clock::now();
         claims.check(now).map_err(Failure::Unauthenticated)?;
         let standing = self.store.standing(&claims.sid, &claims.sub, now);
@@ -172,20 +158,13 @@ impl App {
         // The role is the one the user has now, not the one the token was made with.
         let actor = standing.filter(|actor| actor.id == claims.sub);
         let actor = actor.ok_or(Failure::Unauthenticated(Unauthenticated::Ended))?;
-        Ok(Caller {
-            actor,
-            session: claims.sid,
-        })
+        Ok(Caller { actor, session: claims.sid })
     }
 
     fn tokens(&self, user: User, refresh: &RefreshToken, now: Timestamp) -> Result<Tokens, Failure> {
         let claims = Claims::new(&user.actor(), refresh.session(), now, self.lives.access);
         let access = self.signer.sign(&claims)?.into();
-        Ok(Tokens {
-            access,
-            refresh: refresh.reveal().into(),
-            user,
-        })
+        Ok(Tokens { access, refresh: refresh.reveal().into(), user })
     }
 
     fn session_end(&self, now: Timestamp) -> Timestamp {

@@ -79,12 +79,8 @@ pub fn narrow(actor: &Actor, resource: Resource, asked: Option<UserId>) -> Resul
 mod tests {
     use super::*;
 
-    const RESOURCES: [Resource; 4] = [
-        Resource::Property,
-        Resource::Device,
-        Resource::Reading,
-        Resource::Usage,
-    ];
+    const RESOURCES: [Resource; 4] =
+        [Resource::Property, Resource::Device, Resource::Reading, Resource::Usage];
 
     fn user(id: &str) -> UserId {
         UserId::new(id).unwrap()
@@ -94,10 +90,7 @@ mod tests {
     fn staff_see_everything() {
         for role in [Role::Administrator, Role::Technician] {
             for resource in RESOURCES {
-                let staff = Actor {
-                    id: user("staff-1"),
-                    role,
-                };
+                let staff = Actor { id: user("staff-1"), role };
                 assert!(sees(&staff, resource, "customer-1") && sees(&staff, resource, ""));
                 assert_eq!(narrow(&staff, resource, None), Ok(Whose::Everyones));
                 let one = user("customer-1");
@@ -108,10 +101,7 @@ mod tests {
 
     #[test]
     fn a_customer_sees_only_what_is_theirs() {
-        let customer = Actor {
-            id: user("customer-1"),
-            role: Role::Customer,
-        };
+        let customer = Actor { id: user("customer-1"), role: Role::Customer };
         let own = Whose::Of(customer.id.clone());
         for resource in RESOURCES {
             assert!(sees(&customer, resource, "customer-1"));
@@ -123,10 +113,7 @@ mod tests {
                 assert!(matches!(refused, Err(Failure::Forbidden(_))), "{other}");
             }
             assert_eq!(narrow(&customer, resource, None), Ok(own.clone()));
-            assert_eq!(
-                narrow(&customer, resource, Some(user("customer-1"))),
-                Ok(own.clone())
-            );
+            assert_eq!(narrow(&customer, resource, Some(user("customer-1"))), Ok(own.clone()));
         }
     }
 }

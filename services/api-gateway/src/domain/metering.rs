@@ -25,9 +25,7 @@ impl CubicMetres {
 
     /// A volume written as a decimal of cubic metres.
     pub fn parse(text: &str) -> Option<Self> {
-        Decimal::from_str_exact(text)
-            .ok()
-            .map(|value| Self(value.normalize()))
+        Decimal::from_str_exact(text).ok().map(|value| Self(value.normalize()))
     }
 }
 
@@ -40,9 +38,7 @@ pub struct Rupiah(Decimal);
 impl Rupiah {
     /// An amount written as a decimal.
     pub fn parse(text: &str) -> Option<Self> {
-        Decimal::from_str_exact(text)
-            .ok()
-            .map(|value| Self(value.normalize()))
+        Decimal::from_str_exact(text).ok().map(|value| Self(value.normalize()))
     }
 }
 
@@ -379,10 +375,7 @@ mod tests {
             assert_eq!(serde_json::to_value(volume).unwrap(), text);
         }
         let cost = Rupiah::parse("79228162514264337593543950.335").unwrap();
-        assert_eq!(
-            serde_json::to_value(cost).unwrap(),
-            "79228162514264337593543950.335"
-        );
+        assert_eq!(serde_json::to_value(cost).unwrap(), "79228162514264337593543950.335");
         for wrong in ["", "1e3", "NaN", "twelve", "1,5"] {
             assert_eq!(CubicMetres::parse(wrong), None, "{wrong}");
         }
@@ -390,13 +383,7 @@ mod tests {
 
     #[test]
     fn a_register_is_a_volume_in_its_unit() {
-        assert_eq!(
-            RegisterUnit::Litre.volume(1_500),
-            CubicMetres::parse("1.5").unwrap()
-        );
-        assert_eq!(
-            RegisterUnit::Millilitre.volume(1_500),
-            CubicMetres::parse("0.0015").unwrap()
-        );
+        assert_eq!(RegisterUnit::Litre.volume(1_500), CubicMetres::parse("1.5").unwrap());
+        assert_eq!(RegisterUnit::Millilitre.volume(1_500), CubicMetres::parse("0.0015").unwrap());
     }
 }

@@ -28,15 +28,9 @@ pub struct Sizes {
 }
 
 /// Pages of the registry.
-pub const REGISTRY: Sizes = Sizes {
-    default: 50,
-    max: 500,
-};
+pub const REGISTRY: Sizes = Sizes { default: 50, max: 500 };
 /// Pages of usage and reads.
-pub const USAGE: Sizes = Sizes {
-    default: 100,
-    max: 1_000,
-};
+pub const USAGE: Sizes = Sizes { default: 100, max: 1_000 };
 
 impl Page {
     /// Reads `page_size` and `page_token`.
@@ -45,10 +39,7 @@ impl Page {
             None => Some(sizes.default),
             Some(Ok(size)) if (1..=sizes.max).contains(&size) => Some(size),
             Some(_) => {
-                faults.add(
-                    "page_size",
-                    format!("must be a whole number from 1 to {}", sizes.max),
-                );
+                faults.add("page_size", format!("must be a whole number from 1 to {}", sizes.max));
                 None
             }
         };
@@ -57,10 +48,7 @@ impl Page {
             faults.add("page_token", "must be the next_page_token of the page before");
             return None;
         }
-        Some(Self {
-            size: size?,
-            token: token.to_owned(),
-        })
+        Some(Self { size: size?, token: token.to_owned() })
     }
 }
 
@@ -77,10 +65,7 @@ pub struct Listing<T> {
 impl<T> Listing<T> {
     /// A page as services answer it, where an empty token means that it is the last one.
     pub fn new(items: Vec<T>, next_page_token: String) -> Self {
-        Self {
-            items,
-            next_page_token: Some(next_page_token).filter(|token| !token.is_empty()),
-        }
+        Self { items, next_page_token: Some(next_page_token).filter(|token| !token.is_empty()) }
     }
 }
 
@@ -113,11 +98,6 @@ mod tests {
     #[test]
     fn the_last_page_has_no_token() {
         assert_eq!(Listing::new(vec![1], String::new()).next_page_token, None);
-        assert_eq!(
-            Listing::new(vec![1], "more".to_owned())
-                .next_page_token
-                .as_deref(),
-            Some("more")
-        );
+        assert_eq!(Listing::new(vec![1], "more".to_owned()).next_page_token.as_deref(), Some("more"));
     }
 }

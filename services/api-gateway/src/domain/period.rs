@@ -57,9 +57,7 @@ pub struct Period {
 /// The local day of `now` in a time zone. Where none is given it is that of Jayapura, where in Indonesia a day begins:
 /// a customer's meters may stand in any zone, and today should not be missing in one of them.
 pub fn today(now: Timestamp, zone: Option<&str>) -> Date {
-    let zone = zone
-        .and_then(Zone::named)
-        .or_else(|| Zone::named("Asia/Jayapura"));
+    let zone = zone.and_then(Zone::named).or_else(|| Zone::named("Asia/Jayapura"));
     zone.map_or_else(
         || now.to_zoned(jiff::tz::TimeZone::UTC).date(),
         |zone| zone.day_of(now.as_second()).date(),
@@ -85,25 +83,17 @@ impl Wish {
     /// # Errors
     /// It is longer than `grain` allows.
     pub fn settle(self, grain: Grain, today: Date) -> Result<Period, Fault> {
-        let to = self
-            .to
-            .unwrap_or_else(|| self.from.map_or(today, |from| today.max(from)));
+        let to = self.to.unwrap_or_else(|| self.from.map_or(today, |from| today.max(from)));
         let from = self.from.unwrap_or_else(|| grain.default_from(to));
         let (from, to) = match grain {
             Grain::Month => (from.first_of_month(), to.last_of_month()),
             Grain::Hour | Grain::Day => (from, to),
         };
-        let days = to
-            .since(from)
-            .map_or(i32::MAX, |span| span.get_days())
-            .saturating_add(1);
+        let days = to.since(from).map_or(i32::MAX, |span| span.get_days()).saturating_add(1);
         let (longest, in_words) = grain.longest();
         if days > longest {
             let field = if self.from.is_some() { "from" } else { "to" };
-            return Err(Fault::new(
-                field,
-                format!("from `from` to `to` it may be {in_words} at most"),
-            ));
+            return Err(Fault::new(field, format!("from `from` to `to` it may be {in_words} at most")));
         }
         Ok(Period { from, to })
     }
@@ -124,9 +114,7 @@ mod tests {
         let given = |text| Some(text).filter(|text: &&str| !text.is_empty());
         let wish = Wish::read(given(from), given(to), &mut faults);
         let wish = faults.settle(wish).map_err(|failure| format!("{failure:?}"))?;
-        let period = wish
-            .settle(grain, "2026-11-22".parse().unwrap())
-            .map_err(|fault| fault.field)?;
+        let period = wish.settle(grain, "2026-11-22".parse().unwrap()).map_err(|fault| fault.field)?;
         Ok((period.from.to_string(), period.to.to_string()))
     }
 
@@ -139,18 +127,8 @@ mod tests {
             (Grain::Day, "2026-11-01", "", ("2026-11-01", "2026-11-22")),
             (Grain::Day, "", "2026-03-31", ("2026-03-02", "2026-03-31")),
             (Grain::Day, "2027-01-01", "", ("2027-01-01", "2027-01-01")),
-            (
-                Grain::Day,
-                "2026-02-28",
-                "2026-02-28",
-                ("2026-02-28", "2026-02-28"),
-            ),
-            (
-                Grain::Month,
-                "2026-02-14",
-                "2026-03-03",
-                ("2026-02-01", "2026-03-31"),
-            ),
+            (Grain::Day, "2026-02-28", "2026-02-28", ("2026-02-28", "2026-02-28")),
+            (Grain::Month, "2026-02-14", "2026-03-03", ("2026-02-01", "2026-03-31")),
         ] {
             let expected = (expected.0.to_owned(), expected.1.to_owned());
             assert_eq!(settle(from, to, grain), Ok(expected), "{grain:?} {from} {to}");
@@ -168,11 +146,7 @@ mod tests {
             (Grain::Month, "0001-01-01", "9999-12-31", Some("from")),
             (Grain::Hour, "2020-01-01", "", Some("from")),
         ] {
-            assert_eq!(
-                settle(from, to, grain).err().as_deref(),
-                field,
-                "{grain:?} {from} {to}"
-            );
+            assert_eq!(settle(from, to, grain).err().as_deref(), field, "{grain:?} {from} {to}");
         }
     }
 
@@ -180,18 +154,8 @@ mod tests {
     fn both_ends_are_checked_at_once() {
         let wrong = settle("yesterday", "2026-02-30", Grain::Day).unwrap_err();
         assert!(wrong.contains("\"from\"") && wrong.contains("\"to\""), "{wrong}");
-        assert!(
-            settle("2026-11-23", "2026-11-22", Grain::Day)
-                .unwrap_err()
-                .contains("after")
-        );
-        for form in [
-            "20261122",
-            "2026-11-22T00:00",
-            "2026-11-22 ",
-            "26-11-22",
-            "+002026-11-22",
-        ] {
+        assert!(settle("2026-11-23", "2026-11-22", Grain::Day).unwrap_err().contains("after"));
+        for form in ["20261122", "2026-11-22T00:00", "2026-11-22 ", "26-11-22", "+002026-11-22"] {
             assert!(settle(form, "", Grain::Day).is_err(), "{form}");
         }
     }

@@ -131,12 +131,8 @@ impl UsageQuestion {
         let ascending = faults.note(ascending(texts.order));
         let page = Page::read(texts.page_size, texts.page_token, page::USAGE, &mut faults);
         let question = subject.zip(wish).zip(ascending.zip(page));
-        let question = question.map(|((subject, wish), (ascending, page))| Self {
-            subject,
-            wish,
-            page,
-            ascending,
-        });
+        let question =
+            question.map(|((subject, wish), (ascending, page))| Self { subject, wish, page, ascending });
         faults.settle(question)
     }
 
@@ -168,15 +164,8 @@ fn subject(texts: UsageTexts<'_>, faults: &mut Faults) -> Option<Subject> {
         (None, Some(property), None) => Some(Subject::Property(property)),
         (None, None, customer) => Some(Subject::Customer(customer)),
         (device, _, _) => {
-            let field = if device.is_some() {
-                "device_id"
-            } else {
-                "property_id"
-            };
-            faults.add(
-                field,
-                "only one of device_id, property_id and customer_id may be given",
-            );
+            let field = if device.is_some() { "device_id" } else { "property_id" };
+            faults.add(field, "only one of device_id, property_id and customer_id may be given");
             None
         }
     }
@@ -222,72 +211,24 @@ mod tests {
     #[test]
     fn one_subject_at_most() {
         let nothing = UsageTexts::default();
-        let device = UsageTexts {
-            device_id: Some("d"),
-            ..nothing
-        };
-        let property = UsageTexts {
-            property_id: Some("p"),
-            ..nothing
-        };
-        let customer = UsageTexts {
-            customer_id: Some("c"),
-            ..nothing
-        };
+        let device = UsageTexts { device_id: Some("d"), ..nothing };
+        let property = UsageTexts { property_id: Some("p"), ..nothing };
+        let customer = UsageTexts { customer_id: Some("c"), ..nothing };
         for (texts, expected) in [
             (nothing, Subject::Customer(None)),
             (device, Subject::Device("d".to_owned())),
             (property, Subject::Property("p".to_owned())),
             (customer, Subject::Customer(UserId::new("c"))),
         ] {
-            assert_eq!(
-                UsageQuestion::read(texts).map(|question| question.subject),
-                Ok(expected)
-            );
+            assert_eq!(UsageQuestion::read(texts).map(|question| question.subject), Ok(expected));
         }
         for (texts, field) in [
-            (
-                UsageTexts {
-                    property_id: Some("p"),
-                    ..device
-                },
-                "device_id",
-            ),
-            (
-                UsageTexts {
-                    customer_id: Some("c"),
-                    ..device
-                },
-                "device_id",
-            ),
-            (
-                UsageTexts {
-                    customer_id: Some("c"),
-                    ..property
-                },
-                "property_id",
-            ),
-            (
-                UsageTexts {
-                    device_id: Some(""),
-                    ..nothing
-                },
-                "device_id",
-            ),
-            (
-                UsageTexts {
-                    property_id: Some(""),
-                    ..nothing
-                },
-                "property_id",
-            ),
-            (
-                UsageTexts {
-                    customer_id: Some(""),
-                    ..nothing
-                },
-                "customer_id",
-            ),
+            (UsageTexts { property_id: Some("p"), ..device }, "device_id"),
+            (UsageTexts { customer_id: Some("c"), ..device }, "device_id"),
+            (UsageTexts { customer_id: Some("c"), ..property }, "property_id"),
+            (UsageTexts { device_id: Some(""), ..nothing }, "device_id"),
+            (UsageTexts { property_id: Some(""), ..nothing }, "property_id"),
+            (UsageTexts { customer_id: Some(""), ..nothing }, "customer_id"),
         ] {
             assert_eq!(fields(UsageQuestion::read(texts)), [field], "{texts:?}");
         }
@@ -303,10 +244,7 @@ mod tests {
             page_size: Some("all"),
             ..UsageTexts::default()
         };
-        assert_eq!(
-            fields(UsageQuestion::read(texts)),
-            ["device_id", "from", "to", "order", "page_size"]
-        );
+        assert_eq!(fields(UsageQuestion::read(texts)), ["device_id", "from", "to", "order", "page_size"]);
         let texts = ListTexts {
             customer_id: Some(""),
             property_id: Some(""),
@@ -314,25 +252,13 @@ mod tests {
             page_size: Some("0"),
             page_token: None,
         };
-        assert_eq!(
-            fields(ListQuestion::read(texts)),
-            ["customer_id", "property_id", "status", "page_size"]
-        );
+        assert_eq!(fields(ListQuestion::read(texts)), ["customer_id", "property_id", "status", "page_size"]);
     }
 
     #[test]
     fn newest_first_unless_told_otherwise() {
-        let order = |order| {
-            UsageQuestion::read(UsageTexts {
-                order,
-                ..UsageTexts::default()
-            })
-            .unwrap()
-            .ascending
-        };
-        assert_eq!(
-            [order(None), order(Some("desc")), order(Some("asc"))],
-            [false, false, true]
-        );
+        let order =
+            |order| UsageQuestion::read(UsageTexts { order, ..UsageTexts::default() }).unwrap().ascending;
+        assert_eq!([order(None), order(Some("desc")), order(Some("asc"))], [false, false, true]);
     }
 }

@@ -65,14 +65,7 @@ impl Claims {
         let iat = now.as_second();
         let life = i64::try_from(life.as_secs()).unwrap_or(i64::MAX);
         let exp = iat.saturating_add(life);
-        Self {
-            iss: ISSUER.to_owned(),
-            sub: actor.id.clone(),
-            role: actor.role,
-            sid: session,
-            iat,
-            exp,
-        }
+        Self { iss: ISSUER.to_owned(), sub: actor.id.clone(), role: actor.role, sid: session, iat, exp }
     }
 
     /// Whether a token with these claims, its signature already checked, counts at `now`.
@@ -84,11 +77,7 @@ impl Claims {
         if self.iss != ISSUER {
             return Err(Unauthenticated::Bad);
         }
-        if now.as_second() >= self.exp {
-            Err(Unauthenticated::Expired)
-        } else {
-            Ok(())
-        }
+        if now.as_second() >= self.exp { Err(Unauthenticated::Expired) } else { Ok(()) }
     }
 }
 
@@ -115,20 +104,14 @@ impl RefreshToken {
 
     /// The next token of the same session.
     pub const fn next(&self, secret: Secret) -> Self {
-        Self {
-            handle: self.handle,
-            secret,
-        }
+        Self { handle: self.handle, secret }
     }
 
     /// The token a client sent, if it has the form of one.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (handle, secret) = bytes.split_at_checked(HANDLE)?;
-        Some(Self {
-            handle: handle.try_into().ok()?,
-            secret: secret.try_into().ok()?,
-        })
+        Some(Self { handle: handle.try_into().ok()?, secret: secret.try_into().ok()? })
     }
 
     /// The token for its client.
@@ -158,10 +141,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::constant(1_764_000_000, 0);
 
     fn claims() -> Claims {
-        let actor = Actor {
-            id: UserId::new("customer-001").unwrap(),
-            role: Role::Customer,
-        };
+        let actor = Actor { id: UserId::new("customer-001").unwrap(), role: Role::Customer };
         Claims::new(&actor, SessionId::new("s"), NOW, Duration::from_secs(900))
     }
 
@@ -172,10 +152,7 @@ mod tests {
             let then = Timestamp::from_second(NOW.as_second() + seconds).unwrap();
             assert_eq!(claims.check(then), expected, "after {seconds} s");
         }
-        let foreign = Claims {
-            iss: "somebody".to_owned(),
-            ..claims
-        };
+        let foreign = Claims { iss: "somebody".to_owned(), ..claims };
         assert_eq!(foreign.check(NOW), Err(Unauthenticated::Bad));
     }
 
@@ -185,10 +162,7 @@ mod tests {
         let mut names: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["exp", "iat", "iss", "role", "sid", "sub"]);
-        assert_eq!(
-            (json["sub"].as_str(), json["role"].as_str()),
-            (Some("customer-001"), Some("customer"))
-        );
+        assert_eq!((json["sub"].as_str(), json["role"].as_str()), (Some("customer-001"), Some("customer")));
     }
 
     #[test]
@@ -196,13 +170,7 @@ mod tests {
         let token = RefreshToken::new([7; 16], [9; 32]);
         assert!(RefreshToken::parse(&token.reveal()).unwrap() == token);
         assert_eq!(token.reveal().len(), 64);
-        for wrong in [
-            "",
-            "x",
-            "not base64!",
-            &token.reveal()[..63],
-            &format!("{}AAAA", token.reveal()),
-        ] {
+        for wrong in ["", "x", "not base64!", &token.reveal()[..63], &format!("{}AAAA", token.reveal())] {
             assert!(RefreshToken::parse(wrong).is_none(), "{wrong}");
         }
     }

@@ -17,11 +17,7 @@ impl TryFrom<String> for UserId {
     type Error = &'static str;
 
     fn try_from(id: String) -> Result<Self, Self::Error> {
-        if id.is_empty() {
-            Err("a user's id is never empty")
-        } else {
-            Ok(Self(id))
-        }
+        if id.is_empty() { Err("a user's id is never empty") } else { Ok(Self(id)) }
     }
 }
 
@@ -91,10 +87,7 @@ pub struct User {
 impl User {
     /// The user as someone who asks.
     pub fn actor(&self) -> Actor {
-        Actor {
-            id: self.id.clone(),
-            role: self.role,
-        }
+        Actor { id: self.id.clone(), role: self.role }
     }
 }
 
@@ -164,15 +157,9 @@ pub fn check_new_password(old: &SecretString, new: &SecretString) -> Result<(), 
     check_guess("old_password", old, &mut faults);
     let (old, new) = (old.expose_secret(), new.expose_secret());
     if new.chars().count() < SHORTEST_PASSWORD {
-        faults.add(
-            "new_password",
-            format!("must have at least {SHORTEST_PASSWORD} characters"),
-        );
+        faults.add("new_password", format!("must have at least {SHORTEST_PASSWORD} characters"));
     } else if new.len() > LONGEST_PASSWORD {
-        faults.add(
-            "new_password",
-            format!("must not be longer than {LONGEST_PASSWORD} bytes"),
-        );
+        faults.add("new_password", format!("must not be longer than {LONGEST_PASSWORD} bytes"));
     } else if new == old {
         faults.add("new_password", "must differ from the old one");
     }
@@ -217,27 +204,13 @@ impl ProfileChange {
             *text = text.trim().to_owned();
         }
         if self.full_name.as_deref().is_some_and(|name| !is_line(name, 100)) {
-            faults.add(
-                "full_name",
-                "must have 1 to 100 characters, none of them a control character",
-            );
+            faults.add("full_name", "must have 1 to 100 characters, none of them a control character");
         }
         if self.phone.iter().flatten().any(|phone| !is_phone(phone)) {
-            faults.add(
-                "phone",
-                "must have 5 to 25 digits, blanks and hyphens, with an optional leading +",
-            );
+            faults.add("phone", "must have 5 to 25 digits, blanks and hyphens, with an optional leading +");
         }
-        if self
-            .address
-            .iter()
-            .flatten()
-            .any(|address| !is_line(address, 300))
-        {
-            faults.add(
-                "address",
-                "must have 1 to 300 characters, none of them a control character",
-            );
+        if self.address.iter().flatten().any(|address| !is_line(address, 300)) {
+            faults.add("address", "must have 1 to 300 characters, none of them a control character");
         }
         faults.settle(Some(self))
     }
@@ -276,11 +249,9 @@ mod tests {
 
     #[test]
     fn roles_are_written_as_the_data_model_says() {
-        for (role, text) in [
-            (Role::Customer, "customer"),
-            (Role::Technician, "technician"),
-            (Role::Administrator, "admin"),
-        ] {
+        for (role, text) in
+            [(Role::Customer, "customer"), (Role::Technician, "technician"), (Role::Administrator, "admin")]
+        {
             assert_eq!(word::<Role>(text), Some(role));
             assert_eq!(serde_json::to_value(role).unwrap(), text);
         }
@@ -291,15 +262,10 @@ mod tests {
     fn credentials_are_bounded_and_addresses_have_one_form() {
         let password = SecretString::from("secret");
         assert_eq!(
-            check_credentials(" Siti@IndoWater.com ", &password)
-                .unwrap()
-                .as_str(),
+            check_credentials(" Siti@IndoWater.com ", &password).unwrap().as_str(),
             "siti@indowater.com"
         );
-        assert_eq!(
-            fields(check_credentials("", &SecretString::from(""))),
-            ["email", "password"]
-        );
+        assert_eq!(fields(check_credentials("", &SecretString::from(""))), ["email", "password"]);
         let long = "x".repeat(LONGEST_GUESS + 1);
         assert_eq!(
             fields(check_credentials(&long, &SecretString::from(long.as_str()))),
@@ -317,30 +283,17 @@ mod tests {
             ("", "ten chars!", vec!["old_password"]),
             ("ten chars!", "ten chars!", vec!["new_password"]),
         ] {
-            assert_eq!(
-                fields(check_new_password(&old.into(), &new.into())),
-                wrong,
-                "{old} {new}"
-            );
+            assert_eq!(fields(check_new_password(&old.into(), &new.into())), wrong, "{old} {new}");
         }
         for (bytes, wrong) in [(71, vec![]), (72, vec!["new_password"])] {
-            assert_eq!(
-                fields(check_new_password(&"old".into(), &"x".repeat(bytes).into())),
-                wrong
-            );
+            assert_eq!(fields(check_new_password(&"old".into(), &"x".repeat(bytes).into())), wrong);
         }
     }
 
     #[test]
     fn absent_and_null_differ() {
         let change: ProfileChange = serde_json::from_str(r#"{"phone": null}"#).unwrap();
-        assert_eq!(
-            change,
-            ProfileChange {
-                phone: Some(None),
-                ..ProfileChange::default()
-            }
-        );
+        assert_eq!(change, ProfileChange { phone: Some(None), ..ProfileChange::default() });
         assert!(serde_json::from_str::<ProfileChange>(r#"{"role": "admin"}"#).is_err());
     }
 
@@ -351,19 +304,11 @@ mod tests {
             phone: Some(Some(phone.to_owned())),
             address: Some(Some(address.to_owned())),
         };
-        let checked = change(" Siti ", " +62 812-34 ", "Jl. Merdeka 10")
-            .check()
-            .unwrap();
+        let checked = change(" Siti ", " +62 812-34 ", "Jl. Merdeka 10").check().unwrap();
         assert_eq!(checked, change("Siti", "+62 812-34", "Jl. Merdeka 10"));
         let long = "x".repeat(301);
-        assert_eq!(
-            fields(change("", "tel", " ").check()),
-            ["full_name", "phone", "address"]
-        );
-        assert_eq!(
-            fields(change("a\nb", "1234", &long).check()),
-            ["full_name", "phone", "address"]
-        );
+        assert_eq!(fields(change("", "tel", " ").check()), ["full_name", "phone", "address"]);
+        assert_eq!(fields(change("a\nb", "1234", &long).check()), ["full_name", "phone", "address"]);
         assert_eq!(fields(ProfileChange::default().check()), Vec::<String>::new());
     }
 }

@@ -75,13 +75,9 @@ impl RegistryService for Fake {
         request: Request<registry::GetPropertyRequest>,
     ) -> Answer<registry::GetPropertyResponse> {
         let id = request.into_inner().id;
-        let found = PROPERTIES
-            .iter()
-            .find(|property| property.0 == id)
-            .ok_or_else(|| Status::not_found("no"))?;
-        Ok(Response::new(registry::GetPropertyResponse {
-            property: Some(property(found.0, found.1)),
-        }))
+        let found =
+            PROPERTIES.iter().find(|property| property.0 == id).ok_or_else(|| Status::not_found("no"))?;
+        Ok(Response::new(registry::GetPropertyResponse { property: Some(property(found.0, found.1)) }))
     }
 
     async fn list_properties(
@@ -89,14 +85,9 @@ impl RegistryService for Fake {
         request: Request<registry::ListPropertiesRequest>,
     ) -> Answer<registry::ListPropertiesResponse> {
         let request = request.into_inner();
-        let found = PROPERTIES
-            .iter()
-            .filter(|property| is(&request.customer_id, property.1));
+        let found = PROPERTIES.iter().filter(|property| is(&request.customer_id, property.1));
         let properties = found.map(|(id, customer)| property(id, customer)).collect();
-        Ok(Response::new(registry::ListPropertiesResponse {
-            properties,
-            next_page_token: String::new(),
-        }))
+        Ok(Response::new(registry::ListPropertiesResponse { properties, next_page_token: String::new() }))
     }
 
     async fn get_device(
@@ -104,13 +95,8 @@ impl RegistryService for Fake {
         request: Request<registry::GetDeviceRequest>,
     ) -> Answer<registry::GetDeviceResponse> {
         let id = request.into_inner().id;
-        let found = DEVICES
-            .iter()
-            .find(|device| device.0 == id)
-            .ok_or_else(|| Status::not_found("no"))?;
-        Ok(Response::new(registry::GetDeviceResponse {
-            device: Some(device(found.0, found.1, found.2)),
-        }))
+        let found = DEVICES.iter().find(|device| device.0 == id).ok_or_else(|| Status::not_found("no"))?;
+        Ok(Response::new(registry::GetDeviceResponse { device: Some(device(found.0, found.1, found.2)) }))
     }
 
     async fn list_devices(
@@ -129,20 +115,9 @@ impl RegistryService for Fake {
                 && is(&request.property_id, property)
                 && is(&request.status, "active")
         });
-        let devices = found
-            .by_ref()
-            .skip(skip)
-            .take(size)
-            .map(|(id, p, c)| device(id, p, c))
-            .collect();
-        let next_page_token = found
-            .next()
-            .map(|_| (skip + size).to_string())
-            .unwrap_or_default();
-        Ok(Response::new(registry::ListDevicesResponse {
-            devices,
-            next_page_token,
-        }))
+        let devices = found.by_ref().skip(skip).take(size).map(|(id, p, c)| device(id, p, c)).collect();
+        let next_page_token = found.next().map(|_| (skip + size).to_string()).unwrap_or_default();
+        Ok(Response::new(registry::ListDevicesResponse { devices, next_page_token }))
     }
 
     async fn create_property(
@@ -238,9 +213,6 @@ impl UsageService for Fake {
             unit: RegisterUnit::Litre.into(),
             source: "telemetry".to_owned(),
         };
-        Ok(Response::new(usage::ListReadsResponse {
-            reads: vec![read],
-            next_page_token: String::new(),
-        }))
+        Ok(Response::new(usage::ListReadsResponse { reads: vec![read], next_page_token: String::new() }))
     }
 }

@@ -51,10 +51,7 @@ impl Registry {
     /// It is no URL.
     pub fn at(url: &str) -> Result<Self, Fatal> {
         let channel = channel(url)?;
-        Ok(Self {
-            client: RegistryServiceClient::with_interceptor(channel.clone(), HandOnTrace),
-            channel,
-        })
+        Ok(Self { client: RegistryServiceClient::with_interceptor(channel.clone(), HandOnTrace), channel })
     }
 
     /// The connection, to see whether the service answers.
@@ -68,16 +65,8 @@ impl Registry {
     /// There is none of that id, or the service does not answer.
     pub async fn property(&self, id: &str) -> Result<Property, Failure> {
         let request = registry::GetPropertyRequest { id: id.to_owned() };
-        let found = answer(
-            INGEST,
-            "property",
-            self.client.clone().get_property(request).await,
-        )?
-        .property;
-        read(
-            INGEST,
-            found.ok_or(Unexpected("property")).and_then(wire::property),
-        )
+        let found = answer(INGEST, "property", self.client.clone().get_property(request).await)?.property;
+        read(INGEST, found.ok_or(Unexpected("property")).and_then(wire::property))
     }
 
     /// A page of properties.
@@ -90,11 +79,7 @@ impl Registry {
             page_size: page.size,
             page_token: page.token.clone(),
         };
-        let page = answer(
-            INGEST,
-            "property",
-            self.client.clone().list_properties(request).await,
-        )?;
+        let page = answer(INGEST, "property", self.client.clone().list_properties(request).await)?;
         listing(INGEST, page.properties, page.next_page_token, wire::property)
     }
 
@@ -116,10 +101,7 @@ impl Registry {
         let request = registry::ListDevicesRequest {
             customer_id: whose.customer_id().to_owned(),
             property_id: question.property.clone(),
-            status: question
-                .status
-                .map(|status| status.as_str().to_owned())
-                .unwrap_or_default(),
+            status: question.status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
             page_size: question.page.size,
             page_token: question.page.token.clone(),
         };
@@ -142,10 +124,7 @@ impl Usage {
     /// It is no URL.
     pub fn at(url: &str) -> Result<Self, Fatal> {
         let channel = channel(url)?;
-        Ok(Self {
-            client: UsageServiceClient::with_interceptor(channel.clone(), HandOnTrace),
-            channel,
-        })
+        Ok(Self { client: UsageServiceClient::with_interceptor(channel.clone(), HandOnTrace), channel })
     }
 
     /// The connection, to see whether the service answers.
@@ -158,14 +137,8 @@ impl Usage {
     /// # Errors
     /// As above.
     pub async fn hourly(&self, selection: Selection) -> Result<Listing<HourlyUsage>, Failure> {
-        let request = usage::ListHourlyUsageRequest {
-            filter: Some(filter(selection)),
-        };
-        let page = answer(
-            USAGE_AGGREGATOR,
-            "usage",
-            self.client.clone().list_hourly_usage(request).await,
-        )?;
+        let request = usage::ListHourlyUsageRequest { filter: Some(filter(selection)) };
+        let page = answer(USAGE_AGGREGATOR, "usage", self.client.clone().list_hourly_usage(request).await)?;
         listing(USAGE_AGGREGATOR, page.hours, page.next_page_token, wire::hour)
     }
 
@@ -174,14 +147,8 @@ impl Usage {
     /// # Errors
     /// As above.
     pub async fn daily(&self, selection: Selection) -> Result<Listing<DailyUsage>, Failure> {
-        let request = usage::ListDailyUsageRequest {
-            filter: Some(filter(selection)),
-        };
-        let page = answer(
-            USAGE_AGGREGATOR,
-            "usage",
-            self.client.clone().list_daily_usage(request).await,
-        )?;
+        let request = usage::ListDailyUsageRequest { filter: Some(filter(selection)) };
+        let page = answer(USAGE_AGGREGATOR, "usage", self.client.clone().list_daily_usage(request).await)?;
         listing(USAGE_AGGREGATOR, page.days, page.next_page_token, wire::day)
     }
 
@@ -190,32 +157,28 @@ impl Usage {
     /// # Errors
     /// As above.
     pub async fn monthly(&self, selection: Selection) -> Result<Listing<MonthlyUsage>, Failure> {
-        let request = usage::ListMonthlyUsageRequest {
-            filter: Some(filter(selection)),
-        };
-        let page = answer(
-            USAGE_AGGREGATOR,
-            "usage",
-            self.client.clone().list_monthly_usage(request).await,
-        )?;
+        let request = usage::ListMonthlyUsageRequest { filter: Some(filter(selection)) };
+        let page = answer(USAGE_AGGREGATOR, "usage", self.client.clone().list_monthly_usage(request).await)?;
         listing(USAGE_AGGREGATOR, page.months, page.next_page_token, wire::month)
     }
 
-    /// The newest reads of a device, newest first.
+    /// The newest reads of a device, newest first; only those from days of `customer_id` unless it is empty.
     ///
     /// # Errors
     /// As above.
-    pub async fn readings(&self, device_id: &str, page: &Page) -> Result<Listing<Reading>, Failure> {
+    pub async fn readings(
+        &self,
+        device_id: &str,
+        customer_id: &str,
+        page: &Page,
+    ) -> Result<Listing<Reading>, Failure> {
         let request = usage::ListReadsRequest {
             device_id: device_id.to_owned(),
+            customer_id: customer_id.to_owned(),
             page_size: page.size,
             page_token: page.token.clone(),
         };
-        let page = answer(
-            USAGE_AGGREGATOR,
-            "reading",
-            self.client.clone().list_reads(request).await,
-        )?;
+        let page = answer(USAGE_AGGREGATOR, "reading", self.client.clone().list_reads(request).await)?;
         listing(USAGE_AGGREGATOR, page.reads, page.next_page_token, wire::reading)
     }
 }
@@ -258,10 +221,7 @@ fn answer<T>(
 ) -> Result<T, Failure> {
     outcome.map(Response::into_inner).map_err(|status| {
         let failure = failure(service, what, &status);
-        if matches!(
-            failure,
-            Failure::Unavailable(_) | Failure::TooSlow(_) | Failure::Broken(_)
-        ) {
+        if matches!(failure, Failure::Unavailable(_) | Failure::TooSlow(_) | Failure::Broken(_)) {
             observe::service_failed(service, &status.code(), status.message());
         }
         failure
@@ -287,10 +247,7 @@ fn failure(service: &'static str, what: &'static str, status: &Status) -> Failur
 /// Our services write `field: what is wrong with it`.
 fn fault(message: &str) -> Fault {
     let is_name = |text: &str| {
-        !text.is_empty()
-            && text
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "_.[]".contains(c))
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "_.[]".contains(c))
     };
     match message.split_once(": ") {
         Some((field, detail)) if is_name(field) => {
@@ -347,26 +304,11 @@ mod tests {
     fn statuses_become_failures_once() {
         for (code, expected) in [
             (Code::NotFound, Failure::NotFound("device")),
-            (
-                Code::InvalidArgument,
-                Failure::Invalid(vec![Fault::new("page_token", "is none of ours")]),
-            ),
-            (
-                Code::OutOfRange,
-                Failure::Invalid(vec![Fault::new("page_token", "is none of ours")]),
-            ),
-            (
-                Code::FailedPrecondition,
-                Failure::Conflict("page_token: is none of ours".to_owned()),
-            ),
-            (
-                Code::AlreadyExists,
-                Failure::Conflict("page_token: is none of ours".to_owned()),
-            ),
-            (
-                Code::Aborted,
-                Failure::Conflict("page_token: is none of ours".to_owned()),
-            ),
+            (Code::InvalidArgument, Failure::Invalid(vec![Fault::new("page_token", "is none of ours")])),
+            (Code::OutOfRange, Failure::Invalid(vec![Fault::new("page_token", "is none of ours")])),
+            (Code::FailedPrecondition, Failure::Conflict("page_token: is none of ours".to_owned())),
+            (Code::AlreadyExists, Failure::Conflict("page_token: is none of ours".to_owned())),
+            (Code::Aborted, Failure::Conflict("page_token: is none of ours".to_owned())),
             (Code::Unavailable, Failure::Unavailable(INGEST)),
             (Code::ResourceExhausted, Failure::Unavailable(INGEST)),
             (Code::DeadlineExceeded, Failure::TooSlow(INGEST)),
@@ -395,14 +337,8 @@ mod tests {
     #[test]
     fn a_message_names_the_field_it_is_about() {
         assert_eq!(fault("filter.from: is no date"), Fault::new("from", "is no date"));
-        assert_eq!(
-            fault("reads[3].register: is negative"),
-            Fault::new("reads[3].register", "is negative")
-        );
-        assert_eq!(
-            fault("no such thing: sorry"),
-            Fault::new("", "no such thing: sorry")
-        );
+        assert_eq!(fault("reads[3].register: is negative"), Fault::new("reads[3].register", "is negative"));
+        assert_eq!(fault("no such thing: sorry"), Fault::new("", "no such thing: sorry"));
         assert_eq!(fault("sorry"), Fault::new("", "sorry"));
     }
 }

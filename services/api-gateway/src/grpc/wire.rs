@@ -34,10 +34,8 @@ pub fn property(wire: registry::Property) -> Result<Property, Unexpected> {
 /// A device.
 pub fn device(wire: registry::Device) -> Result<Device, Unexpected> {
     let unit = unit(wire.unit())?;
-    let last_reading = wire
-        .last_reading
-        .as_deref()
-        .map(|text| CubicMetres::parse(text).ok_or(Unexpected("last_reading")));
+    let last_reading =
+        wire.last_reading.as_deref().map(|text| CubicMetres::parse(text).ok_or(Unexpected("last_reading")));
     Ok(Device {
         id: wire.id,
         device_id: wire.device_id,
@@ -85,9 +83,8 @@ pub fn hour(wire: usage::HourlyUsage) -> Result<HourlyUsage, Unexpected> {
 
 /// A day.
 pub fn day(wire: usage::DailyUsage) -> Result<DailyUsage, Unexpected> {
-    let flags = wire
-        .flags()
-        .map(|flag| constant(flag.as_str_name(), "USAGE_FLAG_").ok_or(Unexpected("flags")));
+    let flags =
+        wire.flags().map(|flag| constant(flag.as_str_name(), "USAGE_FLAG_").ok_or(Unexpected("flags")));
     let flags = flags.collect::<Result<_, _>>()?;
     let quality = constant(wire.quality().as_str_name(), "USAGE_QUALITY_");
     // The data model knows no other than these two, and the first of them for everything that is not by hand.
@@ -148,8 +145,7 @@ fn moment(text: &str) -> Option<Timestamp> {
 /// A moment that need not be known.
 fn maybe(text: Option<String>, field: &'static str) -> Result<Option<Timestamp>, Unexpected> {
     let text = text.filter(|text| !text.is_empty());
-    text.map(|text| moment(&text).ok_or(Unexpected(field)))
-        .transpose()
+    text.map(|text| moment(&text).ok_or(Unexpected(field))).transpose()
 }
 
 #[cfg(test)]
@@ -161,38 +157,26 @@ mod tests {
     #[test]
     fn every_constant_has_a_word() {
         fn names<T: TryFrom<i32>>(name: impl Fn(T) -> &'static str) -> Vec<&'static str> {
-            (1..100)
-                .map_while(|number| T::try_from(number).ok())
-                .map(name)
-                .collect()
+            (1..100).map_while(|number| T::try_from(number).ok()).map(name).collect()
         }
         let qualities = names(|constant: usage::UsageQuality| constant.as_str_name());
         assert!(
             qualities.len() == 3
-                && qualities
-                    .iter()
-                    .all(|name| constant::<UsageQuality>(name, "USAGE_QUALITY_").is_some())
+                && qualities.iter().all(|name| constant::<UsageQuality>(name, "USAGE_QUALITY_").is_some())
         );
         let flags = names(|constant: usage::UsageFlag| constant.as_str_name());
         assert!(
-            flags.len() == 9
-                && flags
-                    .iter()
-                    .all(|name| constant::<UsageFlag>(name, "USAGE_FLAG_").is_some())
+            flags.len() == 9 && flags.iter().all(|name| constant::<UsageFlag>(name, "USAGE_FLAG_").is_some())
         );
         let types = names(|constant: usage::ReadingType| constant.as_str_name());
         assert!(
             types.len() == 2
-                && types
-                    .iter()
-                    .all(|name| constant::<ReadingType>(name, "READING_TYPE_").is_some())
+                && types.iter().all(|name| constant::<ReadingType>(name, "READING_TYPE_").is_some())
         );
         let units = names(|constant: telemetry::RegisterUnit| constant.as_str_name());
         assert!(
             units.len() == 2
-                && units
-                    .iter()
-                    .all(|name| constant::<RegisterUnit>(name, "REGISTER_UNIT_").is_some())
+                && units.iter().all(|name| constant::<RegisterUnit>(name, "REGISTER_UNIT_").is_some())
         );
     }
 
@@ -208,10 +192,7 @@ mod tests {
         };
         let day = day(wire).unwrap();
         assert_eq!(day.consumption, CubicMetres::parse("0.512001").unwrap());
-        assert_eq!(
-            (day.flags, day.quality),
-            (vec![UsageFlag::ProlongedGap], Some(UsageQuality::Estimated))
-        );
+        assert_eq!((day.flags, day.quality), (vec![UsageFlag::ProlongedGap], Some(UsageQuality::Estimated)));
         assert_eq!(day.reading_type, ReadingType::Automatic);
     }
 
@@ -223,9 +204,6 @@ mod tests {
             ..usage::DailyUsage::default()
         };
         assert_eq!(day(wire).unwrap_err(), Unexpected("cost"));
-        assert_eq!(
-            device(registry::Device::default()).unwrap_err(),
-            Unexpected("unit")
-        );
+        assert_eq!(device(registry::Device::default()).unwrap_err(), Unexpected("unit"));
     }
 }

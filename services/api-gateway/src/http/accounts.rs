@@ -37,11 +37,7 @@ pub async fn change_me(
     caller: Caller,
     Json(change): Json<ProfileChange>,
 ) -> Result<axum::Json<User>, Problem> {
-    let user = gateway
-        .app
-        .change_profile(&caller, change)
-        .await
-        .map_err(|f| Problem::from(f).of_body())?;
+    let user = gateway.app.change_profile(&caller, change).await.map_err(|f| Problem::from(f).of_body())?;
     Ok(axum::Json(user))
 }
 
@@ -73,15 +69,9 @@ pub async fn change_password(
     State(gateway): State<Gateway>,
     ClientAddress(from): ClientAddress,
     caller: Caller,
-    Json(PasswordChange {
-        old_password,
-        new_password,
-    }): Json<PasswordChange>,
+    Json(PasswordChange { old_password, new_password }): Json<PasswordChange>,
 ) -> Result<StatusCode, Problem> {
-    let changed = gateway
-        .app
-        .change_password(&caller, old_password.into(), new_password.into(), from)
-        .await;
+    let changed = gateway.app.change_password(&caller, old_password.into(), new_password.into(), from).await;
     changed.map_err(|failure| Problem::from(failure).of_body())?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -27,10 +27,7 @@ impl<T: DeserializeOwned> FromRequest<Gateway> for Json<T> {
     async fn from_request(request: Request, gateway: &Gateway) -> Result<Self, Problem> {
         if !is_json(request.headers()) {
             let detail = "The body must be JSON, sent as `Content-Type: application/json`.";
-            let (status, title) = (
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "The body is of the wrong kind",
-            );
+            let (status, title) = (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is of the wrong kind");
             return Err(Problem::new(status, "unsupported-media-type", title, detail));
         }
         let body = Bytes::from_request(request, gateway).await.map_err(unread)?;
@@ -45,35 +42,17 @@ impl<T: DeserializeOwned> FromRequest<Gateway> for Json<T> {
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let kind = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let kind = kind
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
 }
 
 fn unread(rejection: BytesRejection) -> Problem {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         let detail = format!("The body must not be larger than {} bytes.", super::LARGEST_BODY);
-        return Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "too-large",
-            "The body is too large",
-            detail,
-        );
+        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail);
     }
-    Problem::new(
-        StatusCode::BAD_REQUEST,
-        "bad-body",
-        "The body did not arrive whole",
-        "Send it again.",
-    )
+    Problem::new(StatusCode::BAD_REQUEST, "bad-body", "The body did not arrive whole", "Send it again.")
 }
 
 fn misread(field: &str, error: &serde_json::Error) -> Problem {
@@ -98,10 +77,8 @@ impl<T: DeserializeOwned + IntoParams> FromRequestParts<Gateway> for Query<T> {
         };
         let Query(pairs) =
             Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).map_err(|e| unreadable(&e))?;
-        let known: Vec<String> = T::into_params(|| None)
-            .into_iter()
-            .map(|parameter| parameter.name)
-            .collect();
+        let known: Vec<String> =
+            T::into_params(|| None).into_iter().map(|parameter| parameter.name).collect();
         let mut seen = HashSet::new();
         let mut faults = Vec::new();
         for (name, _) in &pairs {
@@ -115,9 +92,7 @@ impl<T: DeserializeOwned + IntoParams> FromRequestParts<Gateway> for Query<T> {
         if !faults.is_empty() {
             return Err(Problem::invalid(StatusCode::BAD_REQUEST, faults));
         }
-        Query::<T>::try_from_uri(&parts.uri)
-            .map(|Query(query)| Self(query))
-            .map_err(|e| unreadable(&e))
+        Query::<T>::try_from_uri(&parts.uri).map(|Query(query)| Self(query)).map_err(|e| unreadable(&e))
     }
 }
 
@@ -130,8 +105,7 @@ impl FromRequestParts<Gateway> for Id {
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Problem> {
         // What is no text is no id of anything.
         let path = axum::extract::Path::<String>::from_request_parts(parts, gateway).await;
-        path.map(|axum::extract::Path(id)| Self(id))
-            .map_err(|_| Failure::NotFound("thing").into())
+        path.map(|axum::extract::Path(id)| Self(id)).map_err(|_| Failure::NotFound("thing").into())
     }
 }
 
@@ -152,16 +126,9 @@ impl FromRequestParts<Gateway> for ClientAddress {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Problem> {
-        let peer = parts
-            .extensions
-            .get::<ConnectInfo<SocketAddr>>()
-            .map(|info| info.0.ip());
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
         let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        Ok(Self(client_address(
-            peer,
-            &parts.headers,
-            gateway.trusted_proxies,
-        )))
+        Ok(Self(client_address(peer, &parts.headers, gateway.trusted_proxies)))
     }
 }
 
@@ -171,16 +138,9 @@ fn client_address(peer: IpAddr, headers: &HeaderMap, trusted_proxies: usize) -> 
     let Some(from_the_right) = trusted_proxies.checked_sub(1) else {
         return peer;
     };
-    let values = headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .filter_map(|value| value.to_str().ok());
+    let values = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
     let addresses: Vec<&str> = values.flat_map(|value| value.split(',')).map(str::trim).collect();
-    let claimed = addresses
-        .iter()
-        .rev()
-        .nth(from_the_right)
-        .and_then(|text| text.parse().ok());
+    let claimed = addresses.iter().rev().nth(from_the_right).and_then(|text| text.parse().ok());
     claimed.unwrap_or(peer)
 }
 
@@ -194,18 +154,10 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append("x-forwarded-for", "6.6.6.6, 192.0.2.7".parse().unwrap());
         headers.append("x-forwarded-for", "10.0.0.9".parse().unwrap());
-        for (proxies, address) in [
-            (0, "10.0.0.1"),
-            (1, "10.0.0.9"),
-            (2, "192.0.2.7"),
-            (3, "6.6.6.6"),
-            (4, "10.0.0.1"),
-        ] {
-            assert_eq!(
-                client_address(peer, &headers, proxies).to_string(),
-                address,
-                "{proxies} proxies"
-            );
+        for (proxies, address) in
+            [(0, "10.0.0.1"), (1, "10.0.0.9"), (2, "192.0.2.7"), (3, "6.6.6.6"), (4, "10.0.0.1")]
+        {
+            assert_eq!(client_address(peer, &headers, proxies).to_string(), address, "{proxies} proxies");
         }
         assert_eq!(client_address(peer, &HeaderMap::new(), 1), peer);
     }

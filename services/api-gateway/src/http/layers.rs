@@ -39,11 +39,8 @@ pub async fn follow(State(gateway): State<Gateway>, request: Request, next: Next
         http.route = route,
         http.response.status_code = field::Empty,
     );
-    let incoming = request
-        .headers()
-        .get(TRACEPARENT)
-        .and_then(|value| value.to_str().ok())
-        .and_then(trace_id);
+    let incoming =
+        request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok()).and_then(trace_id);
     if let Some((traceparent, _)) = &incoming {
         telemetry::continue_trace(&span, traceparent);
     }
@@ -55,25 +52,15 @@ pub async fn follow(State(gateway): State<Gateway>, request: Request, next: Next
     }
     let status = response.status().as_u16();
     span.record("http.response.status_code", status);
-    let answered = Answered {
-        method,
-        route,
-        status,
-        took: started.elapsed(),
-        request_id: &request_id,
-    };
+    let answered = Answered { method, route, status, took: started.elapsed(), request_id: &request_id };
     span.in_scope(|| gateway.app.observe.answered(&answered));
     response
 }
 
 /// The id of a request is that of its trace, so that one string leads to logs and spans alike.
 fn request_id(span: &Span, incoming: Option<String>) -> String {
-    let own = telemetry::traceparent(span)
-        .as_deref()
-        .and_then(trace_id)
-        .map(|(_, id)| id);
-    own.or(incoming)
-        .unwrap_or_else(|| format!("{:032x}", rand::random::<u128>()))
+    let own = telemetry::traceparent(span).as_deref().and_then(trace_id).map(|(_, id)| id);
+    own.or(incoming).unwrap_or_else(|| format!("{:032x}", rand::random::<u128>()))
 }
 
 /// A W3C `traceparent` of the version we know, and the trace id in it.
@@ -133,11 +120,7 @@ pub async fn deadline(State(timeout): State<Duration>, request: Request, next: N
 #[allow(clippy::needless_pass_by_value, reason = "the shape of a panic handler")]
 pub fn caught(panic: Box<dyn Any + Send>) -> Response {
     let message = panic.downcast_ref::<String>().map(String::as_str);
-    observe::panicked(
-        message
-            .or_else(|| panic.downcast_ref().copied())
-            .unwrap_or("no message"),
-    );
+    observe::panicked(message.or_else(|| panic.downcast_ref().copied()).unwrap_or("no message"));
     Problem::broken().into_response()
 }
 
@@ -147,20 +130,14 @@ const SECURITY: [(HeaderName, &str); 6] = [
     (X_FRAME_OPTIONS, "DENY"),
     (REFERRER_POLICY, "no-referrer"),
     (CACHE_CONTROL, "no-store"),
-    (
-        CONTENT_SECURITY_POLICY,
-        "default-src 'none'; frame-ancestors 'none'",
-    ),
+    (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
     (STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains"),
 ];
 
 /// Adds the security headers that a handler did not set itself.
 pub async fn secure(mut response: Response) -> Response {
     for (name, value) in SECURITY {
-        response
-            .headers_mut()
-            .entry(name)
-            .or_insert(HeaderValue::from_static(value));
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }
@@ -168,12 +145,7 @@ pub async fn secure(mut response: Response) -> Response {
 /// Which other origins' pages may call. Tokens travel in a header, never in a cookie, so credentials are not allowed.
 pub fn cors(origins: &[String]) -> CorsLayer {
     CorsLayer::new()
-        .allow_origin(
-            origins
-                .iter()
-                .filter_map(|origin| origin.parse().ok())
-                .collect::<Vec<HeaderValue>>(),
-        )
+        .allow_origin(origins.iter().filter_map(|origin| origin.parse().ok()).collect::<Vec<HeaderValue>>())
         .allow_methods([Method::GET, Method::POST, Method::PATCH])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, TRACEPARENT])
         .expose_headers([REQUEST_ID, RETRY_AFTER])

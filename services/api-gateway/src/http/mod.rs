@@ -107,29 +107,16 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
         let _ = connection.set_nodelay(true);
     });
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service)
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await?;
+    axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await?;
     Ok(())
 }
 
 async fn no_route(uri: Uri) -> Problem {
-    let detail = format!(
-        "There is no route {}; GET /api/v1/openapi.json lists all there are.",
-        uri.path()
-    );
+    let detail = format!("There is no route {}; GET /api/v1/openapi.json lists all there are.", uri.path());
     Problem::new(StatusCode::NOT_FOUND, "no-route", "Not found", detail)
 }
 
 async fn no_method(method: Method, uri: Uri) -> Problem {
-    let detail = format!(
-        "{} cannot be asked to {method}; `Allow` says what it can.",
-        uri.path()
-    );
-    Problem::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "no-method",
-        "Method not allowed",
-        detail,
-    )
+    let detail = format!("{} cannot be asked to {method}; `Allow` says what it can.", uri.path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "no-method", "Method not allowed", detail)
 }

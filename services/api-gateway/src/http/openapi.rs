@@ -91,11 +91,7 @@ pub fn complete(document: &mut utoipa::openapi::OpenApi) {
     for operation in document.paths.paths.values_mut().flat_map(operations) {
         for (status, description) in common_errors(operation) {
             let response = || ResponseBuilder::new().description(description).build().into();
-            operation
-                .responses
-                .responses
-                .entry(status.to_owned())
-                .or_insert_with(response);
+            operation.responses.responses.entry(status.to_owned()).or_insert_with(response);
         }
         for (status, response) in &mut operation.responses.responses {
             if let (true, RefOr::T(response)) = (status.starts_with(['4', '5']), response) {
@@ -106,23 +102,13 @@ pub fn complete(document: &mut utoipa::openapi::OpenApi) {
 }
 
 fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    let PathItem {
-        get,
-        put,
-        post,
-        delete,
-        patch,
-        ..
-    } = path;
+    let PathItem { get, put, post, delete, patch, .. } = path;
     [get, put, post, delete, patch].into_iter().flatten()
 }
 
 /// Whether a route needs no caller.
 fn is_open(operation: &Operation) -> bool {
-    operation
-        .security
-        .as_ref()
-        .is_some_and(|ways| ways.contains(&SecurityRequirement::default()))
+    operation.security.as_ref().is_some_and(|ways| ways.contains(&SecurityRequirement::default()))
 }
 
 fn common_errors(operation: &Operation) -> Vec<(&'static str, &'static str)> {
@@ -133,10 +119,7 @@ fn common_errors(operation: &Operation) -> Vec<(&'static str, &'static str)> {
     };
     let mut errors = vec![
         ("500", "Something broke on our side."),
-        (
-            "503",
-            "A part of the system is unavailable; `Retry-After` says how many seconds to wait.",
-        ),
+        ("503", "A part of the system is unavailable; `Retry-After` says how many seconds to wait."),
         ("504", "A part of the system took too long."),
     ];
     if operation.request_body.is_some() {
@@ -148,29 +131,18 @@ fn common_errors(operation: &Operation) -> Vec<(&'static str, &'static str)> {
         ]);
     }
     if takes(ParameterIn::Query) {
-        errors.push((
-            "400",
-            "A query parameter is unknown, given twice, or not acceptable.",
-        ));
+        errors.push(("400", "A query parameter is unknown, given twice, or not acceptable."));
     }
     if takes(ParameterIn::Path) {
         errors.push(("404", "There is no such thing, or it is somebody else's."));
     }
     if !is_open(operation) {
-        errors.push((
-            "401",
-            "No access token, or one that does not count, or not any more.",
-        ));
+        errors.push(("401", "No access token, or one that does not count, or not any more."));
     }
     errors
 }
 
 fn give_form(response: &mut Response) {
-    let problem = ContentBuilder::new()
-        .schema(Some(Ref::from_schema_name("Problem")))
-        .build();
-    response
-        .content
-        .entry(problem::MEDIA_TYPE.to_owned())
-        .or_insert_with(|| RefOr::T(problem));
+    let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    response.content.entry(problem::MEDIA_TYPE.to_owned()).or_insert_with(|| RefOr::T(problem));
 }

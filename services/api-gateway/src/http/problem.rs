@@ -67,26 +67,16 @@ impl Problem {
     /// Values that are wrong: of the URL with 400, of a well-formed body with 422.
     pub fn invalid(status: StatusCode, errors: Vec<Fault>) -> Self {
         let detail = "See `errors` for what is wrong with it.";
-        Self {
-            errors,
-            ..Self::new(status, "invalid", "The request is not valid", detail)
-        }
+        Self { errors, ..Self::new(status, "invalid", "The request is not valid", detail) }
     }
 
     /// The same, of the body.
     pub fn of_body(self) -> Self {
-        if self.errors.is_empty() {
-            self
-        } else {
-            Self { status: 422, ..self }
-        }
+        if self.errors.is_empty() { self } else { Self { status: 422, ..self } }
     }
 
     fn retry_after(self, wait: Duration) -> Self {
-        Self {
-            retry_after: Some(wait),
-            ..self
-        }
+        Self { retry_after: Some(wait), ..self }
     }
 
     fn unauthenticated(why: Unauthenticated) -> Self {
@@ -104,16 +94,8 @@ impl Problem {
                 ("wrong-credentials", detail, r#"Bearer realm="indowater""#)
             }
         };
-        let problem = Self::new(
-            StatusCode::UNAUTHORIZED,
-            kind,
-            "Who is asking is not known",
-            detail,
-        );
-        Self {
-            challenge: Some(challenge),
-            ..problem
-        }
+        let problem = Self::new(StatusCode::UNAUTHORIZED, kind, "Who is asking is not known", detail);
+        Self { challenge: Some(challenge), ..problem }
     }
 }
 
@@ -134,21 +116,13 @@ impl From<Failure> for Problem {
                 format!("There is no such {what}."),
             ),
             Failure::Invalid(faults) => Self::invalid(StatusCode::BAD_REQUEST, faults),
-            Failure::Conflict(detail) => Self::new(
-                StatusCode::CONFLICT,
-                "conflict",
-                "Not possible in the present state",
-                detail,
-            ),
+            Failure::Conflict(detail) => {
+                Self::new(StatusCode::CONFLICT, "conflict", "Not possible in the present state", detail)
+            }
             Failure::TooMany(wait) => {
                 let detail = "Too many attempts; `Retry-After` says in how many seconds the next is welcome.";
-                Self::new(
-                    StatusCode::TOO_MANY_REQUESTS,
-                    "too-many-requests",
-                    "Too many requests",
-                    detail,
-                )
-                .retry_after(wait)
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests", detail)
+                    .retry_after(wait)
             }
             Failure::Unavailable(who) => {
                 let detail = format!("{who} does not answer at the moment.");
@@ -179,12 +153,7 @@ impl Problem {
     /// Something that should not happen did.
     pub fn broken() -> Self {
         let detail = "It is not your request's fault. Tell support the `instance` of this answer.";
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "Something broke on our side",
-            detail,
-        )
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something broke on our side", detail)
     }
 }
 
@@ -211,10 +180,7 @@ pub fn finish(mut response: Response, request_id: &str) -> Response {
     }
     if let Some(wait) = problem.retry_after {
         // Rounded up: who comes back on the second must not be early.
-        headers.insert(
-            RETRY_AFTER,
-            HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)),
-        );
+        headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)));
     }
     // Strings and numbers always have a JSON form.
     *response.body_mut() = Body::from(serde_json::to_vec(&problem).unwrap_or_default());
@@ -228,55 +194,25 @@ mod tests {
     #[test]
     fn every_failure_has_its_status() {
         for (failure, status, kind) in [
-            (
-                Failure::Unauthenticated(Unauthenticated::Missing),
-                401,
-                "unauthenticated",
-            ),
-            (
-                Failure::Unauthenticated(Unauthenticated::Bad),
-                401,
-                "invalid-token",
-            ),
-            (
-                Failure::Unauthenticated(Unauthenticated::Expired),
-                401,
-                "expired-token",
-            ),
-            (
-                Failure::Unauthenticated(Unauthenticated::Ended),
-                401,
-                "session-ended",
-            ),
-            (
-                Failure::Unauthenticated(Unauthenticated::WrongCredentials),
-                401,
-                "wrong-credentials",
-            ),
+            (Failure::Unauthenticated(Unauthenticated::Missing), 401, "unauthenticated"),
+            (Failure::Unauthenticated(Unauthenticated::Bad), 401, "invalid-token"),
+            (Failure::Unauthenticated(Unauthenticated::Expired), 401, "expired-token"),
+            (Failure::Unauthenticated(Unauthenticated::Ended), 401, "session-ended"),
+            (Failure::Unauthenticated(Unauthenticated::WrongCredentials), 401, "wrong-credentials"),
             (Failure::Forbidden("no"), 403, "forbidden"),
             (Failure::NotFound("device"), 404, "not-found"),
             (Failure::Invalid(vec![Fault::new("a", "b")]), 400, "invalid"),
             (Failure::Conflict("no".to_owned()), 409, "conflict"),
-            (
-                Failure::TooMany(Duration::from_millis(1_001)),
-                429,
-                "too-many-requests",
-            ),
+            (Failure::TooMany(Duration::from_millis(1_001)), 429, "too-many-requests"),
             (Failure::Unavailable("ingest"), 503, "unavailable"),
             (Failure::TooSlow("ingest"), 504, "timeout"),
             (Failure::Broken("ingest"), 500, "internal"),
         ] {
             let problem = Problem::from(failure);
-            assert_eq!(
-                (problem.status, problem.kind.rsplit(':').next()),
-                (status, Some(kind))
-            );
+            assert_eq!((problem.status, problem.kind.rsplit(':').next()), (status, Some(kind)));
             assert_eq!(problem.challenge.is_some(), status == 401);
             assert_eq!(problem.retry_after.is_some(), status == 429 || status == 503);
-            assert_eq!(
-                problem.clone().of_body().status,
-                if status == 400 { 422 } else { status }
-            );
+            assert_eq!(problem.clone().of_body().status, if status == 400 { 422 } else { status });
         }
     }
 

@@ -29,10 +29,7 @@ pub struct Credentials {
 #[serde(deny_unknown_fields)]
 pub struct RefreshRequest {
     /// The one received last.
-    #[schema(
-        example = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJCrze8SNFZ4kKvN7xI0VniQ",
-        write_only
-    )]
+    #[schema(example = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJCrze8SNFZ4kKvN7xI0VniQ", write_only)]
     refresh_token: String,
 }
 
@@ -95,11 +92,8 @@ pub async fn log_in(
     ClientAddress(from): ClientAddress,
     Json(Credentials { email, password }): Json<Credentials>,
 ) -> Result<axum::Json<TokenResponse>, Problem> {
-    let tokens = gateway
-        .app
-        .log_in(&email, password.into(), from)
-        .await
-        .map_err(|f| Problem::from(f).of_body())?;
+    let tokens =
+        gateway.app.log_in(&email, password.into(), from).await.map_err(|f| Problem::from(f).of_body())?;
     Ok(TokenResponse::new(tokens, &gateway))
 }
 

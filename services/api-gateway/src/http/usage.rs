@@ -8,6 +8,7 @@ use super::Gateway;
 use super::extract::{Id, Query};
 use super::problem::Problem;
 use crate::app::Caller;
+use crate::domain::failure::Failure;
 use crate::domain::metering::{DailyUsage, HourlyUsage, MonthlyUsage, Reading};
 use crate::domain::page::{self, Listing};
 use crate::domain::question::{self, UsageQuestion, UsageTexts};
@@ -37,11 +38,7 @@ pub async fn list_readings(
     Id(id): Id,
     Query(query): Query<ReadingsQuery>,
 ) -> Result<axum::Json<Listing<Reading>>, Problem> {
-    let page = question::page(
-        query.page_size.as_deref(),
-        query.page_token.as_deref(),
-        page::USAGE,
-    )?;
+    let page = question::page(query.page_size.as_deref(), query.page_token.as_deref(), page::USAGE)?;
     Ok(axum::Json(gateway.app.readings(&caller.actor, &id, &page).await?))
 }
 
@@ -73,8 +70,8 @@ pub struct UsageQuery {
 }
 
 impl UsageQuery {
-    fn question(&self) -> Result<UsageQuestion, Problem> {
-        Ok(UsageQuestion::read(UsageTexts {
+    fn question(&self) -> Result<UsageQuestion, Failure> {
+        UsageQuestion::read(UsageTexts {
             device_id: self.device_id.as_deref(),
             property_id: self.property_id.as_deref(),
             customer_id: self.customer_id.as_deref(),
@@ -83,7 +80,7 @@ impl UsageQuery {
             order: self.order.as_deref(),
             page_size: self.page_size.as_deref(),
             page_token: self.page_token.as_deref(),
-        })?)
+        })
     }
 }
 
@@ -104,9 +101,7 @@ pub async fn hourly_usage(
     caller: Caller,
     Query(query): Query<UsageQuery>,
 ) -> Result<axum::Json<Listing<HourlyUsage>>, Problem> {
-    Ok(axum::Json(
-        gateway.app.hourly_usage(&caller.actor, query.question()?).await?,
-    ))
+    Ok(axum::Json(gateway.app.hourly_usage(&caller.actor, query.question()?).await?))
 }
 
 /// Consumption and cost by local day.
@@ -128,9 +123,7 @@ pub async fn daily_usage(
     caller: Caller,
     Query(query): Query<UsageQuery>,
 ) -> Result<axum::Json<Listing<DailyUsage>>, Problem> {
-    Ok(axum::Json(
-        gateway.app.daily_usage(&caller.actor, query.question()?).await?,
-    ))
+    Ok(axum::Json(gateway.app.daily_usage(&caller.actor, query.question()?).await?))
 }
 
 /// Consumption and cost by local month.
@@ -152,10 +145,5 @@ pub async fn monthly_usage(
     caller: Caller,
     Query(query): Query<UsageQuery>,
 ) -> Result<axum::Json<Listing<MonthlyUsage>>, Problem> {
-    Ok(axum::Json(
-        gateway
-            .app
-            .monthly_usage(&caller.actor, query.question()?)
-            .await?,
-    ))
+    Ok(axum::Json(gateway.app.monthly_usage(&caller.actor, query.question()?).await?))
 }

@@ -54,9 +54,7 @@ impl FromStr for Place {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let parts = text
-            .split_once(':')
-            .and_then(|(p, o)| Some((p.parse().ok()?, o.parse().ok()?)));
+        let parts = text.split_once(':').and_then(|(p, o)| Some((p.parse().ok()?, o.parse().ok()?)));
         let (partition, offset) = parts.ok_or("a place is PARTITION:OFFSET, such as 2:117")?;
         Ok(Self { partition, offset })
     }
@@ -70,6 +68,8 @@ impl fmt::Display for Place {
 
 /// A dead letter and where it stands.
 pub struct Letter {
+    /// Full name of the topic it stands in.
+    pub topic: String,
     /// Where it stands.
     pub place: Place,
     /// What it says.
@@ -89,11 +89,7 @@ pub fn read(system: &System, reason: Option<Reason>) -> mpsc::Receiver<Result<Le
                 let is_wanted = reason.is_none_or(|reason| reason.0 == letter.letter.reason());
                 // The one who asked may have enough.
                 let gone = is_wanted && sender.blocking_send(Ok(letter)).is_err();
-                Ok(if gone {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                })
+                Ok(if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
             })
         };
         if let Err(error) = read() {
@@ -129,13 +125,15 @@ pub async fn find(system: &System, place: Place) -> Result<Letter> {
 
 impl Letter {
     fn of(record: &BorrowedMessage<'_>) -> Result<Self> {
-        let place = Place {
-            partition: record.partition(),
-            offset: record.offset(),
-        };
+        let place = Place { partition: record.partition(), offset: record.offset() };
         let letter = DeadLetter::decode(record.payload().unwrap_or_default());
         let letter = letter.with_context(|| format!("{} {place} is no dead letter", record.topic()))?;
-        Ok(Self { place, letter })
+        Ok(Self { topic: record.topic().to_owned(), place, letter })
+    }
+
+    /// What tells it from all others, also from those of a topic of the same name that was deleted.
+    pub fn identity(&self) -> String {
+        format!("{}:{}@{}", self.topic, self.place, self.letter.received_at_ms)
     }
 
     /// Its reason, as it is written.
@@ -151,15 +149,7 @@ impl Letter {
 
     /// All but its bytes.
     pub fn summary(&self, is_redriven: bool) -> serde_json::Value {
-        let DeadLetter {
-            topic,
-            partition,
-            offset,
-            detail,
-            content_type,
-            key,
-            ..
-        } = &self.letter;
+        let DeadLetter { topic, partition, offset, detail, content_type, key, .. } = &self.letter;
         json!({
             "place": self.place.to_string(),
             "reason": self.reason(),
@@ -195,12 +185,10 @@ impl<'a> Payload<'a> {
 
 /// Two digits a byte.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            _ = write!(text, "{byte:02x}");
-            text
-        })
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Sixteen bytes a line: place, hexadecimal, and what of it is ASCII.
@@ -208,16 +196,8 @@ pub fn dump(bytes: &[u8]) -> String {
     let mut text = String::new();
     for (line, chunk) in bytes.chunks(16).enumerate() {
         let pairs: Vec<String> = chunk.iter().map(|byte| hex(&[*byte])).collect();
-        let ascii: String = chunk
-            .iter()
-            .map(|byte| {
-                if byte.is_ascii_graphic() {
-                    char::from(*byte)
-                } else {
-                    '.'
-                }
-            })
-            .collect();
+        let ascii: String =
+            chunk.iter().map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { '.' }).collect();
         _ = writeln!(text, "{:08x}  {:<47}  {ascii}", line * 16, pairs.join(" "));
     }
     text
@@ -247,13 +227,8 @@ mod tests {
 
     #[test]
     fn bytes_are_dumped_and_text_is_shown() {
-        assert!(matches!(
-            Payload::of(b"{\"device_id\":\"a\"}\n"),
-            Payload::Text(_)
-        ));
-        let Payload::Bytes(bytes) = Payload::of(b"\x0f\x00A") else {
-            panic!("no text")
-        };
+        assert!(matches!(Payload::of(b"{\"device_id\":\"a\"}\n"), Payload::Text(_)));
+        let Payload::Bytes(bytes) = Payload::of(b"\x0f\x00A") else { panic!("no text") };
         assert_eq!(dump(bytes), format!("00000000  {:<47}  ..A\n", "0f 00 41"));
     }
 }

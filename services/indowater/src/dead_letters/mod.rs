@@ -3,7 +3,7 @@
 //! A letter keeps the original bytes, so it can be sent again as it came: a device that was not enrolled is enrolled, and
 //! its reads are not lost. What was sent again is remembered in the collection `redriven_dead_letters`, one small document
 //! for each letter, so that a second call sends nothing twice; it is written after the broker has the records, so a call
-//! that is cut short sends some again, which changes nothing.
+//! that is cut short sends some again, which changes nothing. What is sent again and fails again becomes a new letter.
 
 mod letter;
 mod memory;
@@ -18,10 +18,11 @@ use serde::Serialize;
 
 pub use letter::{Place, Reason};
 
+use crate::clients;
 use crate::system::{Connect, System};
 use crate::uplink::{Uplink, Uplinked};
 use letter::{Letter, Payload, dump, find, hex, read};
-use memory::Memory;
+use memory::{Memory, remembered};
 
 /// Look at telemetry that could not be used, and send it again
 #[derive(Debug, Clone, clap::Args)]
@@ -101,11 +102,7 @@ pub async fn run(args: Args) -> Result<ExitCode> {
             if json {
                 println!("{}", serde_json::to_string_pretty(&redriven)?);
             } else {
-                let Redriven {
-                    sent,
-                    before,
-                    foreign,
-                } = redriven;
+                let Redriven { sent, before, foreign } = redriven;
                 println!("{sent} sent again, {before} had been before, {foreign} are no telemetry");
             }
         }
@@ -126,21 +123,15 @@ async fn list(system: &System, which: Which, json: bool) -> Result<()> {
             newest.pop_front();
         }
     }
-    let redriven = Memory::open(system).await?.all().await?;
+    let redriven = remembered(system).await?;
     if json {
-        let all: Vec<_> = newest
-            .iter()
-            .map(|letter| letter.summary(redriven.contains(&letter.place)))
-            .collect();
+        let all: Vec<_> =
+            newest.iter().map(|letter| letter.summary(redriven.contains(&letter.identity()))).collect();
         println!("{}", serde_json::to_string_pretty(&all)?);
         return Ok(());
     }
     for letter in &newest {
-        let again = if redriven.contains(&letter.place) {
-            "  (sent again)"
-        } else {
-            ""
-        };
+        let again = if redriven.contains(&letter.identity()) { "  (sent again)" } else { "" };
         println!(
             "{:<10} {}  {:<24} {:<20} {}{again}",
             letter.place.to_string(),
@@ -150,16 +141,13 @@ async fn list(system: &System, which: Which, json: bool) -> Result<()> {
             letter.letter.detail
         );
     }
-    eprintln!(
-        "{} dead letters; see one with `indowater dead-letters show PARTITION:OFFSET`",
-        newest.len()
-    );
+    eprintln!("{} dead letters; see one with `indowater dead-letters show PARTITION:OFFSET`", newest.len());
     Ok(())
 }
 
 async fn show(system: &System, place: Place, json: bool) -> Result<()> {
     let letter = find(system, place).await?;
-    let is_redriven = Memory::open(system).await?.all().await?.contains(&place);
+    let is_redriven = remembered(system).await?.contains(&letter.identity());
     let payload = Payload::of(&letter.letter.payload);
     if json {
         let mut shown = letter.summary(is_redriven);
@@ -171,15 +159,7 @@ async fn show(system: &System, place: Place, json: bool) -> Result<()> {
         println!("{}", serde_json::to_string_pretty(&shown)?);
         return Ok(());
     }
-    let DeadLetter {
-        content_type,
-        topic,
-        partition,
-        offset,
-        detail,
-        key,
-        ..
-    } = &letter.letter;
+    let DeadLetter { content_type, topic, partition, offset, detail, key, .. } = &letter.letter;
     println!("reason        {}", letter.reason());
     println!("detail        {detail}");
     println!("received      {}", letter.received_at());
@@ -200,39 +180,43 @@ async fn show(system: &System, place: Place, json: bool) -> Result<()> {
 /// # Errors
 /// The broker or the database does not answer.
 pub async fn redrive(system: &System, which: Which) -> Result<Redriven> {
-    let memory = Memory::open(system).await?;
-    let known = memory.all().await?;
     let uplink = Uplink::open(system).await?;
     let telemetry = TELEMETRY.name(&system.topic_prefix);
-    let mut redriven = Redriven::default();
-    let mut on_their_way = Vec::with_capacity(CHUNK);
-    let mut letters = read(system, which.reason);
-    while let Some(letter) = letters.recv().await {
-        let Letter { place, letter } = letter?;
-        if known.contains(&place) {
-            redriven.before += 1;
-        } else if letter.topic != telemetry {
-            redriven.foreign += 1;
-        } else {
-            uplink.send(&again(&memory.topic, place, letter)).await?;
-            on_their_way.push(place);
-            redriven.sent += 1;
+    clients::with_database(system, async |database| {
+        let memory = Memory::of(database);
+        let known = memory.all().await?;
+        let mut redriven = Redriven::default();
+        let mut on_their_way = Vec::with_capacity(CHUNK);
+        let mut letters = read(system, which.reason);
+        while let Some(letter) = letters.recv().await {
+            let letter = letter?;
+            let identity = letter.identity();
+            if known.contains(&identity) {
+                redriven.before += 1;
+            } else if letter.letter.topic != telemetry {
+                redriven.foreign += 1;
+            } else {
+                uplink.send(&again(letter)).await?;
+                on_their_way.push(identity);
+                redriven.sent += 1;
+            }
+            if on_their_way.len() == CHUNK {
+                uplink.flush().await?;
+                memory.remember(&std::mem::take(&mut on_their_way)).await?;
+            }
+            if which.limit.is_some_and(|limit| redriven.sent >= limit as u64) {
+                break;
+            }
         }
-        if on_their_way.len() == CHUNK {
-            uplink.flush().await?;
-            memory.remember(&std::mem::take(&mut on_their_way)).await?;
-        }
-        if which.limit.is_some_and(|limit| redriven.sent >= limit as u64) {
-            break;
-        }
-    }
-    uplink.flush().await?;
-    memory.remember(&on_their_way).await?;
-    Ok(redriven)
+        uplink.flush().await?;
+        memory.remember(&on_their_way).await?;
+        Ok(redriven)
+    })
+    .await
 }
 
 /// The telemetry of a letter as it came, with where it comes from now.
-fn again(topic: &str, place: Place, letter: DeadLetter) -> Uplinked {
+fn again(Letter { topic, place, letter }: Letter) -> Uplinked {
     Uplinked {
         key: letter.key,
         payload: letter.payload,
@@ -253,7 +237,8 @@ mod tests {
             content_type: "text/csv".to_owned(),
             ..Default::default()
         };
-        let sent = again("indowater.ingest.dead-letters.v1", "1:9".parse().unwrap(), letter);
+        let topic = "indowater.ingest.dead-letters.v1".to_owned();
+        let sent = again(Letter { topic, place: "1:9".parse().unwrap(), letter });
         let expected = Uplinked {
             key: b"sim-1".to_vec(),
             payload: b"\x0f".to_vec(),

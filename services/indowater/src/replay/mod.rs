@@ -139,10 +139,7 @@ pub async fn run(args: Args) -> Result<ExitCode> {
 /// A line that tells how far it is, for people only.
 fn show(sent: usize, all: usize) {
     if std::io::stderr().is_terminal() {
-        eprint!(
-            "\r{sent} of {all} messages{}",
-            if sent == all { "\n" } else { "" }
-        );
+        eprint!("\r{sent} of {all} messages{}", if sent == all { "\n" } else { "" });
     }
 }
 
@@ -158,21 +155,15 @@ pub async fn replay(
 ) -> Result<Summary> {
     let (path, format) = (options.file.clone(), options.format.clone());
     let rows = blocking(move || Rows::open(&path, &format)).await?;
-    let mut summary = Summary {
-        meters: rows.meters.len(),
-        unparsable: rows.unparsable,
-        ..Summary::default()
-    };
+    let mut summary =
+        Summary { meters: rows.meters.len(), unparsable: rows.unparsable, ..Summary::default() };
     summary.rows = summary.unparsable.count;
     let mut meters = Vec::with_capacity(rows.meters.len());
     for meter in rows.meters {
         let reads = moments::reads(&meter.rows, &options.time_zone, &mut summary.clock_changes);
         summary.rows += meter.rows.len() as u64;
         summary.count(&reads);
-        meters.push(Replayed {
-            device_id: identifier(&options.prefix, &meter.name),
-            reads,
-        });
+        meters.push(Replayed { device_id: identifier(&options.prefix, &meter.name), reads });
     }
     let batches = batches(&meters, usize::from(options.reads_per_message));
     enrol(registry, &options, &meters).await?;
@@ -203,11 +194,7 @@ impl Summary {
 /// An identifier that is safe in keys and URLs.
 fn identifier(prefix: &str, name: &str) -> String {
     let safe = |c: char| {
-        if c.is_ascii_alphanumeric() || "._-".contains(c) {
-            c
-        } else {
-            '-'
-        }
+        if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }
     };
     prefix.chars().chain(name.chars()).map(safe).collect()
 }
@@ -219,11 +206,7 @@ fn batches(meters: &[Replayed], size: usize) -> Vec<Batch> {
         let (mut due, mut start) = (i64::MIN, 0);
         for chunk in replayed.reads.chunks(size) {
             due = chunk.iter().map(|read| read.at).fold(due, i64::max);
-            batches.push(Batch {
-                due,
-                meter,
-                reads: start..start + chunk.len(),
-            });
+            batches.push(Batch { due, meter, reads: start..start + chunk.len() });
             start += chunk.len();
         }
     }
@@ -232,20 +215,10 @@ fn batches(meters: &[Replayed], size: usize) -> Vec<Batch> {
 }
 
 async fn enrol(registry: &Registry, options: &Options, meters: &[Replayed]) -> Result<()> {
-    let largest = meters
-        .iter()
-        .flat_map(|meter| &meter.reads)
-        .map(|read| read.register)
-        .max()
-        .unwrap_or(0);
-    let digits = options
-        .register_digits
-        .unwrap_or_else(|| largest.max(1).ilog10().saturating_add(1).max(8));
+    let largest = meters.iter().flat_map(|meter| &meter.reads).map(|read| read.register).max().unwrap_or(0);
+    let digits = options.register_digits.unwrap_or_else(|| largest.max(1).ilog10().saturating_add(1).max(8));
     let unit = options.format.unit.of_the_meter();
-    let time_zone = options
-        .time_zone
-        .iana_name()
-        .context("the time zone has no name")?;
+    let time_zone = options.time_zone.iana_name().context("the time zone has no name")?;
     let (mut properties, mut devices) = (Vec::new(), HashMap::new());
     for meter in meters {
         let Some(first) = meter.reads.iter().map(|read| read.at).min() else {
@@ -258,12 +231,7 @@ async fn enrol(registry: &Registry, options: &Options, meters: &[Replayed]) -> R
             id: format!("property-{}", meter.device_id),
             name: format!("Meter {}", meter.device_id),
             customer_id: options.customer.clone(),
-            address: options
-                .file
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned(),
+            address: options.file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             property_type: "residential".to_owned(),
             time_zone: time_zone.to_owned(),
             tariff_class: options.tariff_class.clone(),
@@ -312,9 +280,7 @@ async fn send(
         }
         let meter = &meters[batch.meter];
         let reads = &meter.reads[batch.reads.clone()];
-        uplink
-            .send(&message(&meter.device_id, unit, reads, Encoding::Protobuf))
-            .await?;
+        uplink.send(&message(&meter.device_id, unit, reads, Encoding::Protobuf)).await?;
         if told.elapsed() > Duration::from_millis(250) {
             told = Instant::now();
             progress(sent, batches.len());
@@ -328,25 +294,13 @@ async fn send(
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "rows            {:>10}  of {} meters", self.rows, self.meters)?;
-        writeln!(
-            f,
-            "sent            {:>10}  reads in {} messages",
-            self.reads, self.messages
-        )?;
+        writeln!(f, "sent            {:>10}  reads in {} messages", self.reads, self.messages)?;
         writeln!(f, "duplicates      {:>10}", self.duplicates)?;
         writeln!(f, "conflicts       {:>10}", self.conflicts)?;
         writeln!(f, "out of order    {:>10}", self.out_of_order)?;
         let clock = &self.clock_changes;
-        writeln!(
-            f,
-            "repeated hour   {:>10}  told apart by the register",
-            clock.folds_resolved
-        )?;
-        writeln!(
-            f,
-            "                {:>10}  single, taken as the earlier",
-            clock.folds_assumed
-        )?;
+        writeln!(f, "repeated hour   {:>10}  told apart by the register", clock.folds_resolved)?;
+        writeln!(f, "                {:>10}  single, taken as the earlier", clock.folds_assumed)?;
         for (name, refused) in [("skipped hour", &clock.skipped), ("unparsable", &self.unparsable)] {
             writeln!(f, "{name:<16}{:>10}  not sent", refused.count)?;
             for (line, why) in &refused.first {
@@ -364,33 +318,16 @@ mod tests {
     fn meter(times: &[i64]) -> Replayed {
         Replayed {
             device_id: "m".to_owned(),
-            reads: times
-                .iter()
-                .map(|at| Read {
-                    at: *at,
-                    register: *at,
-                })
-                .collect(),
+            reads: times.iter().map(|at| Read { at: *at, register: *at }).collect(),
         }
     }
 
     #[test]
     fn meters_are_interleaved_and_each_keeps_its_order() {
         let meters = [meter(&[10, 20, 5, 6, 30]), meter(&[1, 2, 25])];
-        let order: Vec<_> = batches(&meters, 2)
-            .into_iter()
-            .map(|batch| (batch.meter, batch.reads, batch.due))
-            .collect();
-        assert_eq!(
-            order,
-            [
-                (1, 0..2, 2),
-                (0, 0..2, 20),
-                (0, 2..4, 20),
-                (1, 2..3, 25),
-                (0, 4..5, 30)
-            ]
-        );
+        let order: Vec<_> =
+            batches(&meters, 2).into_iter().map(|batch| (batch.meter, batch.reads, batch.due)).collect();
+        assert_eq!(order, [(1, 0..2, 2), (0, 0..2, 20), (0, 2..4, 20), (1, 2..3, 25), (0, 4..5, 30)]);
     }
 
     #[test]
@@ -398,10 +335,7 @@ mod tests {
         let mut summary = Summary::default();
         let read = |at, register| Read { at, register };
         summary.count(&[read(1, 1), read(3, 3), read(2, 2), read(3, 3), read(3, 4)]);
-        assert_eq!(
-            (summary.duplicates, summary.conflicts, summary.out_of_order),
-            (1, 1, 1)
-        );
+        assert_eq!((summary.duplicates, summary.conflicts, summary.out_of_order), (1, 1, 1));
     }
 
     #[test]

@@ -37,9 +37,7 @@ pub fn reads(rows: &[Row], zone: &TimeZone, resolution: &mut Resolution) -> Vec<
                     offset.to_timestamp(wall).ok().map(Timestamp::as_second)
                 }
                 AmbiguousOffset::Gap { .. } => {
-                    resolution
-                        .skipped
-                        .add(row.line, || format!("the clocks skipped {wall}"));
+                    resolution.skipped.add(row.line, || format!("the clocks skipped {wall}"));
                     None
                 }
                 AmbiguousOffset::Fold { .. } => {
@@ -62,20 +60,11 @@ pub fn reads(rows: &[Row], zone: &TimeZone, resolution: &mut Resolution) -> Vec<
         places.sort_by_key(|place| rows[*place].register);
         let of_the_earlier = in_the_first_pass(places.iter().map(|place| rows[*place].register));
         for (nth, place) in places.into_iter().enumerate() {
-            moments[place] = Some(if nth < of_the_earlier {
-                earlier.as_second()
-            } else {
-                later.as_second()
-            });
+            moments[place] = Some(if nth < of_the_earlier { earlier.as_second() } else { later.as_second() });
         }
     }
     std::iter::zip(moments, rows)
-        .filter_map(|(at, row)| {
-            Some(Read {
-                at: at?,
-                register: row.register,
-            })
-        })
+        .filter_map(|(at, row)| Some(Read { at: at?, register: row.register }))
         .collect()
 }
 
@@ -83,10 +72,7 @@ pub fn reads(rows: &[Row], zone: &TimeZone, resolution: &mut Resolution) -> Vec<
 /// all show the same, one.
 fn in_the_first_pass(registers: impl Iterator<Item = i64> + Clone) -> usize {
     let lowest = registers.clone().min();
-    let low = registers
-        .clone()
-        .filter(|register| Some(*register) == lowest)
-        .count();
+    let low = registers.clone().filter(|register| Some(*register) == lowest).count();
     if low == registers.count() { 1 } else { low }
 }
 
@@ -106,12 +92,7 @@ mod tests {
         let mut resolution = Resolution::default();
         let zone = TimeZone::get("Europe/Madrid").unwrap();
         let reads = reads(&rows, &zone, &mut resolution);
-        let utc = |read: &Read| {
-            (
-                Timestamp::from_second(read.at).unwrap().to_string(),
-                read.register,
-            )
-        };
+        let utc = |read: &Read| (Timestamp::from_second(read.at).unwrap().to_string(), read.register);
         (reads.iter().map(utc).collect(), resolution)
     }
 
@@ -122,10 +103,7 @@ mod tests {
     #[test]
     fn ordinary_wall_time_follows_the_season() {
         let (reads, resolution) = madrid(&[("2016-03-01T00:28:55", 1), ("2016-07-01T00:28:55", 2)]);
-        assert_eq!(
-            reads,
-            [utc("2016-02-29T23:28:55", 1), utc("2016-06-30T22:28:55", 2)]
-        );
+        assert_eq!(reads, [utc("2016-02-29T23:28:55", 1), utc("2016-06-30T22:28:55", 2)]);
         assert_eq!(resolution, Resolution::default());
     }
 
@@ -133,32 +111,20 @@ mod tests {
     fn of_two_reads_in_the_repeated_hour_the_lower_is_the_earlier() {
         let (reads, resolution) =
             madrid(&[("2016-10-30T02:08:18", 460_650), ("2016-10-30T02:08:18", 460_647)]);
-        assert_eq!(
-            reads,
-            [
-                utc("2016-10-30T01:08:18", 460_650),
-                utc("2016-10-30T00:08:18", 460_647)
-            ]
-        );
+        assert_eq!(reads, [utc("2016-10-30T01:08:18", 460_650), utc("2016-10-30T00:08:18", 460_647)]);
         assert_eq!((resolution.folds_resolved, resolution.folds_assumed), (1, 0));
     }
 
     #[test]
     fn without_flow_in_the_repeated_hour_both_moments_are_read() {
         let (reads, _) = madrid(&[("2016-10-30T02:21:30", 7), ("2016-10-30T02:21:30", 7)]);
-        assert_eq!(
-            reads,
-            [utc("2016-10-30T00:21:30", 7), utc("2016-10-30T01:21:30", 7)]
-        );
+        assert_eq!(reads, [utc("2016-10-30T00:21:30", 7), utc("2016-10-30T01:21:30", 7)]);
     }
 
     #[test]
     fn a_repetition_in_the_repeated_hour_stays_with_its_own() {
-        let (reads, _) = madrid(&[
-            ("2016-10-30T02:21:30", 9),
-            ("2016-10-30T02:21:30", 7),
-            ("2016-10-30T02:21:30", 7),
-        ]);
+        let (reads, _) =
+            madrid(&[("2016-10-30T02:21:30", 9), ("2016-10-30T02:21:30", 7), ("2016-10-30T02:21:30", 7)]);
         let first = utc("2016-10-30T00:21:30", 7);
         assert_eq!(reads, [utc("2016-10-30T01:21:30", 9), first.clone(), first]);
     }

@@ -148,33 +148,19 @@ impl Rows {
     /// # Errors
     /// The source fails, or has not the columns.
     pub fn read(source: impl Read, format: &Format) -> Result<Self> {
-        let mut reader = ReaderBuilder::new()
-            .delimiter(format.delimiter)
-            .flexible(true)
-            .from_reader(source);
-        let header = reader
-            .byte_headers()
-            .context("the header cannot be read")?
-            .clone();
+        let mut reader = ReaderBuilder::new().delimiter(format.delimiter).flexible(true).from_reader(source);
+        let header = reader.byte_headers().context("the header cannot be read")?.clone();
         let meter = column(&header, &format.meter_column, "--meter-column")?;
         let time = column(&header, &format.time_column, "--time-column")?;
         let register = column(&header, &format.register_column, "--register-column")?;
         let mut rows = Self::default();
         let mut places: HashMap<Vec<u8>, usize> = HashMap::new();
         let mut record = ByteRecord::new();
-        while reader
-            .read_byte_record(&mut record)
-            .context("the file breaks off")?
-        {
+        while reader.read_byte_record(&mut record).context("the file breaks off")? {
             let line = record.position().map_or(0, csv::Position::line);
             let field = |place| record.get(place).unwrap_or_default();
-            let parsed = when(field(time), &format.time_format).and_then(|when| {
-                Ok(Row {
-                    line,
-                    when,
-                    register: counts(field(register), format.unit)?,
-                })
-            });
+            let parsed = when(field(time), &format.time_format)
+                .and_then(|when| Ok(Row { line, when, register: counts(field(register), format.unit)? }));
             let row = match parsed {
                 Ok(row) => row,
                 Err(why) => {
@@ -186,10 +172,7 @@ impl Rows {
                 Some(place) => *place,
                 None => {
                     let name = String::from_utf8_lossy(field(meter)).into_owned();
-                    rows.meters.push(MeterRows {
-                        name,
-                        rows: Vec::new(),
-                    });
+                    rows.meters.push(MeterRows { name, rows: Vec::new() });
                     places.insert(field(meter).to_vec(), rows.meters.len() - 1);
                     rows.meters.len() - 1
                 }
@@ -234,12 +217,8 @@ fn counts(field: &[u8], unit: FileUnit) -> Result<i64, String> {
     }
     let number = Decimal::from_str_exact(text).or_else(|_| Decimal::from_scientific(text));
     let number = number.map_err(|_| format!("register {text:?} is no number"))?;
-    let counts = if unit == FileUnit::CubicMetre {
-        number * Decimal::ONE_THOUSAND
-    } else {
-        number
-    }
-    .normalize();
+    let counts =
+        if unit == FileUnit::CubicMetre { number * Decimal::ONE_THOUSAND } else { number }.normalize();
     match counts.to_i64() {
         Some(whole) if counts.scale() == 0 => Ok(whole),
         _ => Err(format!("register {text:?} is no whole count of a meter")),
@@ -270,13 +249,8 @@ mod tests {
                     01/03/2016 00:20:00;9;a\n\
                     01/03/2016 01:00:00;much;b\n";
         let rows = Rows::read(file.as_bytes(), &format("%d/%m/%Y %H:%M:%S")).unwrap();
-        let registers = |place: usize| {
-            rows.meters[place]
-                .rows
-                .iter()
-                .map(|row| row.register)
-                .collect::<Vec<_>>()
-        };
+        let registers =
+            |place: usize| rows.meters[place].rows.iter().map(|row| row.register).collect::<Vec<_>>();
         assert_eq!((rows.meters[0].name.as_str(), registers(0)), ("a", vec![10, 9]));
         assert_eq!((rows.meters[1].name.as_str(), registers(1)), ("b", vec![7]));
         let lines: Vec<_> = rows.unparsable.first.iter().map(|(line, _)| *line).collect();
@@ -285,16 +259,9 @@ mod tests {
 
     #[test]
     fn a_moment_needs_no_time_zone() {
-        for (time, format) in [
-            ("2016-03-01T01:00:00+0100", "%Y-%m-%dT%H:%M:%S%z"),
-            ("1456790400", "%s"),
-        ] {
+        for (time, format) in [("2016-03-01T01:00:00+0100", "%Y-%m-%dT%H:%M:%S%z"), ("1456790400", "%s")] {
             let midnight = Timestamp::from_second(1_456_790_400).unwrap();
-            assert_eq!(
-                when(time.as_bytes(), format),
-                Ok(When::Moment(midnight)),
-                "{time}"
-            );
+            assert_eq!(when(time.as_bytes(), format), Ok(When::Moment(midnight)), "{time}");
         }
     }
 
@@ -318,12 +285,7 @@ mod tests {
 
     #[test]
     fn a_missing_column_is_told_with_those_that_are_there() {
-        let error = Rows::read("user key,datetime\n".as_bytes(), &format("%s"))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("user key,datetime") && error.contains("--meter-column"),
-            "{error}"
-        );
+        let error = Rows::read("user key,datetime\n".as_bytes(), &format("%s")).unwrap_err().to_string();
+        assert!(error.contains("user key,datetime") && error.contains("--meter-column"), "{error}");
     }
 }

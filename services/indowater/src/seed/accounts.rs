@@ -36,26 +36,12 @@ const fn account(
     phone: &'static str,
     address: &'static str,
 ) -> Account {
-    Account {
-        id,
-        email,
-        full_name,
-        role,
-        phone,
-        address,
-    }
+    Account { id, email, full_name, role, phone, address }
 }
 
 /// The first three are the demo logins; the others own something, so that an administrator has more than one customer.
 pub const ACCOUNTS: [Account; 7] = [
-    account(
-        "admin-001",
-        "admin@indowater.com",
-        "Admin User",
-        "admin",
-        "+62 21 5550 001",
-        "Jakarta Pusat",
-    ),
+    account("admin-001", "admin@indowater.com", "Admin User", "admin", "+62 21 5550 001", "Jakarta Pusat"),
     account(
         "technician-001",
         "technician@indowater.com",
@@ -80,30 +66,9 @@ pub const ACCOUNTS: [Account; 7] = [
         "+62 812 5550 102",
         "Jayapura",
     ),
-    account(
-        "customer-003",
-        "budi@indowater.com",
-        "Budi Hartono",
-        "customer",
-        "+62 812 5550 103",
-        "Surabaya",
-    ),
-    account(
-        "customer-004",
-        "andi@indowater.com",
-        "Andi Baso",
-        "customer",
-        "+62 812 5550 104",
-        "Makassar",
-    ),
-    account(
-        "customer-005",
-        "dewi@indowater.com",
-        "Dewi Lestari",
-        "customer",
-        "+62 812 5550 105",
-        "Bandung",
-    ),
+    account("customer-003", "budi@indowater.com", "Budi Hartono", "customer", "+62 812 5550 103", "Surabaya"),
+    account("customer-004", "andi@indowater.com", "Andi Baso", "customer", "+62 812 5550 104", "Makassar"),
+    account("customer-005", "dewi@indowater.com", "Dewi Lestari", "customer", "+62 812 5550 105", "Bandung"),
 ];
 
 /// Creates the accounts that are not there yet. Returns how many were new.
@@ -118,15 +83,11 @@ pub(super) async fn create(database: &Database, password: &str, now: Timestamp) 
         .try_collect()
         .await
         .context("the accounts cannot be read")?;
-    let missing: Vec<Account> = ACCOUNTS
-        .into_iter()
-        .filter(|account| !there.contains(account.id))
-        .collect();
+    let missing: Vec<Account> = ACCOUNTS.into_iter().filter(|account| !there.contains(account.id)).collect();
     let hashes = missing.iter().map(|_| hash(password.to_owned()));
     let hashes = futures::future::try_join_all(hashes).await?;
-    let documents = std::iter::zip(missing, hashes)
-        .map(|(account, hash)| document(account, &hash, now))
-        .collect();
+    let documents =
+        std::iter::zip(missing, hashes).map(|(account, hash)| document(account, &hash, now)).collect();
     insert_missing(database, "users", documents).await
 }
 

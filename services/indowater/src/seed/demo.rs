@@ -43,14 +43,7 @@ const PLACES: [Place; 7] = [
         property_type: "commercial",
         time_zone: "Asia/Makassar",
         tariff_class: "commercial-1",
-        meters: &[(
-            "Dapur",
-            Profile::Commercial {
-                opens: 8,
-                closes: 22,
-                visitors: 18,
-            },
-        )],
+        meters: &[("Dapur", Profile::Commercial { opens: 8, closes: 22, visitors: 18 })],
     },
     Place {
         id: "property-003",
@@ -61,21 +54,8 @@ const PLACES: [Place; 7] = [
         time_zone: "Asia/Jakarta",
         tariff_class: "industrial-1",
         meters: &[
-            (
-                "Ruang pompa, jalur produksi",
-                Profile::Industrial {
-                    shifts: 2,
-                    litres_per_hour: 1_400,
-                },
-            ),
-            (
-                "Kantor",
-                Profile::Commercial {
-                    opens: 7,
-                    closes: 17,
-                    visitors: 12,
-                },
-            ),
+            ("Ruang pompa, jalur produksi", Profile::Industrial { shifts: 2, litres_per_hour: 1_400 }),
+            ("Kantor", Profile::Commercial { opens: 7, closes: 17, visitors: 12 }),
         ],
     },
     Place {
@@ -106,14 +86,7 @@ const PLACES: [Place; 7] = [
         property_type: "commercial",
         time_zone: "Asia/Makassar",
         tariff_class: "commercial-1",
-        meters: &[(
-            "Basement",
-            Profile::Commercial {
-                opens: 8,
-                closes: 18,
-                visitors: 30,
-            },
-        )],
+        meters: &[("Basement", Profile::Commercial { opens: 8, closes: 18, visitors: 30 })],
     },
     Place {
         id: "property-007",
@@ -132,41 +105,30 @@ const FIRST_NUMBER: u64 = 1 << 40;
 
 /// The demo's meters; `installed` is when the new ones are said to have been installed.
 pub fn meters(seed: u64, installed: Timestamp) -> impl Iterator<Item = Simulated> {
-    let meters = PLACES
-        .iter()
-        .flat_map(|place| place.meters.iter().map(move |meter| (place, meter)));
-    meters
-        .zip(1_u64..)
-        .map(move |((place, (location, profile)), number)| {
-            let device = Device {
-                id: format!("device-{number:03}"),
-                device_id: format!("IW-{:08}", 24_000_000 + number),
-                property_id: place.id.to_owned(),
-                r#type: "water_meter".to_owned(),
-                status: "active".to_owned(),
-                location: (*location).to_owned(),
-                installation_date: installed.to_string(),
-                unit: RegisterUnit::Litre.into(),
-                register_digits: 8,
-                q3_litres_per_hour: profile.q3_litres_per_hour(),
-                ..Default::default()
-            };
-            Simulated {
-                property: property(place),
-                device,
-                profile: *profile,
-                identity: Identity {
-                    seed,
-                    number: FIRST_NUMBER + number,
-                },
-                encoding: if number % 2 == 0 {
-                    Encoding::Json
-                } else {
-                    Encoding::Protobuf
-                },
-                first_register: 100_000 * number + 2_345,
-            }
-        })
+    let meters = PLACES.iter().flat_map(|place| place.meters.iter().map(move |meter| (place, meter)));
+    meters.zip(1_u64..).map(move |((place, (location, profile)), number)| {
+        let device = Device {
+            id: format!("device-{number:03}"),
+            device_id: format!("IW-{:08}", 24_000_000 + number),
+            property_id: place.id.to_owned(),
+            r#type: "water_meter".to_owned(),
+            status: "active".to_owned(),
+            location: (*location).to_owned(),
+            installation_date: installed.to_string(),
+            unit: RegisterUnit::Litre.into(),
+            register_digits: 8,
+            q3_litres_per_hour: profile.q3_litres_per_hour(),
+            ..Default::default()
+        };
+        Simulated {
+            property: property(place),
+            device,
+            profile: *profile,
+            identity: Identity { seed, number: FIRST_NUMBER + number },
+            encoding: if number % 2 == 0 { Encoding::Json } else { Encoding::Protobuf },
+            first_register: 100_000 * number + 2_345,
+        }
+    })
 }
 
 fn property(place: &Place) -> Property {
@@ -199,9 +161,7 @@ mod tests {
     fn every_owner_has_an_account() {
         for place in &PLACES {
             assert!(
-                ACCOUNTS
-                    .iter()
-                    .any(|a| a.id == place.customer_id && a.role == "customer"),
+                ACCOUNTS.iter().any(|a| a.id == place.customer_id && a.role == "customer"),
                 "{}",
                 place.id
             );

@@ -37,27 +37,15 @@ pub(super) async fn send(
     now: Timestamp,
     days: u16,
 ) -> Result<Sent> {
-    let installed: Timestamp = device.installation_date.parse().with_context(|| {
-        format!(
-            "{} has the installation date {:?}",
-            device.id, device.installation_date
-        )
-    })?;
+    let installed: Timestamp = device
+        .installation_date
+        .parse()
+        .with_context(|| format!("{} has the installation date {:?}", device.id, device.installation_date))?;
     let reads = reads(simulated, installed.as_second(), now.as_second(), days)?;
     let mut sent = Sent::default();
     for chunk in reads.chunks(READS_PER_MESSAGE) {
-        uplink
-            .send(&message(
-                &device.device_id,
-                device.unit(),
-                chunk,
-                simulated.encoding,
-            ))
-            .await?;
-        sent += Sent {
-            messages: 1,
-            reads: chunk.len() as u64,
-        };
+        uplink.send(&message(&device.device_id, device.unit(), chunk, simulated.encoding)).await?;
+        sent += Sent { messages: 1, reads: chunk.len() as u64 };
     }
     Ok(sent)
 }
@@ -69,30 +57,19 @@ pub(super) async fn send(
 fn reads(simulated: &Simulated, installed: i64, now: i64, days: u16) -> Result<Vec<Read>> {
     let zone = TimeZone::get(&simulated.property.time_zone)
         .with_context(|| format!("{} has an unknown time zone", simulated.property.id))?;
-    let mut meter = Meter::new(
-        simulated.identity,
-        simulated.profile,
-        zone,
-        installed,
-        simulated.first_register * 1_000,
-    );
+    let mut meter =
+        Meter::new(simulated.identity, simulated.profile, zone, installed, simulated.first_register * 1_000);
     let first = (now - i64::from(days) * DAY).max(installed).div_euclid(HOUR) + 1;
     let minute = minute_of_the_hour(simulated);
-    let reads = (first..)
-        .map(|hour| hour * HOUR + minute)
-        .take_while(|at| *at <= now)
-        .map(|at| {
-            let millilitres = meter.advance(at);
-            let counts = if simulated.device.unit() == RegisterUnit::Millilitre {
-                millilitres
-            } else {
-                millilitres / 1_000
-            };
-            Read {
-                at,
-                register: i64::try_from(counts).unwrap_or(i64::MAX),
-            }
-        });
+    let reads = (first..).map(|hour| hour * HOUR + minute).take_while(|at| *at <= now).map(|at| {
+        let millilitres = meter.advance(at);
+        let counts = if simulated.device.unit() == RegisterUnit::Millilitre {
+            millilitres
+        } else {
+            millilitres / 1_000
+        };
+        Read { at, register: i64::try_from(counts).unwrap_or(i64::MAX) }
+    });
     Ok(reads.collect())
 }
 
@@ -138,10 +115,7 @@ mod tests {
 
     #[test]
     fn some_midnights_are_measured_and_some_are_not() {
-        let on_the_hour = demo_reads(NOW)
-            .iter()
-            .filter(|reads| reads[0].at % HOUR == 0)
-            .count();
+        let on_the_hour = demo_reads(NOW).iter().filter(|reads| reads[0].at % HOUR == 0).count();
         assert!((3..=6).contains(&on_the_hour), "{on_the_hour} of 9");
     }
 }

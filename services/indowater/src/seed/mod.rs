@@ -58,11 +58,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            password: DEFAULT_PASSWORD.to_owned(),
-            days: 180,
-            seed: 1,
-        }
+        Self { password: DEFAULT_PASSWORD.to_owned(), days: 180, seed: 1 }
     }
 }
 
@@ -85,14 +81,7 @@ pub struct Seeded {
 
 impl fmt::Display for Seeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            accounts,
-            tips,
-            properties,
-            devices,
-            messages,
-            reads,
-        } = self;
+        let Self { accounts, tips, properties, devices, messages, reads } = self;
         write!(
             f,
             "{accounts} accounts, {tips} tips, {properties} properties and {devices} meters are new; \
@@ -128,9 +117,11 @@ pub async fn run(args: Args) -> Result<ExitCode> {
 /// The broker, the database or the registry does not answer, or refuses.
 pub async fn seed(system: &System, registry: &Registry, options: &Options) -> Result<Seeded> {
     let now = clock::now();
-    let database = clients::database(system).await?;
-    let accounts = accounts::create(&database, &options.password, now).await?;
-    let tips = tips::create(&database, now).await?;
+    let (accounts, tips) = clients::with_database(system, async |database| {
+        let accounts = accounts::create(database, &options.password, now).await?;
+        Ok((accounts, tips::create(database, now).await?))
+    })
+    .await?;
 
     let meters: Vec<_> = demo::meters(options.seed, installed(now, options.days)).collect();
     let enrolled = enrol(registry, &meters).await?;
@@ -138,10 +129,7 @@ pub async fn seed(system: &System, registry: &Registry, options: &Options) -> Re
     if options.days > 0 {
         let uplink = Uplink::open(system).await?;
         for meter in meters {
-            let device = enrolled
-                .known
-                .get(&meter.device.device_id)
-                .unwrap_or(&meter.device);
+            let device = enrolled.known.get(&meter.device.device_id).unwrap_or(&meter.device);
             if device.last_reading.is_none() {
                 sent += history::send(&uplink, device, &meter, now, options.days).await?;
             }
@@ -170,10 +158,8 @@ async fn insert_missing(database: &Database, collection: &str, documents: Vec<Do
     let mut new = 0;
     for document in documents {
         let id = document.get_str("_id").unwrap_or_default().to_owned();
-        let outcome = target
-            .update_one(doc! { "_id": &id }, doc! { "$setOnInsert": document })
-            .upsert(true)
-            .await;
+        let outcome =
+            target.update_one(doc! { "_id": &id }, doc! { "$setOnInsert": document }).upsert(true).await;
         let outcome = outcome.with_context(|| {
             format!("{id} was not written to {collection}: if another document has its unique values, remove that one")
         })?;

@@ -23,13 +23,7 @@ const fn tip(
     title: &'static str,
     description: &'static str,
 ) -> Tip {
-    Tip {
-        title,
-        description,
-        category,
-        impact_level,
-        estimated_savings,
-    }
+    Tip { title, description, category, impact_level, estimated_savings }
 }
 
 const TIPS: [Tip; 13] = [
@@ -140,10 +134,7 @@ const TIPS: [Tip; 13] = [
 
 /// Creates the tips that are not there yet. Returns how many were new.
 pub(super) async fn create(database: &Database, now: Timestamp) -> Result<usize> {
-    let documents = (1..)
-        .zip(&TIPS)
-        .map(|(number, tip)| document(number, tip, now))
-        .collect();
+    let documents = (1..).zip(&TIPS).map(|(number, tip)| document(number, tip, now)).collect();
     insert_missing(database, "water_saving_tips", documents).await
 }
 

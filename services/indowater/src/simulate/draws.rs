@@ -71,27 +71,14 @@ impl Profile {
         let mut draws = Vec::new();
         match *self {
             Self::Household { people } => household(people, hour, rng, &mut draws),
-            Self::Commercial {
-                opens,
-                closes,
-                visitors,
-            } => {
-                commercial(
-                    (opens..closes).contains(&hour.hour()),
-                    visitors,
-                    hour,
-                    rng,
-                    &mut draws,
-                );
+            Self::Commercial { opens, closes, visitors } => {
+                commercial((opens..closes).contains(&hour.hour()), visitors, hour, rng, &mut draws);
                 // Cleaning, before the first visitor and after the last.
                 if works(hour) && (hour.hour() == opens - 1 || hour.hour() == closes) {
                     draws.push(draw(CLEANING_SHOP, rng));
                 }
             }
-            Self::Industrial {
-                shifts,
-                litres_per_hour,
-            } => {
+            Self::Industrial { shifts, litres_per_hour } => {
                 industrial(shifts, f64::from(litres_per_hour), hour, rng, &mut draws);
             }
         }
@@ -110,10 +97,7 @@ impl Draw {
     /// One tap never takes more than its pipe gives: a longer draw, or, past an hour, a smaller one.
     fn throttle(&mut self, litres_per_hour: u64) {
         let needed = (self.millilitres * 3_600).div_ceil(litres_per_hour * 1_000);
-        self.seconds = self
-            .seconds
-            .max(u32::try_from(needed).unwrap_or(LONGEST))
-            .clamp(1, LONGEST);
+        self.seconds = self.seconds.max(u32::try_from(needed).unwrap_or(LONGEST)).clamp(1, LONGEST);
         self.millilitres = self.millilitres.min(litres_per_hour * 1_000);
     }
 }
@@ -154,9 +138,7 @@ const HABITS: [Habit; 6] = [
         each: true,
         weekend: 1.15,
         dry_season: 1.0,
-        hours: [
-            2, 1, 1, 1, 4, 14, 16, 10, 6, 5, 5, 6, 7, 5, 5, 6, 8, 9, 10, 10, 9, 8, 6, 3,
-        ],
+        hours: [2, 1, 1, 1, 4, 14, 16, 10, 6, 5, 5, 6, 7, 5, 5, 6, 8, 9, 10, 10, 9, 8, 6, 3],
     },
     // Bathing, morning and late afternoon.
     Habit {
@@ -165,9 +147,7 @@ const HABITS: [Habit; 6] = [
         each: true,
         weekend: 1.0,
         dry_season: 1.15,
-        hours: [
-            0, 0, 0, 0, 5, 26, 28, 10, 4, 2, 1, 1, 1, 1, 3, 8, 18, 20, 10, 6, 4, 2, 1, 0,
-        ],
+        hours: [0, 0, 0, 0, 5, 26, 28, 10, 4, 2, 1, 1, 1, 1, 3, 8, 18, 20, 10, 6, 4, 2, 1, 0],
     },
     // Hands, cooking, drinking, ablution.
     Habit {
@@ -176,9 +156,7 @@ const HABITS: [Habit; 6] = [
         each: true,
         weekend: 1.2,
         dry_season: 1.05,
-        hours: [
-            1, 0, 0, 0, 10, 12, 12, 9, 7, 6, 7, 9, 12, 7, 6, 9, 8, 10, 12, 9, 6, 4, 2, 1,
-        ],
+        hours: [1, 0, 0, 0, 10, 12, 12, 9, 7, 6, 7, 9, 12, 7, 6, 9, 8, 10, 12, 9, 6, 4, 2, 1],
     },
     // Dishes.
     Habit {
@@ -187,9 +165,7 @@ const HABITS: [Habit; 6] = [
         each: true,
         weekend: 1.15,
         dry_season: 1.0,
-        hours: [
-            0, 0, 0, 0, 0, 2, 8, 10, 6, 3, 2, 2, 6, 10, 4, 2, 2, 4, 8, 12, 8, 3, 1, 0,
-        ],
+        hours: [0, 0, 0, 0, 0, 2, 8, 10, 6, 3, 2, 2, 6, 10, 4, 2, 2, 4, 8, 12, 8, 3, 1, 0],
     },
     // Laundry.
     Habit {
@@ -198,9 +174,7 @@ const HABITS: [Habit; 6] = [
         each: true,
         weekend: 1.6,
         dry_season: 1.0,
-        hours: [
-            0, 0, 0, 0, 0, 2, 10, 16, 16, 12, 8, 4, 2, 2, 2, 2, 2, 2, 2, 2, 1, 0, 0, 0,
-        ],
+        hours: [0, 0, 0, 0, 0, 2, 10, 16, 16, 12, 8, 4, 2, 2, 2, 2, 2, 2, 2, 2, 1, 0, 0, 0],
     },
     // The garden, the yard, the motorbike.
     Habit {
@@ -209,9 +183,7 @@ const HABITS: [Habit; 6] = [
         each: false,
         weekend: 1.5,
         dry_season: 3.5,
-        hours: [
-            0, 0, 0, 0, 0, 2, 12, 10, 4, 1, 0, 0, 0, 0, 0, 4, 14, 12, 2, 0, 0, 0, 0, 0,
-        ],
+        hours: [0, 0, 0, 0, 0, 2, 12, 10, 4, 1, 0, 0, 0, 0, 0, 4, 14, 12, 2, 0, 0, 0, 0, 0],
     },
 ];
 
@@ -219,18 +191,14 @@ const VISIT: Use = uses((3.0, 7.0, 12.0), (60.0, 90.0, 180.0));
 const COOLING: Use = uses((15.0, 50.0, 110.0), (900.0, 1_800.0, 3_600.0));
 const CLEANING_SHOP: Use = uses((80.0, 150.0, 300.0), (1_200.0, 1_800.0, 2_400.0));
 /// Visitors by hour, in percent of an ordinary hour.
-const VISITORS: [u16; 24] = [
-    30, 20, 10, 10, 20, 30, 50, 70, 80, 90, 100, 130, 160, 130, 90, 80, 90, 110, 130, 120, 100, 80, 60, 40,
-];
+const VISITORS: [u16; 24] =
+    [30, 20, 10, 10, 20, 30, 50, 70, 80, 90, 100, 130, 160, 130, 90, 80, 90, 110, 130, 120, 100, 80, 60, 40];
 
 fn household(people: u32, hour: DateTime, rng: &mut impl Rng, draws: &mut Vec<Draw>) {
     // On free days people rise an hour later.
     let free = is_weekend(hour);
-    let of_day = usize::try_from(if free && hour.hour() < 12 {
-        (hour.hour() - 1).max(0)
-    } else {
-        hour.hour()
-    });
+    let of_day =
+        usize::try_from(if free && hour.hour() < 12 { (hour.hour() - 1).max(0) } else { hour.hour() });
     let of_day = of_day.unwrap_or_default();
     for habit in &HABITS {
         let all: u16 = habit.hours.iter().sum();
@@ -249,11 +217,7 @@ fn commercial(open: bool, visitors: u32, hour: DateTime, rng: &mut impl Rng, dra
         return;
     }
     let busy = f64::from(VISITORS[usize::try_from(hour.hour()).unwrap_or_default()]) / 100.0;
-    let day = if hour.date().weekday() == Weekday::Saturday {
-        1.3
-    } else {
-        1.0
-    };
+    let day = if hour.date().weekday() == Weekday::Saturday { 1.3 } else { 1.0 };
     for _ in 0..poisson(f64::from(visitors) * busy * day, rng) {
         draws.push(draw(VISIT, rng));
     }
@@ -272,11 +236,7 @@ fn industrial(shifts: u32, litres_per_hour: f64, hour: DateTime, rng: &mut impl 
     let since_six = u32::try_from((hour.hour() + 18) % 24).unwrap_or_default();
     let (working, first_hour) = (since_six / 8 < shifts, since_six % 8 == 0);
     let season = if is_dry(hour) { 1.1 } else { 1.0 };
-    let load = if working {
-        triangular((0.75, 1.0, 1.25), rng)
-    } else {
-        triangular((0.01, 0.02, 0.04), rng)
-    };
+    let load = if working { triangular((0.75, 1.0, 1.25), rng) } else { triangular((0.01, 0.02, 0.04), rng) };
     draws.push(Draw {
         start: 0,
         seconds: LONGEST,
@@ -347,15 +307,8 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     const HOME: Profile = Profile::Household { people: 4 };
-    const SHOP: Profile = Profile::Commercial {
-        opens: 9,
-        closes: 21,
-        visitors: 20,
-    };
-    const FACTORY: Profile = Profile::Industrial {
-        shifts: 2,
-        litres_per_hour: 2_000,
-    };
+    const SHOP: Profile = Profile::Commercial { opens: 9, closes: 21, visitors: 20 };
+    const FACTORY: Profile = Profile::Industrial { shifts: 2, litres_per_hour: 2_000 };
 
     /// Litres by hour, summed over `days` from `first` on.
     fn by_hour(profile: Profile, first: DateTime, days: i32) -> [u64; 24] {
@@ -384,33 +337,22 @@ mod tests {
         let day = hours.iter().sum::<u64>() / 28;
         assert!((400..=620).contains(&day), "{day} L a day");
         let night: u64 = hours[1..4].iter().sum();
-        assert!(
-            night * 25 < hours.iter().sum::<u64>(),
-            "the night takes {night} L of {hours:?}"
-        );
-        assert!(
-            hours[5] + hours[6] > 3 * (hours[13] + hours[14]),
-            "the morning is no peak: {hours:?}"
-        );
+        assert!(night * 25 < hours.iter().sum::<u64>(), "the night takes {night} L of {hours:?}");
+        assert!(hours[5] + hours[6] > 3 * (hours[13] + hours[14]), "the morning is no peak: {hours:?}");
     }
 
     #[test]
     fn most_night_hours_of_a_home_are_dry() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let night = on(2026, 1, 5).checked_add(2.hours()).unwrap();
-        let dry = (0..1_000)
-            .filter(|_| HOME.draws(night, &mut rng).is_empty())
-            .count();
+        let dry = (0..1_000).filter(|_| HOME.draws(night, &mut rng).is_empty()).count();
         assert!((750..=950).contains(&dry), "{dry} of 1,000");
     }
 
     #[test]
     fn the_dry_season_takes_more() {
         for profile in [HOME, SHOP, FACTORY] {
-            let (wet, dry) = (
-                a_day(profile, on(2026, 1, 5), 56),
-                a_day(profile, on(2026, 7, 6), 56),
-            );
+            let (wet, dry) = (a_day(profile, on(2026, 1, 5), 56), a_day(profile, on(2026, 7, 6), 56));
             assert!(dry * 100 > wet * 104, "{profile:?}: {wet} L wet, {dry} L dry");
         }
     }

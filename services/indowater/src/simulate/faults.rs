@@ -120,13 +120,7 @@ const OVERSIZED_READS: i64 = 1_001;
 impl Link {
     /// A sound link.
     pub fn new(device_id: String, unit: RegisterUnit, encoding: Encoding) -> Self {
-        Self {
-            device_id,
-            unit,
-            encoding,
-            state: State::Sound,
-            held: None,
-        }
+        Self { device_id, unit, encoding, state: State::Sound, held: None }
     }
 
     /// Whether the meter is exchanged before this report.
@@ -163,15 +157,10 @@ impl Link {
             State::Sound if rates.gaps.happens(rng) => {
                 counts.gaps += 1;
                 counts.lost_reads += 1;
-                self.state = State::Silent {
-                    left: rng.random_range(3..=12),
-                };
+                self.state = State::Silent { left: rng.random_range(3..=12) };
             }
             State::Sound if rates.late.happens(rng) => {
-                self.state = State::Withholding {
-                    left: rng.random_range(3..=24),
-                    reads: vec![read],
-                };
+                self.state = State::Withholding { left: rng.random_range(3..=24), reads: vec![read] };
             }
             State::Sound => self.deliver(read, rates, counts, rng, &mut out),
         }
@@ -238,31 +227,18 @@ impl Link {
                 let unknown = format!("nobody-{:08x}", rng.random::<u32>());
                 (DeadLetterReason::UnknownDevice, of(&unknown, &[read]))
             }
-            2 => (
-                DeadLetterReason::ImpossibleValue,
-                of(&self.device_id, &[Read { register: -1, ..read }]),
-            ),
+            2 => (DeadLetterReason::ImpossibleValue, of(&self.device_id, &[Read { register: -1, ..read }])),
             3 => {
-                let reads: Vec<Read> = (0..OVERSIZED_READS)
-                    .map(|ago| Read {
-                        at: read.at - ago,
-                        ..read
-                    })
-                    .collect();
+                let reads: Vec<Read> =
+                    (0..OVERSIZED_READS).map(|ago| Read { at: read.at - ago, ..read }).collect();
                 (DeadLetterReason::Oversized, of(&self.device_id, &reads))
             }
             4 => {
-                let odd = Uplinked {
-                    content_type: "text/csv".to_owned(),
-                    ..of(&self.device_id, &[read])
-                };
+                let odd = Uplinked { content_type: "text/csv".to_owned(), ..of(&self.device_id, &[read]) };
                 (DeadLetterReason::UnsupportedContentType, odd)
             }
             _ => {
-                let other = Uplinked {
-                    key: b"another-meter".to_vec(),
-                    ..of(&self.device_id, &[read])
-                };
+                let other = Uplinked { key: b"another-meter".to_vec(), ..of(&self.device_id, &[read]) };
                 (DeadLetterReason::KeyMismatch, other)
             }
         };
@@ -274,10 +250,9 @@ impl Link {
     fn malformed(&self, rng: &mut impl Rng) -> Uplinked {
         let (payload, content_type) = match self.encoding {
             // A line that broke off.
-            Encoding::Json => (
-                format!(r#"{{"device_id":"{}","reads":[{{"#, self.device_id).into_bytes(),
-                JSON,
-            ),
+            Encoding::Json => {
+                (format!(r#"{{"device_id":"{}","reads":[{{"#, self.device_id).into_bytes(), JSON)
+            }
             // Noise behind a tag of wire type 7, which protobuf does not have.
             Encoding::Protobuf => {
                 let noise = std::iter::once(0x0f).chain((0..24).map(|_| rng.random::<u8>()));
@@ -285,12 +260,7 @@ impl Link {
             }
         };
         let key = self.device_id.as_bytes().to_vec();
-        Uplinked {
-            key,
-            payload,
-            content_type: content_type.to_owned(),
-            headers: Vec::new(),
-        }
+        Uplinked { key, payload, content_type: content_type.to_owned(), headers: Vec::new() }
     }
 }
 
@@ -314,11 +284,7 @@ impl fmt::Display for Counts {
         writeln!(f, "duplicates     {:>10}", self.duplicates)?;
         writeln!(f, "out of order   {:>10}", self.disordered)?;
         writeln!(f, "late batches   {:>10}", self.late_batches)?;
-        writeln!(
-            f,
-            "gaps           {:>10}  {} reads lost in them",
-            self.gaps, self.lost_reads
-        )?;
+        writeln!(f, "gaps           {:>10}  {} reads lost in them", self.gaps, self.lost_reads)?;
         writeln!(f, "exchanges      {:>10}", self.resets)?;
         for (reason, count) in &self.dead_letters {
             writeln!(f, "garbage        {count:>10}  {reason}")?;
@@ -362,12 +328,7 @@ mod tests {
     }
 
     fn times(message: &Uplinked) -> Vec<i64> {
-        Telemetry::decode(message.payload.as_slice())
-            .unwrap()
-            .reads
-            .iter()
-            .map(|read| read.read_at)
-            .collect()
+        Telemetry::decode(message.payload.as_slice()).unwrap().reads.iter().map(|read| read.read_at).collect()
     }
 
     fn chance(percent: &str) -> Percent {
@@ -377,10 +338,7 @@ mod tests {
     #[test]
     fn without_faults_every_read_is_one_message_in_order() {
         let (sent, counts) = run(Rates::default(), 500);
-        assert_eq!(
-            sent.iter().flat_map(times).collect::<Vec<_>>(),
-            (0..500).collect::<Vec<_>>()
-        );
+        assert_eq!(sent.iter().flat_map(times).collect::<Vec<_>>(), (0..500).collect::<Vec<_>>());
         assert_eq!((counts.messages, counts.reads, counts.accepted), (500, 500, 500));
     }
 
@@ -399,46 +357,23 @@ mod tests {
         assert_eq!(counts.messages, all.len() as u64);
         assert_eq!(counts.accepted, counts.messages);
         assert_eq!(counts.reads, all.iter().map(Vec::len).sum::<usize>() as u64);
-        assert_eq!(
-            counts.late_batches,
-            all.iter().filter(|times| times.len() > 1).count() as u64
-        );
+        assert_eq!(counts.late_batches, all.iter().filter(|times| times.len() > 1).count() as u64);
         let distinct: std::collections::BTreeSet<i64> = all.iter().flatten().copied().collect();
-        assert_eq!(
-            distinct.len() as u64 + counts.lost_reads,
-            5_000,
-            "what is not lost arrives"
-        );
+        assert_eq!(distinct.len() as u64 + counts.lost_reads, 5_000, "what is not lost arrives");
         assert_eq!(counts.reads - counts.duplicates, distinct.len() as u64);
-        let singles: Vec<i64> = all
-            .iter()
-            .filter(|times| times.len() == 1)
-            .map(|times| times[0])
-            .collect();
+        let singles: Vec<i64> = all.iter().filter(|times| times.len() == 1).map(|times| times[0]).collect();
         let back = singles.windows(2).filter(|pair| pair[1] < pair[0]).count() as u64;
         assert!(counts.disordered >= back && back > 0);
-        assert!(
-            counts.gaps > 0 && counts.late_batches > 0 && counts.duplicates > 0,
-            "{counts:?}"
-        );
+        assert!(counts.gaps > 0 && counts.late_batches > 0 && counts.duplicates > 0, "{counts:?}");
     }
 
     #[test]
     fn garbage_comes_besides_the_good_messages() {
-        let (sent, counts) = run(
-            Rates {
-                garbage: chance("100%"),
-                ..Rates::default()
-            },
-            600,
-        );
+        let (sent, counts) = run(Rates { garbage: chance("100%"), ..Rates::default() }, 600);
         let dead: u64 = counts.dead_letters.values().sum();
         assert_eq!((counts.accepted, dead, sent.len()), (600, 600, 1_200));
         assert_eq!(counts.dead_letters.len(), 6, "{counts:?}");
-        let broken = sent
-            .iter()
-            .filter(|m| Telemetry::decode(m.payload.as_slice()).is_err())
-            .count() as u64;
+        let broken = sent.iter().filter(|m| Telemetry::decode(m.payload.as_slice()).is_err()).count() as u64;
         assert_eq!(broken, counts.dead_letters["malformed"]);
     }
 

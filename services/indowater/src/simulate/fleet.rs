@@ -71,23 +71,13 @@ impl Fleet {
     /// The registry does not answer, or refuses.
     pub async fn enrol(registry: &Registry, meters: Vec<Simulated>, reporting: Reporting) -> Result<Self> {
         let known = enrol(registry, &meters).await?.known;
-        let now = clock::now().as_second();
         let members = meters.into_iter().map(|simulated| {
             let known = known.get(&simulated.device.device_id);
-            Member::new(simulated, known, now)
+            Member::new(simulated, known)
         });
         let members = members.collect::<Result<_>>()?;
-        let chance = Identity {
-            seed: reporting.seed,
-            number: 0,
-        }
-        .chance(OF_THE_FLEET);
-        Ok(Self {
-            members,
-            reporting,
-            chance,
-            counts: Counts::default(),
-        })
+        let chance = Identity { seed: reporting.seed, number: 0 }.chance(OF_THE_FLEET);
+        Ok(Self { members, reporting, chance, counts: Counts::default() })
     }
 
     /// How many meters there are.
@@ -107,12 +97,7 @@ impl Fleet {
 
     /// What reaches the broker when the meter with this index reports at `at`; nothing is sent here.
     pub fn report(&mut self, index: usize, at: Timestamp) -> Vec<Uplinked> {
-        let Self {
-            members,
-            reporting,
-            chance,
-            counts,
-        } = self;
+        let Self { members, reporting, chance, counts } = self;
         let Some(member) = members.get_mut(index) else {
             return Vec::new();
         };
@@ -122,10 +107,7 @@ impl Fleet {
             member.meter.exchange();
             millilitres = 0;
         }
-        let read = Read {
-            at,
-            register: member.register(millilitres),
-        };
+        let read = Read { at, register: member.register(millilitres) };
         let mut messages = member.link.report(read, &reporting.rates, counts, chance);
         for message in &mut messages {
             if reporting.traces.happens(chance) {
@@ -138,10 +120,7 @@ impl Fleet {
     /// What the links still hold back, once no meter reports any more.
     pub fn finish(&mut self) -> Vec<Uplinked> {
         let Self { members, counts, .. } = self;
-        members
-            .iter_mut()
-            .flat_map(|member| member.link.finish(counts))
-            .collect()
+        members.iter_mut().flat_map(|member| member.link.finish(counts)).collect()
     }
 
     /// Lets the meters report in real time until a bound is met or `stop`; then everything that was counted is on the
@@ -152,12 +131,7 @@ impl Fleet {
     pub async fn run(&mut self, uplink: &Uplink, bounds: Bounds, stop: &CancellationToken) -> Result<()> {
         let began = Instant::now();
         let mut due: BinaryHeap<Reverse<(Instant, usize)>> = (0..self.members.len())
-            .map(|index| {
-                Reverse((
-                    began + self.reporting.interval.mul_f64(self.chance.random()),
-                    index,
-                ))
-            })
+            .map(|index| Reverse((began + self.reporting.interval.mul_f64(self.chance.random()), index)))
             .collect();
         let end = bounds.duration.map(|duration| began + duration);
         let is_enough = |counts: &Counts| bounds.messages.is_some_and(|most| counts.messages >= most);
@@ -173,10 +147,7 @@ impl Fleet {
             for message in self.report(index, clock::now()) {
                 uplink.send(&message).await?;
             }
-            let pause = self
-                .reporting
-                .interval
-                .mul_f64(self.chance.random_range(0.9..1.1));
+            let pause = self.reporting.interval.mul_f64(self.chance.random_range(0.9..1.1));
             // A simulator that cannot keep up reports later, not in bursts.
             due.push(Reverse(((at + pause).max(Instant::now()), index)));
         }
@@ -188,37 +159,24 @@ impl Fleet {
 }
 
 impl Member {
-    fn new(simulated: Simulated, known: Option<&Device>, now: i64) -> Result<Self> {
-        let Simulated {
-            property,
-            device,
-            profile,
-            identity,
-            encoding,
-            first_register,
-        } = simulated;
+    fn new(simulated: Simulated, known: Option<&Device>) -> Result<Self> {
+        let Simulated { property, device, profile, identity, encoding, first_register } = simulated;
         let zone = TimeZone::get(&property.time_zone)
             .with_context(|| format!("{} has the unknown time zone {}", property.id, property.time_zone))?;
-        let (at, millilitres) = match known.map(last_reading).transpose()?.flatten() {
+        let registered = known.unwrap_or(&device);
+        let (at, millilitres) = match last_reading(registered)? {
             Some(last) => last,
-            None => (now, first_register * 1_000),
+            // Counting from the installation, not from now: reads that are on their way meanwhile fit in.
+            None => (installed(registered)?, first_register * 1_000),
         };
         let unit = device.unit();
         let link = Link::new(device.device_id, unit, encoding);
-        Ok(Self {
-            meter: Meter::new(identity, profile, zone, at, millilitres),
-            unit,
-            link,
-        })
+        Ok(Self { meter: Meter::new(identity, profile, zone, at, millilitres), unit, link })
     }
 
     /// What the register shows: it wraps long after the simulation, so capacity is no concern.
     fn register(&self, millilitres: u64) -> i64 {
-        let counts = if self.unit == RegisterUnit::Millilitre {
-            millilitres
-        } else {
-            millilitres / 1_000
-        };
+        let counts = if self.unit == RegisterUnit::Millilitre { millilitres } else { millilitres / 1_000 };
         i64::try_from(counts).unwrap_or(i64::MAX)
     }
 }
@@ -240,29 +198,23 @@ pub struct Enrolled {
 /// The registry does not answer, or refuses.
 pub async fn enrol(registry: &Registry, meters: &[Simulated]) -> Result<Enrolled> {
     let known = registry.devices(None).await?;
-    let known: HashMap<String, Device> = known
-        .into_iter()
-        .map(|device| (device.device_id.clone(), device))
-        .collect();
+    let known: HashMap<String, Device> =
+        known.into_iter().map(|device| (device.device_id.clone(), device)).collect();
     let is_new = |meter: &&Simulated| !known.contains_key(&meter.device.device_id);
-    let mut properties: Vec<Property> = meters
-        .iter()
-        .filter(is_new)
-        .map(|meter| meter.property.clone())
-        .collect();
+    let mut properties: Vec<Property> =
+        meters.iter().filter(is_new).map(|meter| meter.property.clone()).collect();
     properties.dedup_by(|a, b| a.id == b.id);
     let properties = registry.create_properties(properties).await?;
-    let devices: Vec<Device> = meters
-        .iter()
-        .filter(is_new)
-        .map(|meter| meter.device.clone())
-        .collect();
+    let devices: Vec<Device> = meters.iter().filter(is_new).map(|meter| meter.device.clone()).collect();
     let devices = registry.enrol(&devices).await?;
-    Ok(Enrolled {
-        properties,
-        devices,
-        known,
-    })
+    Ok(Enrolled { properties, devices, known })
+}
+
+fn installed(device: &Device) -> Result<i64> {
+    let installed: Timestamp = device.installation_date.parse().with_context(|| {
+        format!("the installation date of {} is not understood: {:?}", device.id, device.installation_date)
+    })?;
+    Ok(installed.as_second())
 }
 
 /// The moment of a device's last reading, in seconds, and its register in millilitres; `None` before the first one.
@@ -270,17 +222,11 @@ fn last_reading(device: &Device) -> Result<Option<(i64, u64)>> {
     let (Some(reading), Some(date)) = (&device.last_reading, &device.last_reading_date) else {
         return Ok(None);
     };
-    let context = || {
-        format!(
-            "the registry's last reading of {} is not understood: {reading} m3 at {date}",
-            device.id
-        )
-    };
+    let context =
+        || format!("the registry's last reading of {} is not understood: {reading} m3 at {date}", device.id);
     let at: Timestamp = date.parse().with_context(context)?;
     let cubic_metres: Decimal = reading.parse().with_context(context)?;
-    let millilitres = (cubic_metres * Decimal::from(MILLILITRES_IN_M3))
-        .to_u64()
-        .with_context(context)?;
+    let millilitres = (cubic_metres * Decimal::from(MILLILITRES_IN_M3)).to_u64().with_context(context)?;
     Ok(Some((at.as_second(), millilitres)))
 }
 

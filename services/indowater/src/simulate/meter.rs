@@ -53,15 +53,7 @@ impl Meter {
     pub fn new(identity: Identity, profile: Profile, zone: TimeZone, at: i64, millilitres: u64) -> Self {
         // A draw reaches into the next hour at most.
         let next_hour = at.div_euclid(HOUR) - i64::from(LONGEST) / HOUR;
-        Self {
-            identity,
-            profile,
-            zone,
-            at,
-            millilitres,
-            running: Vec::new(),
-            next_hour,
-        }
+        Self { identity, profile, zone, at, millilitres, running: Vec::new(), next_hour }
     }
 
     /// The register in millilitres at a later moment, which the meter now stands at; a moment that has passed changes
@@ -80,8 +72,7 @@ impl Meter {
                 .iter()
                 .map(|(start, draw)| poured(*start, draw, until) - poured(*start, draw, from))
                 .sum::<u64>();
-            self.running
-                .retain(|(start, draw)| start + i64::from(draw.seconds) > until);
+            self.running.retain(|(start, draw)| start + i64::from(draw.seconds) > until);
         }
         self.millilitres
     }
@@ -96,11 +87,7 @@ impl Meter {
         let moment = Timestamp::from_second(start).unwrap_or(Timestamp::UNIX_EPOCH);
         let local = self.zone.to_datetime(moment);
         let draws = self.profile.draws(local, &mut self.identity.chance(hour));
-        self.running.extend(
-            draws
-                .into_iter()
-                .map(|draw| (start + i64::from(draw.start), draw)),
-        );
+        self.running.extend(draws.into_iter().map(|draw| (start + i64::from(draw.start), draw)));
     }
 }
 
@@ -117,13 +104,7 @@ mod tests {
 
     fn meter(number: u64, at: i64, millilitres: u64) -> Meter {
         let zone = TimeZone::get("Asia/Jakarta").unwrap();
-        Meter::new(
-            Identity { seed: 1, number },
-            Profile::Household { people: 4 },
-            zone,
-            at,
-            millilitres,
-        )
+        Meter::new(Identity { seed: 1, number }, Profile::Household { people: 4 }, zone, at, millilitres)
     }
 
     #[test]
@@ -150,10 +131,7 @@ mod tests {
 
     #[test]
     fn meters_differ() {
-        assert_ne!(
-            meter(1, START, 0).advance(START + DAY),
-            meter(2, START, 0).advance(START + DAY)
-        );
+        assert_ne!(meter(1, START, 0).advance(START + DAY), meter(2, START, 0).advance(START + DAY));
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub mod population;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use indowater_common::clock;
 use indowater_common::config::seconds;
 use jiff::{Timestamp, ToSpan as _};
@@ -24,6 +24,7 @@ pub use fleet::{Bounds, Fleet, Reporting};
 pub use population::{Population, Simulated};
 
 use crate::registry::RegistryAddress;
+use crate::seed::demo;
 use crate::system::Connect;
 use crate::uplink::Uplink;
 
@@ -35,7 +36,7 @@ pub struct Args {
     #[command(flatten)]
     registry: RegistryAddress,
     /// How many meters
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 100)]
     meters: u64,
     /// How many meters stand in one property, which is one customer's
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..))]
@@ -43,7 +44,10 @@ pub struct Args {
     /// How long each meter waits between two reports, in seconds, give or take a tenth
     #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = interval)]
     interval: Duration,
-    /// What chance follows from: the same seed gives the same meters and the same draws
+    /// The demo's meters report too
+    #[arg(long)]
+    demo: bool,
+    /// What chance follows from: the same seed gives the same meters and the same draws, another one other meters
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Stop after so many seconds
@@ -84,24 +88,18 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     let system = args.connect.resolve()?;
     let registry = args.registry.open(&system)?;
     let uplink = Uplink::open(&system).await?;
-    let population = Population {
-        meters: args.meters,
-        meters_per_property: args.meters_per_property,
-        seed: args.seed,
-    };
-    let reporting = Reporting {
-        interval: args.interval,
-        rates: args.rates,
-        traces: args.traces,
-        seed: args.seed,
-    };
-    let meters = population.meters(installed_before(clock::now())).collect();
+    let population =
+        Population { meters: args.meters, meters_per_property: args.meters_per_property, seed: args.seed };
+    let reporting =
+        Reporting { interval: args.interval, rates: args.rates, traces: args.traces, seed: args.seed };
+    let installed = installed_before(clock::now());
+    let demo = demo::meters(args.seed, installed).filter(|_| args.demo);
+    let meters = population.meters(installed).chain(demo).collect();
     let mut fleet = Fleet::enrol(&registry, meters, reporting).await?;
-    eprintln!(
-        "{} meters report every {} s; Ctrl-C ends it",
-        fleet.len(),
-        args.interval.as_secs()
-    );
+    if fleet.is_empty() {
+        bail!("no meter would report: ask for some with --meters, or for the demo's with --demo");
+    }
+    eprintln!("{} meters report every {} s; Ctrl-C ends it", fleet.len(), args.interval.as_secs());
 
     let stop = CancellationToken::new();
     let signalled = stop.clone();
@@ -110,16 +108,7 @@ pub async fn run(args: Args) -> Result<ExitCode> {
         signalled.cancel();
         heard
     });
-    fleet
-        .run(
-            &uplink,
-            Bounds {
-                duration: args.duration,
-                messages: args.messages,
-            },
-            &stop,
-        )
-        .await?;
+    fleet.run(&uplink, Bounds { duration: args.duration, messages: args.messages }, &stop).await?;
     if stop.is_cancelled() {
         waiting.await?.context("signals cannot be heard")?;
     }

@@ -1,4 +1,5 @@
-//! Who is simulated: properties with their meters, drawn from one seed, so that a second run finds the same ones.
+//! Who is simulated: properties with their meters, drawn from one seed, so that a second run finds the same ones. Another
+//! seed is another population, so two fleets with different seeds can report side by side.
 
 use indowater_proto::registry::v1::{Device, Property};
 use indowater_proto::telemetry::v1::RegisterUnit;
@@ -33,7 +34,7 @@ pub struct Population {
     pub meters: u64,
     /// Meters of one property, which are all of one class; each property is one customer's.
     pub meters_per_property: u64,
-    /// The seed that everything follows from.
+    /// The seed that everything follows from, identifiers included.
     pub seed: u64,
 }
 
@@ -71,12 +72,7 @@ const KINDS: [Kind; 3] = [
         location: "Plant room",
         share: 12,
     },
-    Kind {
-        property_type: "industrial",
-        tariff_classes: &["industrial-1"],
-        location: "Pump house",
-        share: 3,
-    },
+    Kind { property_type: "industrial", tariff_classes: &["industrial-1"], location: "Pump house", share: 3 },
 ];
 
 impl Population {
@@ -88,39 +84,29 @@ impl Population {
 
     fn meter(&self, number: u64, installed: Timestamp) -> Simulated {
         let property_number = number.div_ceil(self.meters_per_property.max(1));
-        let mut of_property = Identity {
-            seed: self.seed,
-            number: property_number,
-        }
-        .chance(OF_THE_PROPERTY);
+        let mut of_property = Identity { seed: self.seed, number: property_number }.chance(OF_THE_PROPERTY);
         let kind = pick(&KINDS, |kind| kind.share, &mut of_property);
         let (time_zone, _) = pick(&ZONES, |(_, share)| *share, &mut of_property);
         let class = kind.tariff_classes[of_property.random_range(0..kind.tariff_classes.len())];
         let property = Property {
-            id: format!("sim-property-{property_number:06}"),
+            id: format!("sim-property-{}-{property_number:06}", self.seed),
             name: format!("Simulated property {property_number}"),
             address: format!("Jl. Simulasi No. {property_number}"),
-            customer_id: format!("sim-customer-{property_number:06}"),
+            customer_id: format!("sim-customer-{}-{property_number:06}", self.seed),
             property_type: kind.property_type.to_owned(),
             time_zone: (*time_zone).to_owned(),
             tariff_class: class.to_owned(),
             ..Default::default()
         };
-        let identity = Identity {
-            seed: self.seed,
-            number,
-        };
+        let identity = Identity { seed: self.seed, number };
         let mut rng = identity.chance(OF_THE_METER);
         let profile = profile(kind, &mut rng);
         // Some meters of every fleet count finer, and some speak JSON.
-        let (unit, digits) = if number % 10 == 7 {
-            (RegisterUnit::Millilitre, 12)
-        } else {
-            (RegisterUnit::Litre, 9)
-        };
+        let (unit, digits) =
+            if number % 10 == 7 { (RegisterUnit::Millilitre, 12) } else { (RegisterUnit::Litre, 9) };
         let device = Device {
-            id: format!("sim-device-{number:06}"),
-            device_id: format!("sim-{number:06}"),
+            id: format!("sim-device-{}-{number:06}", self.seed),
+            device_id: format!("sim-{}-{number:06}", self.seed),
             property_id: property.id.clone(),
             r#type: "water_meter".to_owned(),
             status: "active".to_owned(),
@@ -131,11 +117,7 @@ impl Population {
             q3_litres_per_hour: profile.q3_litres_per_hour(),
             ..Default::default()
         };
-        let encoding = if number.is_multiple_of(5) {
-            Encoding::Json
-        } else {
-            Encoding::Protobuf
-        };
+        let encoding = if number.is_multiple_of(5) { Encoding::Json } else { Encoding::Protobuf };
         Simulated {
             property,
             device,
@@ -158,9 +140,7 @@ fn profile(kind: &Kind, rng: &mut impl Rng) -> Profile {
             shifts: rng.random_range(1..=3),
             litres_per_hour: rng.random_range(800..=3_000),
         },
-        _ => Profile::Household {
-            people: rng.random_range(2..=6),
-        },
+        _ => Profile::Household { people: rng.random_range(2..=6) },
     }
 }
 
@@ -181,42 +161,24 @@ mod tests {
     use super::*;
     use indowater_common::domain::tariff::TariffBook;
 
-    const POPULATION: Population = Population {
-        meters: 2_000,
-        meters_per_property: 4,
-        seed: 1,
-    };
+    const POPULATION: Population = Population { meters: 2_000, meters_per_property: 4, seed: 1 };
 
     #[test]
     fn most_are_homes_and_every_class_has_a_tariff() {
         let book = TariffBook::built_in();
         let all: Vec<_> = POPULATION.meters(Timestamp::UNIX_EPOCH).collect();
-        let homes = all
-            .iter()
-            .filter(|meter| matches!(meter.profile, Profile::Household { .. }))
-            .count();
+        let homes = all.iter().filter(|meter| matches!(meter.profile, Profile::Household { .. })).count();
         assert!((1_550..1_850).contains(&homes), "{homes} of 2,000");
         for meter in &all {
-            assert!(
-                book.classes().any(|class| class == meter.property.tariff_class),
-                "{:?}",
-                meter.property
-            );
+            assert!(book.classes().any(|class| class == meter.property.tariff_class), "{:?}", meter.property);
             assert_eq!(meter.device.property_id, meter.property.id);
         }
-        assert!(
-            ZONES
-                .iter()
-                .all(|(zone, _)| all.iter().any(|meter| meter.property.time_zone == *zone))
-        );
+        assert!(ZONES.iter().all(|(zone, _)| all.iter().any(|meter| meter.property.time_zone == *zone)));
     }
 
     #[test]
     fn a_larger_population_begins_with_the_same_meters() {
-        let larger = Population {
-            meters: 3_000,
-            ..POPULATION
-        };
+        let larger = Population { meters: 3_000, ..POPULATION };
         let of = |population: Population| -> Vec<_> {
             population
                 .meters(Timestamp::UNIX_EPOCH)

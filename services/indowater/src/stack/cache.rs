@@ -47,9 +47,7 @@ impl Cache {
     /// The user's: `$XDG_CACHE_HOME/indowater`, or `~/.cache/indowater`.
     pub fn of_user() -> Result<Self> {
         let home = || env::home_dir().map(|home| home.join(".cache"));
-        let caches = env::var_os("XDG_CACHE_HOME")
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute());
+        let caches = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
         let root = caches
             .or_else(home)
             .context("there is no home folder to keep downloads in: set XDG_CACHE_HOME to a folder")?;
@@ -76,18 +74,10 @@ impl Cache {
         download: impl AsyncFnOnce(&Path) -> Result<()>,
     ) -> Result<PathBuf> {
         let folder = self.root.join(artifact.folder);
-        let unusable = || {
-            format!(
-                "cannot keep downloads in {}: set XDG_CACHE_HOME to a folder",
-                self.root.display()
-            )
-        };
+        let unusable =
+            || format!("cannot keep downloads in {}: set XDG_CACHE_HOME to a folder", self.root.display());
         fs::create_dir_all(&self.root).with_context(unusable)?;
-        check_space(
-            &self.root,
-            NEEDED_MEGABYTES,
-            "set XDG_CACHE_HOME to a folder on another disk",
-        )?;
+        check_space(&self.root, NEEDED_MEGABYTES, "set XDG_CACHE_HOME to a folder on another disk")?;
         let lock = File::create(folder.with_added_extension("lock")).with_context(unusable)?;
         let what = format!("Fetching {} ({} MB, once)", artifact.name, artifact.megabytes);
         let fetch = async {
@@ -178,12 +168,7 @@ mod tests {
 
     fn artifact(digest: &str) -> Artifact {
         let files = [("drop".to_owned(), digest.to_owned())].into();
-        Artifact {
-            name: "Water",
-            folder: "water",
-            megabytes: 1,
-            files,
-        }
+        Artifact { name: "Water", folder: "water", megabytes: 1, files }
     }
 
     async fn obtain(cache: &Cache, artifact: &Artifact, downloads: &AtomicU32) -> Result<PathBuf> {
@@ -228,17 +213,10 @@ mod tests {
     async fn a_download_with_another_digest_is_not_kept() {
         let root = tempfile::tempdir().unwrap();
         let cache = Cache::at(root.path().to_owned());
-        let error = obtain(&cache, &artifact(&"0".repeat(64)), &AtomicU32::new(0))
-            .await
-            .unwrap_err();
-        assert!(
-            format!("{error:#}").contains("drop has another SHA-256"),
-            "{error:#}"
-        );
-        let left: Vec<_> = fs::read_dir(root.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect();
+        let error = obtain(&cache, &artifact(&"0".repeat(64)), &AtomicU32::new(0)).await.unwrap_err();
+        assert!(format!("{error:#}").contains("drop has another SHA-256"), "{error:#}");
+        let left: Vec<_> =
+            fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["water.lock"]);
     }
 }

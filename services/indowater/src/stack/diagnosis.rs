@@ -24,42 +24,26 @@ const CAUSES: [(&str, &str); 8] = [
         "ddress already in use",
         "another program took its port a moment ago: start again, another port is chosen then",
     ),
-    (
-        "DBPathInUse",
-        "another mongod runs on the same data: stop it (`pgrep -af mongod` lists them)",
-    ),
+    ("DBPathInUse", "another mongod runs on the same data: stop it (`pgrep -af mongod` lists them)"),
     (
         "Failed to acquire lock on file",
         "another broker runs on the same data: stop it (`pgrep -af kafka.Kafka` lists them)",
     ),
-    (
-        "Cannot allocate memory",
-        "the machine is out of memory: stop what is not needed",
-    ),
+    ("Cannot allocate memory", "the machine is out of memory: stop what is not needed"),
     (
         "OutOfMemoryError",
         "its heap is too small for its data: start over with `up --reset`, or use a broker of yours with \
       --kafka",
     ),
-    (
-        "Permission denied",
-        "it may not read its data: check who owns the data folder",
-    ),
+    ("Permission denied", "it may not read its data: check who owns the data folder"),
 ];
 
 /// The error of a process that ended before it answered.
 pub(super) fn ended_early(process: &Process, status: ExitStatus) -> Error {
     let said = process.last_words();
-    let cause = CAUSES
-        .iter()
-        .find(|(sign, _)| said.contains(sign))
-        .map(|(_, cause)| (*cause).to_owned());
+    let cause = CAUSES.iter().find(|(sign, _)| said.contains(sign)).map(|(_, cause)| (*cause).to_owned());
     let cause = cause.unwrap_or_else(|| format!("it said last: {}", last_line(&said)));
-    anyhow!(
-        "{} did not start ({status}): {cause}; its log is {}",
-        process.name(),
-        process.log().display()
-    )
+    anyhow!("{} did not start ({status}): {cause}; its log is {}", process.name(), process.log().display())
 }
 
 /// The error of a process that runs and does not answer.
@@ -73,9 +57,5 @@ pub(super) fn silent(process: &Process) -> Error {
 }
 
 fn last_line(said: &str) -> &str {
-    said.lines()
-        .rev()
-        .map(str::trim)
-        .find(|line| !line.is_empty())
-        .unwrap_or("nothing")
+    said.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("nothing")
 }

@@ -72,11 +72,7 @@ impl DataFolder {
     pub fn reset(&self) -> Result<()> {
         for name in STATE {
             let path = self.root.join(name);
-            let removed = if path.is_dir() {
-                fs::remove_dir_all(&path)
-            } else {
-                fs::remove_file(&path)
-            };
+            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
             match removed {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
                     return Err(error)
@@ -85,19 +81,13 @@ impl DataFolder {
                 _ => {}
             }
         }
-        fs::create_dir_all(self.root.join(LOGS)).with_context(|| {
-            format!(
-                "cannot create {}: check its owner",
-                self.root.join(LOGS).display()
-            )
-        })
+        fs::create_dir_all(self.root.join(LOGS))
+            .with_context(|| format!("cannot create {}: check its owner", self.root.join(LOGS).display()))
     }
 
     /// Waits until every process that is recorded here has ended; who does not end in time is killed.
     pub async fn outwait_leftovers(&self) -> Result<()> {
-        try_join_all(self.pid_files()?.iter().map(|file| pid_file::outwait(file)))
-            .await
-            .map(drop)
+        try_join_all(self.pid_files()?.iter().map(|file| pid_file::outwait(file))).await.map(drop)
     }
 
     /// Kills every process that is recorded here, for those who cannot wait.
@@ -107,11 +97,7 @@ impl DataFolder {
 
     /// Refuses a disk that would be full before the system is up.
     pub fn check_space(&self) -> Result<()> {
-        check_space(
-            &self.root,
-            NEEDED_MEGABYTES,
-            "choose a folder on another disk with --data-dir",
-        )
+        check_space(&self.root, NEEDED_MEGABYTES, "choose a folder on another disk with --data-dir")
     }
 
     fn pid_files(&self) -> Result<Vec<PathBuf>> {
@@ -139,12 +125,8 @@ pub(super) fn check_space(folder: &Path, needed: u64, remedy: &str) -> Result<()
 fn lock(root: &Path) -> Result<File> {
     let path = root.join(LOCK);
     let unusable = || format!("cannot lock {}: check its owner and free space", path.display());
-    let mut file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .with_context(unusable)?;
+    let mut file =
+        OpenOptions::new().create(true).truncate(false).write(true).open(&path).with_context(unusable)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -158,9 +140,7 @@ fn lock(root: &Path) -> Result<File> {
         }
         Err(TryLockError::Error(error)) => return Err(error).with_context(unusable),
     }
-    file.set_len(0)
-        .and_then(|()| writeln!(file, "{}", std::process::id()))
-        .with_context(unusable)?;
+    file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).with_context(unusable)?;
     Ok(file)
 }
 
@@ -173,10 +153,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let held = DataFolder::open(folder.path()).await.unwrap();
         let error = DataFolder::open(folder.path()).await.unwrap_err().to_string();
-        assert!(
-            error.contains(&format!("process {}", std::process::id())),
-            "{error}"
-        );
+        assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
         assert!(error.contains("--data-dir"), "{error}");
         drop(held);
         DataFolder::open(folder.path()).await.unwrap();
@@ -197,12 +174,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_told_with_both_numbers() {
-        let error = check_space(Path::new("/"), u64::MAX >> 21, "look elsewhere")
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("MB free") && error.contains("look elsewhere"),
-            "{error}"
-        );
+        let error = check_space(Path::new("/"), u64::MAX >> 21, "look elsewhere").unwrap_err().to_string();
+        assert!(error.contains("MB free") && error.contains("look elsewhere"), "{error}");
     }
 }

@@ -77,10 +77,7 @@ pub struct KafkaOptions {
 
 impl Default for KafkaOptions {
     fn default() -> Self {
-        Self {
-            port: None,
-            heap_megabytes: 512,
-        }
+        Self { port: None, heap_megabytes: 512 }
     }
 }
 
@@ -99,12 +96,7 @@ impl Kafka {
         options: &KafkaOptions,
         progress: &Progress,
     ) -> Result<Self> {
-        progress
-            .during(
-                "Starting Kafka",
-                Self::start_from(software.jars()?, folder, options),
-            )
-            .await
+        progress.during("Starting Kafka", Self::start_from(software.jars()?, folder, options)).await
     }
 
     async fn start_from(jars: &Path, folder: &DataFolder, options: &KafkaOptions) -> Result<Self> {
@@ -217,10 +209,7 @@ impl Node<'_> {
              replica.fetch.max.bytes={MAX_MESSAGE_BYTES}\n{SETTINGS}",
             data.display()
         );
-        for (name, text) in [
-            ("server.properties", properties.as_str()),
-            ("log4j2.properties", LOGGING),
-        ] {
+        for (name, text) in [("server.properties", properties.as_str()), ("log4j2.properties", LOGGING)] {
             let path = self.home.join(name);
             fs::write(&path, text).with_context(|| {
                 format!("cannot write {}: check its owner and free space", path.display())
@@ -240,18 +229,10 @@ impl Node<'_> {
                 .with_context(|| format!("cannot delete {}: delete it by hand", data.display()))?;
         }
         let mut format = Command::new("java");
-        format
-            .arg("-XX:TieredStopAtLevel=1")
-            .args(self.java())
-            .args(["kafka.tools.StorageTool", "format"]);
-        format
-            .args(["--cluster-id", CLUSTER_ID, "--config"])
-            .arg(self.home.join("server.properties"));
-        let output = format
-            .kill_on_drop(true)
-            .output()
-            .await
-            .context("cannot run java to format Kafka's storage")?;
+        format.arg("-XX:TieredStopAtLevel=1").args(self.java()).args(["kafka.tools.StorageTool", "format"]);
+        format.args(["--cluster-id", CLUSTER_ID, "--config"]).arg(self.home.join("server.properties"));
+        let output =
+            format.kill_on_drop(true).output().await.context("cannot run java to format Kafka's storage")?;
         if !output.status.success() {
             bail!(
                 "Kafka cannot format its storage in {}: {}",
@@ -266,12 +247,7 @@ impl Node<'_> {
     fn run(&self, heap_megabytes: u32) -> Vec<OsString> {
         let mut args: Vec<OsString> = vec![format!("-Xmx{heap_megabytes}m").into()];
         args.extend(
-            [
-                "-XX:+UseG1GC",
-                "-XX:MaxGCPauseMillis=20",
-                "-XX:+ExitOnOutOfMemoryError",
-            ]
-            .map(OsString::from),
+            ["-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:+ExitOnOutOfMemoryError"].map(OsString::from),
         );
         args.extend(self.java());
         args.extend(["kafka.Kafka".into(), self.home.join("server.properties").into()]);

@@ -41,10 +41,7 @@ pub struct MongoOptions {
 
 impl Default for MongoOptions {
     fn default() -> Self {
-        Self {
-            port: None,
-            cache_megabytes: 1_000,
-        }
+        Self { port: None, cache_megabytes: 1_000 }
     }
 }
 
@@ -63,12 +60,7 @@ impl Mongo {
         options: &MongoOptions,
         progress: &Progress,
     ) -> Result<Self> {
-        progress
-            .during(
-                "Starting MongoDB",
-                Self::start_from(software.mongod()?, folder, options),
-            )
-            .await
+        progress.during("Starting MongoDB", Self::start_from(software.mongod()?, folder, options)).await
     }
 
     async fn start_from(mongod: &Path, folder: &DataFolder, options: &MongoOptions) -> Result<Self> {
@@ -162,14 +154,9 @@ impl Mongo {
         // cannot tell.
         match admin.run_command(doc! { "replSetGetConfig": 1 }).await {
             Ok(current) => {
-                if let Some(moved) = current
-                    .get_document("config")
-                    .ok()
-                    .and_then(|config| self.moved(config))
+                if let Some(moved) = current.get_document("config").ok().and_then(|config| self.moved(config))
                 {
-                    admin
-                        .run_command(doc! { "replSetReconfig": moved, "force": true })
-                        .await?;
+                    admin.run_command(doc! { "replSetReconfig": moved, "force": true }).await?;
                 }
             }
             Err(error) if code(&error) == Some(NOT_YET_INITIALIZED) => {
@@ -187,11 +174,7 @@ impl Mongo {
     fn moved(&self, config: &Document) -> Option<Document> {
         let mut config = config.clone();
         let version = config.get_i32("version").ok()?;
-        let member = config
-            .get_array_mut("members")
-            .ok()?
-            .first_mut()?
-            .as_document_mut()?;
+        let member = config.get_array_mut("members").ok()?.first_mut()?.as_document_mut()?;
         if member.get_str("host").ok() == Some(self.address.as_str()) {
             return None;
         }
@@ -207,17 +190,7 @@ fn arguments(data: &Path, port: u16, cache_megabytes: u32) -> Vec<OsString> {
     let cache = format!("{}.{:03}", cache_megabytes / 1_000, cache_megabytes % 1_000);
     let (flag, port) = ("--setParameter", port.to_string());
     let mut args: Vec<OsString> = vec!["--dbpath".into(), data.into()];
-    args.extend(
-        [
-            "--replSet",
-            REPLICA_SET,
-            "--bind_ip",
-            "127.0.0.1",
-            "--port",
-            &port,
-        ]
-        .map(OsString::from),
-    );
+    args.extend(["--replSet", REPLICA_SET, "--bind_ip", "127.0.0.1", "--port", &port].map(OsString::from));
     args.extend(["--nounixsocket", "--quiet", "--wiredTigerCacheSizeGB", &cache].map(OsString::from));
     args.extend([flag, "diagnosticDataCollectionEnabled=false"].map(OsString::from));
     args.extend([flag, "minSnapshotHistoryWindowInSeconds=0"].map(OsString::from));

@@ -38,9 +38,7 @@ impl Port {
     /// The one that was used last time, as the file says, or any other if that one is taken now; the file is
     /// brought up to date.
     pub fn remembered(file: &Path) -> Result<Self> {
-        let last = fs::read_to_string(file)
-            .ok()
-            .and_then(|text| text.trim().parse().ok());
+        let last = fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok());
         if let Some(port) = last.and_then(Self::claim) {
             return Ok(port);
         }
@@ -68,10 +66,7 @@ impl Port {
     fn claim(number: u16) -> Option<Self> {
         let claim = UdpSocket::bind((Ipv4Addr::LOCALHOST, number)).ok()?;
         TcpListener::bind((Ipv4Addr::LOCALHOST, number)).ok()?;
-        Some(Self {
-            number,
-            _claim: claim,
-        })
+        Some(Self { number, _claim: claim })
     }
 }
 
@@ -93,10 +88,7 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let number = listener.local_addr().unwrap().port();
         let error = Port::exactly(number, "--api-port").unwrap_err().to_string();
-        assert!(
-            error.contains(&number.to_string()) && error.contains("--api-port"),
-            "{error}"
-        );
+        assert!(error.contains(&number.to_string()) && error.contains("--api-port"), "{error}");
     }
 
     #[test]

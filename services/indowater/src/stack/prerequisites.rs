@@ -36,11 +36,7 @@ pub(super) async fn check(needs: Needs) -> Result<()> {
     }
     let (java, maven, pip) = tokio::join!(java(needs.java), maven(needs.maven), pip(needs.pip));
     let missing: Vec<_> = [java, maven, pip].into_iter().flatten().collect();
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        bail!(remedy(&missing))
-    }
+    if missing.is_empty() { Ok(()) } else { bail!(remedy(&missing)) }
 }
 
 fn remedy(missing: &[Missing]) -> String {
@@ -75,10 +71,8 @@ async fn java(needed: bool) -> Option<Missing> {
 }
 
 async fn maven(needed: bool) -> Option<Missing> {
-    (needed && answer("mvn", &["--version"]).await.is_none()).then(|| Missing {
-        what: "Maven, to fetch the broker".to_owned(),
-        package: "maven",
-    })
+    (needed && answer("mvn", &["--version"]).await.is_none())
+        .then(|| Missing { what: "Maven, to fetch the broker".to_owned(), package: "maven" })
 }
 
 async fn pip(needed: bool) -> Option<Missing> {
@@ -90,17 +84,9 @@ async fn pip(needed: bool) -> Option<Missing> {
 
 /// All that a program prints, if it can be run and succeeds.
 async fn answer(program: &str, args: &[&str]) -> Option<String> {
-    let output = Command::new(program)
-        .args(args)
-        .kill_on_drop(true)
-        .output()
-        .await
-        .ok()?;
+    let output = Command::new(program).args(args).kill_on_drop(true).output().await.ok()?;
     let text = [output.stdout, output.stderr].concat();
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&text).into_owned())
+    output.status.success().then(|| String::from_utf8_lossy(&text).into_owned())
 }
 
 /// The major version in `openjdk version "17.0.15" 2025-04-15`, or in `java version "1.8.0_402"` of old.
@@ -118,29 +104,17 @@ mod tests {
     #[test]
     fn java_tells_its_version_in_two_styles() {
         assert_eq!(major_version("openjdk version \"17.0.15\" 2025-04-15"), Some(17));
-        assert_eq!(
-            major_version("Picked up X\nopenjdk version \"21\" 2023-09-19"),
-            Some(21)
-        );
+        assert_eq!(major_version("Picked up X\nopenjdk version \"21\" 2023-09-19"), Some(21));
         assert_eq!(major_version("java version \"1.8.0_402\""), Some(8));
         assert_eq!(major_version("command not found"), None);
     }
 
     #[test]
     fn all_that_is_missing_is_told_with_one_command() {
-        let missing =
-            [("Java 17", "openjdk-17-jre-headless"), ("Maven", "maven")].map(|(what, package)| Missing {
-                what: what.to_owned(),
-                package,
-            });
+        let missing = [("Java 17", "openjdk-17-jre-headless"), ("Maven", "maven")]
+            .map(|(what, package)| Missing { what: what.to_owned(), package });
         let text = remedy(&missing);
-        assert!(
-            text.contains("- Java 17\n") && text.contains("- Maven\n"),
-            "{text}"
-        );
-        assert!(
-            text.contains("apt-get install --yes openjdk-17-jre-headless maven\n"),
-            "{text}"
-        );
+        assert!(text.contains("- Java 17\n") && text.contains("- Maven\n"), "{text}");
+        assert!(text.contains("apt-get install --yes openjdk-17-jre-headless maven\n"), "{text}");
     }
 }

@@ -77,11 +77,7 @@ impl Process {
     /// Starts it again, in the same way, after it ended.
     pub fn start_again(&mut self) -> Result<()> {
         if self.is_running() {
-            bail!(
-                "{} runs already (pid {}): stop it first",
-                self.launch.name,
-                self.pid()
-            );
+            bail!("{} runs already (pid {}): stop it first", self.launch.name, self.pid());
         }
         self.running = Running::start(&self.launch)?;
         Ok(())
@@ -110,11 +106,7 @@ impl Process {
     /// Waits until it ended.
     pub async fn ended(&self) -> ExitStatus {
         let mut ended = self.running.ended.clone();
-        let status = ended
-            .wait_for(Option::is_some)
-            .await
-            .ok()
-            .and_then(|status| *status);
+        let status = ended.wait_for(Option::is_some).await.ok().and_then(|status| *status);
         status.unwrap_or_default()
     }
 
@@ -148,10 +140,7 @@ impl Drop for Process {
 impl Running {
     fn start(launch: &Launch) -> Result<Self> {
         let log = open_log(&launch.log).with_context(|| {
-            format!(
-                "cannot write the log {}: check its owner and free space",
-                launch.log.display()
-            )
+            format!("cannot write the log {}: check its owner and free space", launch.log.display())
         })?;
         let log_start = log.metadata()?.len();
         let mut command = Command::new(&launch.program);
@@ -167,22 +156,15 @@ impl Running {
         let pid = Pid::from_child(&child);
         let child = Arc::new(Mutex::new(Some(child)));
         let (tell, ended) = watch::channel(None);
-        let running = Self {
-            pid,
-            child: Arc::clone(&child),
-            ended,
-            log_start,
-        };
+        let running = Self { pid, child: Arc::clone(&child), ended, log_start };
         let recorded = pid_file::write(&launch.pid_file, pid);
         let pid_file = launch.pid_file.clone();
-        thread::Builder::new()
-            .name(format!("wait-{}", launch.name))
-            .spawn(move || {
-                let status = reap(pid, &child);
-                // A pid file that stays behind is recognised as stale, so failing to remove it is no failure.
-                let _ = fs::remove_file(pid_file);
-                tell.send_replace(status.ok());
-            })?;
+        thread::Builder::new().name(format!("wait-{}", launch.name)).spawn(move || {
+            let status = reap(pid, &child);
+            // A pid file that stays behind is recognised as stale, so failing to remove it is no failure.
+            let _ = fs::remove_file(pid_file);
+            tell.send_replace(status.ok());
+        })?;
         recorded?;
         Ok(running)
     }
@@ -239,10 +221,7 @@ fn spawn(command: Command) -> io::Result<Child> {
 }
 
 #[cfg(target_os = "linux")]
-#[allow(
-    unsafe_code,
-    reason = "the parent-death signal can be set only between fork and exec"
-)]
+#[allow(unsafe_code, reason = "the parent-death signal can be set only between fork and exec")]
 fn tie_to_us(command: &mut Command) -> &mut Command {
     use rustix::process::{getpid, getppid, set_parent_process_death_signal};
 
@@ -250,11 +229,7 @@ fn tie_to_us(command: &mut Command) -> &mut Command {
     let tie = move || {
         set_parent_process_death_signal(Some(Signal::TERM))?;
         // If we died before the line above, its signal never comes.
-        if getppid() == Some(parent) {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::BrokenPipe.into())
-        }
+        if getppid() == Some(parent) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
     };
     // SAFETY: between fork and exec only async-signal-safe calls are allowed; `tie` makes two plain system
     // calls and allocates nothing.

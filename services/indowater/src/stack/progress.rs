@@ -45,11 +45,7 @@ impl Progress {
         let begun = Instant::now();
         self.0(Step::Began(what.clone()));
         let result = work.await;
-        self.0(if result.is_ok() {
-            Step::Done(what, begun.elapsed())
-        } else {
-            Step::Failed(what)
-        });
+        self.0(if result.is_ok() { Step::Done(what, begun.elapsed()) } else { Step::Failed(what) });
         result
     }
 }

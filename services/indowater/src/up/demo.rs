@@ -15,34 +15,21 @@ pub(super) async fn fill(system: &System, progress: &Progress) -> Result<bool> {
     let users = clients::database(system).await?.collection::<Document>("users");
     let demo = doc! { "email": { "$in": ACCOUNTS.map(|account| account.email).to_vec() } };
     let asked = async {
-        anyhow::Ok((
-            users.find_one(doc! {}).await?.is_none(),
-            users.find_one(demo).await?.is_some(),
-        ))
+        anyhow::Ok((users.find_one(doc! {}).await?.is_none(), users.find_one(demo).await?.is_some()))
     };
     let (empty, demo) = asked.await.context("cannot tell whether the database is empty")?;
     if !empty && !demo {
         return Ok(false);
     }
-    let url = system
-        .registry_url
-        .as_deref()
-        .context("the registry has no address")?;
+    let url = system.registry_url.as_deref().context("the registry has no address")?;
     let registry = Registry::at(url)?;
     let options = seed::Options::default();
-    progress
-        .during("Seeding demo data", seed::seed(system, &registry, &options))
-        .await?;
+    progress.during("Seeding demo data", seed::seed(system, &registry, &options)).await?;
     Ok(true)
 }
 
 /// Who can log in.
 pub(super) fn logins() -> String {
-    let logins = ACCOUNTS[..3]
-        .iter()
-        .map(|account| format!("{} ({})", account.email, account.role));
-    format!(
-        "{}, password {DEFAULT_PASSWORD}",
-        logins.collect::<Vec<_>>().join(", ")
-    )
+    let [admin, technician, customer, ..] = ACCOUNTS.map(|account| account.email);
+    format!("{customer}, {technician}, {admin}; password {DEFAULT_PASSWORD}")
 }

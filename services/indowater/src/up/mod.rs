@@ -78,7 +78,10 @@ pub async fn run(args: Args) -> Result<ExitCode> {
 async fn run_in(folder: &DataFolder, args: &Args, screen: &Screen, signals: &mut Signals) -> Result<()> {
     let running = tokio::select! {
         running = Running::start(folder, args, screen) => running?,
-        () = signals.next() => return Ok(()),
+        () = signals.next() => {
+            screen.say("Stopping what was started so far.");
+            return Ok(());
+        }
     };
     screen.say(running.greeting(folder));
     let watched = tokio::select! {
@@ -111,36 +114,26 @@ impl Running {
         let progress = screen.progress();
         if args.reset {
             folder.reset()?;
-            screen.say(format!(
-                "Deleted what earlier runs left in {}.",
-                folder.path().display()
-            ));
+            screen.say(format!("Deleted what earlier runs left in {}.", folder.path().display()));
         }
         // First what can fail at once, then what takes time.
         let api = match args.api_port {
             0 => Port::any()?,
             number => Port::exactly(number, "--api-port (0 takes any free one)")?,
         };
-        let wanted = Wanted {
-            kafka: args.connect.kafka.is_none(),
-            mongodb: args.connect.mongodb.is_none(),
-        };
+        let wanted = Wanted { kafka: args.connect.kafka.is_none(), mongodb: args.connect.mongodb.is_none() };
         let software = Software::obtain(&Cache::of_user()?, wanted, &progress).await?;
         let programs = binaries::folder(args.no_build, screen).await?;
 
         let keep = |process| Supervised::keep(process, tell(screen));
         let (system, stack) = start_stack(folder, args, &software, wanted, &progress).await?;
         let stack = stack.into_iter().map(keep).collect();
-        progress
-            .during("Creating topics and indexes", init::init(&system, 1))
-            .await?;
+        progress.during("Creating topics and indexes", init::init(&system, 1)).await?;
 
         let Plan { system, launches } = Plan::make(system, folder, &programs, api)?;
         system.save(folder.path())?;
-        let services: Result<Vec<_>> = launches
-            .into_iter()
-            .map(|launch| Process::start(launch).map(keep))
-            .collect();
+        let services: Result<Vec<_>> =
+            launches.into_iter().map(|launch| Process::start(launch).map(keep)).collect();
         let services = services?;
         services::ready(&system, folder, &progress).await?;
 
@@ -149,37 +142,22 @@ impl Running {
             0 => None,
             _ => Some(keep(Process::start(simulator(folder, args)?)?)),
         };
-        Ok(Self {
-            system,
-            demo,
-            stack,
-            services,
-            meters,
-        })
+        Ok(Self { system, demo, stack, services, meters })
     }
 
     /// What a newcomer wants to know.
     fn greeting(&self, folder: &DataFolder) -> String {
-        let System {
-            kafka,
-            mongodb,
-            api_url,
-            ..
-        } = &self.system;
-        let logins = if self.demo {
-            demo::logins()
-        } else {
-            "the accounts that the database holds".to_owned()
-        };
+        let System { kafka, mongodb, api_url, .. } = &self.system;
+        let logins = if self.demo { demo::logins() } else { "with the accounts of your database".to_owned() };
         format!(
-            "\nIndoWater is up.\n\n  \
-             API      {}\n  \
-             Log in   {logins}\n  \
-             Kafka    {kafka}\n  \
-             MongoDB  {}\n  \
-             Logs     {}\n\n\
+            "\nIndoWater is up.\n  \
+             API        {}/api/v1   (OpenAPI: /api/v1/openapi.json)\n  \
+             log in     {logins}\n  \
+             kafka      {kafka}\n  \
+             mongodb    {}\n  \
+             logs       {}\n\
              Ctrl-C stops it, the next `up` goes on from here, `up --reset` starts over.\n",
-            api_url.as_deref().unwrap_or("none"),
+            api_url.as_deref().unwrap_or_default(),
             without_password(mongodb),
             folder.log("*").display()
         )
@@ -199,10 +177,7 @@ impl Running {
 
 /// A connection string as it may be shown.
 fn without_password(uri: &str) -> String {
-    match uri
-        .split_once("://")
-        .map(|(scheme, rest)| (scheme, rest.split_once('@')))
-    {
+    match uri.split_once("://").map(|(scheme, rest)| (scheme, rest.split_once('@'))) {
         Some((scheme, Some((_, hosts)))) => format!("{scheme}://{hosts}"),
         _ => uri.to_owned(),
     }
@@ -223,24 +198,15 @@ async fn start_stack(
     progress: &Progress,
 ) -> Result<(System, Vec<Process>)> {
     let (kafka_options, mongo_options) = (KafkaOptions::default(), MongoOptions::default());
-    let mongodb = OptionFuture::from(
-        wanted
-            .mongodb
-            .then(|| Mongo::start(software, folder, &mongo_options, progress)),
-    );
-    let kafka = OptionFuture::from(
-        wanted
-            .kafka
-            .then(|| Kafka::start(software, folder, &kafka_options, progress)),
-    );
-    let (mongodb, kafka) = tokio::try_join!(async { mongodb.await.transpose() }, async {
-        kafka.await.transpose()
-    },)?;
+    let mongodb =
+        OptionFuture::from(wanted.mongodb.then(|| Mongo::start(software, folder, &mongo_options, progress)));
+    let kafka =
+        OptionFuture::from(wanted.kafka.then(|| Kafka::start(software, folder, &kafka_options, progress)));
+    let (mongodb, kafka) =
+        tokio::try_join!(async { mongodb.await.transpose() }, async { kafka.await.transpose() },)?;
     let bootstrap = kafka.as_ref().map(|kafka| kafka.bootstrap().to_owned());
-    let mut system = System::at(
-        bootstrap.unwrap_or_default(),
-        mongodb.as_ref().map(Mongo::uri).unwrap_or_default(),
-    );
+    let mut system =
+        System::at(bootstrap.unwrap_or_default(), mongodb.as_ref().map(Mongo::uri).unwrap_or_default());
     args.connect.apply(&mut system);
     let processes = [mongodb.map(Mongo::into_process), kafka.map(Kafka::into_process)];
     Ok((system, processes.into_iter().flatten().collect()))
@@ -270,10 +236,7 @@ mod tests {
 
     #[test]
     fn a_password_is_never_shown() {
-        assert_eq!(
-            without_password("mongodb://me:secret@db:27017/?w=1"),
-            "mongodb://db:27017/?w=1"
-        );
+        assert_eq!(without_password("mongodb://me:secret@db:27017/?w=1"), "mongodb://db:27017/?w=1");
         assert_eq!(without_password("mongodb://db:27017"), "mongodb://db:27017");
     }
 }

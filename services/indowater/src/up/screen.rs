@@ -34,12 +34,7 @@ struct State {
 impl Screen {
     pub(super) fn new() -> Self {
         let terminal = io::stdout().is_terminal();
-        Self(Arc::new(Mutex::new(State {
-            terminal,
-            steps: Vec::new(),
-            figures: String::new(),
-            told: None,
-        })))
+        Self(Arc::new(Mutex::new(State { terminal, steps: Vec::new(), figures: String::new(), told: None })))
     }
 
     /// Prints a line that stays.
@@ -53,11 +48,7 @@ impl Screen {
         if state.terminal {
             state.figures = figures;
             state.redraw();
-        } else if state
-            .told
-            .as_ref()
-            .is_none_or(|(told, at)| *told != figures && at.elapsed() >= CALM)
-        {
+        } else if state.told.as_ref().is_none_or(|(told, at)| *told != figures && at.elapsed() >= CALM) {
             state.say(&figures);
             state.told = Some((figures, Instant::now()));
         }

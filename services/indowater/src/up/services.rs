@@ -20,54 +20,13 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 const DRAIN_SECONDS: &str = "18";
 const STOP_WITHIN: Duration = Duration::from_secs(20);
 
-/// A service as it is started here.
-pub(super) struct Spec {
-    /// Its name, and its program's.
-    pub name: &'static str,
-    serves: Serves,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Serves {
-    Grpc,
-    Http,
-}
-
 const INGEST: &str = "ingest";
 const USAGE: &str = "usage-aggregator";
 const API: &str = "api-gateway";
 
-/// All of them.
-pub(super) const SERVICES: [Spec; 7] = [
-    Spec {
-        name: INGEST,
-        serves: Serves::Grpc,
-    },
-    Spec {
-        name: USAGE,
-        serves: Serves::Grpc,
-    },
-    Spec {
-        name: "anomaly-detector",
-        serves: Serves::Grpc,
-    },
-    Spec {
-        name: "billing",
-        serves: Serves::Grpc,
-    },
-    Spec {
-        name: "voucher",
-        serves: Serves::Grpc,
-    },
-    Spec {
-        name: "notifier",
-        serves: Serves::Grpc,
-    },
-    Spec {
-        name: API,
-        serves: Serves::Http,
-    },
-];
+/// All of them, by the names of their programs.
+pub(super) const SERVICES: [&str; 7] =
+    [INGEST, USAGE, "anomaly-detector", "billing", "voucher", "notifier", API];
 
 /// The system with an address for each service, and the way to start each.
 pub(super) struct Plan {
@@ -76,81 +35,76 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Gives every service ports of its own; `system` has the broker and the database.
-    pub(super) fn make(mut system: System, folder: &DataFolder, programs: &Path, api: Port) -> Result<Self> {
+    /// Gives every service ports of its own, and `api` to the one that serves people; `system` has the broker
+    /// and the database.
+    pub(super) fn make(system: System, folder: &DataFolder, programs: &Path, api: Port) -> Result<Self> {
+        let mut http = Some(api);
+        let allot = |name| {
+            let http = if name == API { http.take() } else { None };
+            Ok(Ports { name, admin: Port::any()?, grpc: Port::any()?, http })
+        };
+        let allotted = SERVICES.into_iter().map(allot).collect::<Result<Vec<_>>>()?;
+        let system = addresses(system, &allotted);
         let secret = jwt_secret(&folder.part("jwt-secret"))?;
-        let mut api = Some(api);
-        let mut ports = Vec::new();
-        for spec in &SERVICES {
-            let admin = Port::any()?;
-            let main = match spec.serves {
-                Serves::Grpc => Port::any()?,
-                Serves::Http => api.take().context("two services serve HTTP")?,
-            };
-            let url = |port: &Port| format!("http://127.0.0.1:{}", port.number());
-            let grpc_url = (spec.serves == Serves::Grpc).then(|| url(&main));
-            match spec.name {
-                INGEST => system.registry_url.clone_from(&grpc_url),
-                USAGE => system.usage_url.clone_from(&grpc_url),
-                API => system.api_url = Some(url(&main)),
-                _ => {}
-            }
-            system.services.push(Service {
-                name: spec.name.to_owned(),
-                admin_url: url(&admin),
-                grpc_url,
-            });
-            ports.push((admin, main));
-        }
-        let launch = |(spec, (admin, main)): (&Spec, (Port, Port))| Launch {
-            name: spec.name.to_owned(),
-            program: programs.join(spec.name),
+        let launch = |ports: Ports| Launch {
+            name: ports.name.to_owned(),
+            program: programs.join(ports.name),
             args: Vec::new(),
-            env: environment(spec, &system, &admin, &main, &secret),
-            log: folder.log(spec.name),
-            pid_file: folder.pid_file(spec.name),
-            ports: vec![admin, main],
+            env: environment(&system, &ports, &secret),
+            log: folder.log(ports.name),
+            pid_file: folder.pid_file(ports.name),
+            ports: [Some(ports.admin), Some(ports.grpc), ports.http].into_iter().flatten().collect(),
             grace: STOP_WITHIN,
         };
-        let launches = SERVICES.iter().zip(ports).map(launch).collect();
+        let launches = allotted.into_iter().map(launch).collect();
         Ok(Self { system, launches })
     }
 }
 
-fn environment(
-    spec: &Spec,
-    system: &System,
-    admin: &Port,
-    main: &Port,
-    secret: &str,
-) -> Vec<(String, String)> {
+struct Ports {
+    name: &'static str,
+    admin: Port,
+    grpc: Port,
+    http: Option<Port>,
+}
+
+/// The system with the addresses that follow from the ports.
+fn addresses(mut system: System, allotted: &[Ports]) -> System {
+    let url = |port: &Port| format!("http://127.0.0.1:{}", port.number());
+    for Ports { name, admin, grpc, http } in allotted {
+        match *name {
+            INGEST => system.registry_url = Some(url(grpc)),
+            USAGE => system.usage_url = Some(url(grpc)),
+            API => system.api_url = http.as_ref().map(url),
+            _ => {}
+        }
+        let (name, admin_url) = ((*name).to_owned(), url(admin));
+        system.services.push(Service { name, admin_url, grpc_url: Some(url(grpc)) });
+    }
+    system
+}
+
+/// What a service is told about the system and its place in it.
+fn environment(system: &System, ports: &Ports, secret: &str) -> Vec<(String, String)> {
     let listen = |port: &Port| format!("127.0.0.1:{}", port.number());
     let mut env = vec![
         ("INDOWATER_KAFKA", system.kafka.clone()),
         ("INDOWATER_MONGODB", system.mongodb.clone()),
         ("INDOWATER_DB", system.database.clone()),
         ("INDOWATER_TOPIC_PREFIX", system.topic_prefix.clone()),
-        ("INDOWATER_ADMIN_LISTEN", listen(admin)),
+        ("INDOWATER_ADMIN_LISTEN", listen(&ports.admin)),
+        ("INDOWATER_GRPC_LISTEN", listen(&ports.grpc)),
         ("INDOWATER_SHUTDOWN_DEADLINE", DRAIN_SECONDS.to_owned()),
     ];
-    match spec.serves {
-        Serves::Grpc => env.push(("INDOWATER_GRPC_LISTEN", listen(main))),
-        Serves::Http => env.extend([
-            ("INDOWATER_HTTP_LISTEN", listen(main)),
-            (
-                "INDOWATER_REGISTRY_URL",
-                system.registry_url.clone().unwrap_or_default(),
-            ),
-            (
-                "INDOWATER_USAGE_URL",
-                system.usage_url.clone().unwrap_or_default(),
-            ),
+    if let Some(http) = &ports.http {
+        env.extend([
+            ("INDOWATER_HTTP_LISTEN", listen(http)),
+            ("INDOWATER_REGISTRY_URL", system.registry_url.clone().unwrap_or_default()),
+            ("INDOWATER_USAGE_URL", system.usage_url.clone().unwrap_or_default()),
             ("INDOWATER_JWT_SECRET", secret.to_owned()),
-        ]),
+        ]);
     }
-    env.into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
+    env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// The secret that signs access tokens: made once, so that a log-in outlives a restart, and read by its owner
@@ -160,16 +114,8 @@ fn jwt_secret(path: &Path) -> Result<String> {
     if !kept.is_empty() {
         return Ok(kept);
     }
-    let secret: String = rand::random::<[u8; 32]>()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let file = OpenOptions::new()
-        .create(true)
-        .write(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path);
+    let secret: String = rand::random::<[u8; 32]>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path);
     file.and_then(|mut file| file.write_all(secret.as_bytes()))
         .with_context(|| format!("cannot write {}: check its owner and free space", path.display()))?;
     Ok(secret)
@@ -178,16 +124,8 @@ fn jwt_secret(path: &Path) -> Result<String> {
 /// Waits until every service says that it is ready.
 pub(super) async fn ready(system: &System, folder: &DataFolder, progress: &Progress) -> Result<()> {
     // A proxy of the environment would be asked for loopback addresses too.
-    let client = Client::builder()
-        .no_proxy()
-        .timeout(Duration::from_secs(2))
-        .build()?;
-    let all = try_join_all(
-        system
-            .services
-            .iter()
-            .map(|service| ready_one(&client, service, folder)),
-    );
+    let client = Client::builder().no_proxy().timeout(Duration::from_secs(2)).build()?;
+    let all = try_join_all(system.services.iter().map(|service| ready_one(&client, service, folder)));
     progress.during("Starting the services", all).await.map(drop)
 }
 
@@ -237,17 +175,13 @@ mod tests {
         let plan = Plan::make(system, &folder, Path::new("/opt"), Port::any().unwrap()).unwrap();
         let mut listens: Vec<&str> = Vec::new();
         for launch in &plan.launches {
-            assert!(
-                launch
-                    .env
-                    .contains(&("INDOWATER_KAFKA".to_owned(), "kafka:9092".to_owned()))
-            );
+            assert!(launch.env.contains(&("INDOWATER_KAFKA".to_owned(), "kafka:9092".to_owned())));
             let own = launch.env.iter().filter(|(name, _)| name.ends_with("_LISTEN"));
             listens.extend(own.map(|(_, value)| value.as_str()));
         }
         listens.sort_unstable();
         listens.dedup();
-        assert_eq!(listens.len(), 2 * SERVICES.len());
+        assert_eq!(listens.len(), 2 * SERVICES.len() + 1);
         assert!(plan.system.api_url.is_some() && plan.system.registry_url.is_some());
     }
 }

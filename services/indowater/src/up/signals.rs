@@ -9,11 +9,7 @@ pub(super) struct Signals([Signal; 3]);
 impl Signals {
     pub(super) fn listen() -> Result<Self> {
         let listen = |kind| signal(kind).context("cannot listen for signals");
-        let kinds = [
-            SignalKind::interrupt(),
-            SignalKind::terminate(),
-            SignalKind::hangup(),
-        ];
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
         let [interrupt, terminate, hangup] = kinds.map(listen);
         Ok(Self([interrupt?, terminate?, hangup?]))
     }

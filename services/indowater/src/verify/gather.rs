@@ -55,9 +55,8 @@ pub fn topics(
             .payload()
             .ok_or("it is empty".to_owned())
             .and_then(|payload| Readings::decode(payload).map_err(|error| error.to_string()));
-        let is_applied = applied
-            .get(&record.partition())
-            .is_some_and(|committed| record.offset() < *committed);
+        let is_applied =
+            applied.get(&record.partition()).is_some_and(|committed| record.offset() < *committed);
         let taken = understood.and_then(|message| {
             if message.source() == ReadSource::Telemetry {
                 outcomes.accepted(message.telemetry_partition, message.telemetry_offset);
@@ -73,11 +72,7 @@ pub fn topics(
     reader.read(&dead_letters, &reader.extent(&dead_letters)?, |record| {
         let letter = DeadLetter::decode(record.payload().unwrap_or_default());
         let letter = letter.with_context(|| {
-            format!(
-                "{dead_letters} {}:{} is no dead letter",
-                record.partition(),
-                record.offset()
-            )
+            format!("{dead_letters} {}:{} is no dead letter", record.partition(), record.offset())
         })?;
         if letter.topic == telemetry {
             outcomes.dead(letter.partition, letter.offset);
@@ -117,11 +112,8 @@ fn take(devices: &mut HashMap<String, Device>, message: Readings, is_applied: bo
         RegisterUnit::Unspecified => return Err("its meter has no unit".to_owned()),
     };
     let rank = message.source;
-    let meter = Meter {
-        per_litre,
-        digits: meter.register_digits,
-        q3_litres_per_hour: meter.q3_litres_per_hour,
-    };
+    let meter =
+        Meter { per_litre, digits: meter.register_digits, q3_litres_per_hour: meter.q3_litres_per_hour };
     if !devices.contains_key(&message.device_id) {
         let zone = Zone::named(&message.time_zone)
             .ok_or_else(|| format!("unknown time zone {:?}", message.time_zone))?;
@@ -157,13 +149,10 @@ fn take(devices: &mut HashMap<String, Device>, message: Readings, is_applied: bo
 }
 
 fn place_of(classes: &mut Vec<Box<str>>, class: &str) -> Result<u16, String> {
-    let place = classes
-        .iter()
-        .position(|known| **known == *class)
-        .unwrap_or_else(|| {
-            classes.push(class.into());
-            classes.len() - 1
-        });
+    let place = classes.iter().position(|known| **known == *class).unwrap_or_else(|| {
+        classes.push(class.into());
+        classes.len() - 1
+    });
     u16::try_from(place).map_err(|_| "a device of 65,536 tariff classes".to_owned())
 }
 
@@ -189,17 +178,9 @@ pub async fn records(database: &Database) -> Result<HashMap<String, BTreeMap<Day
         .await
         .context("the daily records cannot be read")?;
     let mut records: HashMap<String, BTreeMap<Day, Stored>> = HashMap::new();
-    while let Some(document) = found
-        .try_next()
-        .await
-        .context("the daily records cannot be read")?
-    {
-        let strange = || {
-            format!(
-                "a document of water_usage is not as the data model says: {:?}",
-                document.get("_id")
-            )
-        };
+    while let Some(document) = found.try_next().await.context("the daily records cannot be read")? {
+        let strange =
+            || format!("a document of water_usage is not as the data model says: {:?}", document.get("_id"));
         let record: Record = bson::deserialize_from_document(document.clone()).with_context(strange)?;
         let exact = |value| from_decimal128(value).ok_or_else(|| anyhow!(strange()));
         let stored = Stored {

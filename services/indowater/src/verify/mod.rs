@@ -27,7 +27,7 @@ use tokio::time::Instant;
 
 use crate::clients::{self, blocking};
 use crate::system::{Connect, System};
-use crate::topic::{Extent, Reader};
+use crate::topic::{Extent, Reader, lag};
 
 /// Recompute what the collections must hold from the topics, and compare
 #[derive(Debug, Clone, clap::Args)]
@@ -76,12 +76,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 
 impl Finding {
     fn new(invariant: &'static str, says: &'static str, of: &'static str) -> Self {
-        Self {
-            invariant,
-            says,
-            of,
-            ..Self::default()
-        }
+        Self { invariant, says, of, ..Self::default() }
     }
 
     fn breaks(&mut self, what: impl FnOnce() -> String) {
@@ -101,11 +96,7 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     } else {
         print!("{report}");
     }
-    Ok(if report.holds {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if report.holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Audits `system`.
@@ -113,10 +104,9 @@ pub async fn run(args: Args) -> Result<ExitCode> {
 /// # Errors
 /// The broker or the database does not answer, or the pipeline does not catch up within `patience`.
 pub async fn verify(system: &System, patience: Duration) -> Result<Report> {
-    let database = clients::database(system).await?;
     let (applied, received) = caught_up(system, patience).await?;
     // In this order: what is applied for certain, the records, and then every read that they may hold.
-    let mut records = gather::records(&database).await?;
+    let mut records = clients::with_database(system, gather::records).await?;
     let (kafka, prefix) = (clients::kafka(system), system.topic_prefix.clone());
     let messages = crate::topic::records(&received);
     let told = blocking(move || gather::topics(&Reader::open(&kafka)?, &prefix, &applied, &received)).await?;
@@ -146,15 +136,10 @@ pub async fn verify(system: &System, patience: Duration) -> Result<Report> {
         u1.breaks(|| format!("readings {partition}:{offset} make no sense: {why}"));
     }
     if skipped > 0 {
-        u1.notes.push(format!(
-            "{skipped} days were not compared: their reads are not in the topic any more"
-        ));
+        u1.notes.push(format!("{skipped} days were not compared: their reads are not in the topic any more"));
     }
     let findings = vec![u1, u2, d1(&told.outcomes, messages)];
-    Ok(Report {
-        holds: findings.iter().all(|finding| finding.broken == 0),
-        findings,
-    })
+    Ok(Report { holds: findings.iter().all(|finding| finding.broken == 0), findings })
 }
 
 fn d1(outcomes: &outcomes::Closed, messages: i64) -> Finding {
@@ -166,13 +151,9 @@ fn d1(outcomes: &outcomes::Closed, messages: i64) -> Finding {
     for (partition, offset) in &outcomes.both {
         d1.breaks(|| format!("telemetry {partition}:{offset} became both"));
     }
-    d1.notes
-        .push(format!("{} accepted, {} dead", outcomes.accepted, outcomes.dead));
+    d1.notes.push(format!("{} accepted, {} dead", outcomes.accepted, outcomes.dead));
     if outcomes.redelivered > 0 {
-        d1.notes.push(format!(
-            "{} outcomes were published again after a restart",
-            outcomes.redelivered
-        ));
+        d1.notes.push(format!("{} outcomes were published again after a restart", outcomes.redelivered));
     }
     d1
 }
@@ -182,17 +163,9 @@ fn d1(outcomes: &outcomes::Closed, messages: i64) -> Finding {
 async fn caught_up(system: &System, patience: Duration) -> Result<(BTreeMap<i32, i64>, Extent)> {
     let until = Instant::now() + patience;
     let ingest = committed(system, &TELEMETRY.name(&system.topic_prefix), "ingest", until).await?;
-    let aggregator = committed(
-        system,
-        &READINGS.name(&system.topic_prefix),
-        "usage-aggregator",
-        until,
-    )
-    .await?;
-    let applied = aggregator
-        .into_iter()
-        .map(|(partition, (_, committed))| (partition, committed))
-        .collect();
+    let aggregator =
+        committed(system, &READINGS.name(&system.topic_prefix), "usage-aggregator", until).await?;
+    let applied = aggregator.into_iter().map(|(partition, (_, committed))| (partition, committed)).collect();
     Ok((applied, ingest))
 }
 
@@ -211,16 +184,10 @@ async fn committed(system: &System, topic: &str, group: &'static str, until: Ins
         })
         .await?;
         let target = target.get_or_insert_with(|| extent.clone());
-        let behind = |(partition, (low, high)): (&i32, &(i64, i64))| {
-            (high - committed.get(partition).copied().unwrap_or(*low).max(*low)).max(0)
-        };
-        let left: i64 = target.iter().map(behind).sum();
+        let left = lag(target, &committed);
         if left == 0 {
             let done = extent.into_iter().map(|(partition, (low, _))| {
-                (
-                    partition,
-                    (low, committed.get(&partition).copied().unwrap_or(low).max(low)),
-                )
+                (partition, (low, committed.get(&partition).copied().unwrap_or(low).max(low)))
             });
             return Ok(done.collect());
         }
@@ -237,20 +204,8 @@ async fn committed(system: &System, topic: &str, group: &'static str, until: Ins
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for finding in &self.findings {
-            let Finding {
-                invariant,
-                says,
-                checked,
-                of,
-                broken,
-                first,
-                notes,
-            } = finding;
-            let verdict = if *broken == 0 {
-                "holds".to_owned()
-            } else {
-                format!("{broken} BROKEN")
-            };
+            let Finding { invariant, says, checked, of, broken, first, notes } = finding;
+            let verdict = if *broken == 0 { "holds".to_owned() } else { format!("{broken} BROKEN") };
             writeln!(f, "{invariant:<4}{says:<50}{checked:>10} {of:<10}{verdict}")?;
             for note in notes {
                 writeln!(f, "      {note}")?;

@@ -80,10 +80,8 @@ impl Course {
         let mut points = device.reads[..count].to_vec();
         points.sort_unstable_by_key(|read| (read.at, -read.rank, read.register));
         points.dedup_by_key(|read| read.at);
-        let steps: Vec<i128> = points
-            .windows(2)
-            .map(|pair| volume(&device.meter, &pair[0], &pair[1]))
-            .collect();
+        let steps: Vec<i128> =
+            points.windows(2).map(|pair| volume(&device.meter, &pair[0], &pair[1])).collect();
         let net = std::iter::once(0)
             .chain(steps.iter().scan(0, |sum, step| {
                 *sum += step;
@@ -126,9 +124,7 @@ impl Course {
             return 0;
         };
         let register = |place: usize| i128::from(self.points[place].register);
-        let jumps: i128 = (0..place)
-            .map(|from| register(from + 1) - register(from) - self.steps[from])
-            .sum();
+        let jumps: i128 = (0..place).map(|from| register(from + 1) - register(from) - self.steps[from]).sum();
         register(place) - register(0) - jumps + (self.net_before(moment) - self.net[place])
     }
 }
@@ -175,13 +171,7 @@ pub fn days(device: &Device, count: usize, tariffs: &TariffBook) -> BTreeMap<Day
         class = classes.remove(&day).unwrap_or(class);
         let class = device.classes.get(usize::from(class)).map_or("", |class| class);
         let price = |counts| month_cost(tariffs, class, day, cubic_metres(counts, device.meter.per_litre));
-        days.insert(
-            day,
-            Figures {
-                volume,
-                cost: price(month_to_date + volume) - price(month_to_date),
-            },
-        );
+        days.insert(day, Figures { volume, cost: price(month_to_date + volume) - price(month_to_date) });
         month_to_date += volume;
         (before, day) = (until, day.next());
     }
@@ -192,9 +182,7 @@ pub fn days(device: &Device, count: usize, tariffs: &TariffBook) -> BTreeMap<Day
 fn first_classes(reads: &[Accepted], zone: &Zone) -> BTreeMap<Day, u16> {
     let mut of_day: BTreeMap<Day, (i64, u16)> = BTreeMap::new();
     for read in reads {
-        let known = of_day
-            .entry(zone.day_of(read.at))
-            .or_insert((read.version, read.class));
+        let known = of_day.entry(zone.day_of(read.at)).or_insert((read.version, read.class));
         if read.version < known.0 {
             *known = (read.version, read.class);
         }
@@ -240,11 +228,7 @@ mod tests {
             reads: reads.iter().map(read).collect(),
             settled: reads.len(),
             unsettled: Vec::new(),
-            meter: Meter {
-                per_litre: 1,
-                digits: 8,
-                q3_litres_per_hour: 2_500,
-            },
+            meter: Meter { per_litre: 1, digits: 8, q3_litres_per_hour: 2_500 },
             meter_version: 1,
             zone: Zone::named("Asia/Jakarta").unwrap(),
             classes: vec!["household-middle-1".into()],
@@ -252,10 +236,7 @@ mod tests {
     }
 
     fn volumes(device: &Device) -> Vec<i64> {
-        days(device, device.reads.len(), &TariffBook::built_in())
-            .values()
-            .map(|day| day.volume)
-            .collect()
+        days(device, device.reads.len(), &TariffBook::built_in()).values().map(|day| day.volume).collect()
     }
 
     #[test]
@@ -276,11 +257,7 @@ mod tests {
     #[test]
     fn jumps_are_nobodys_water_and_wraps_are() {
         for (case, reads, expected) in [
-            (
-                "exchange",
-                vec![(0, 300_000), (HOUR, 51_480), (2 * HOUR, 51_500)],
-                20,
-            ),
+            ("exchange", vec![(0, 300_000), (HOUR, 51_480), (2 * HOUR, 51_500)], 20),
             ("ceiling", vec![(0, 100), (HOUR, 5_000), (2 * HOUR, 5_010)], 10),
             ("at the ceiling", vec![(0, 0), (HOUR, 3_439)], 3_439),
             ("above it", vec![(0, 0), (HOUR, 3_440)], 0),
@@ -291,11 +268,7 @@ mod tests {
             let device = device(&reads);
             assert_eq!(volumes(&device), [expected], "{case}");
             let course = Course::of(&device, device.reads.len());
-            assert_eq!(
-                course.register_difference(MIDNIGHT + DAY),
-                i128::from(expected),
-                "{case}"
-            );
+            assert_eq!(course.register_difference(MIDNIGHT + DAY), i128::from(expected), "{case}");
         }
     }
 
@@ -303,16 +276,8 @@ mod tests {
     fn the_rules_agree_with_the_shared_ones_at_every_edge() {
         use indowater_common::domain::meter::{Meter as Rules, Point, Unit};
         for (unit, per_litre) in [(Unit::Litre, 1), (Unit::Millilitre, 1_000)] {
-            let rules = Rules {
-                unit,
-                digits: 8,
-                q3_litres_per_hour: 2_500,
-            };
-            let meter = Meter {
-                per_litre,
-                digits: 8,
-                q3_litres_per_hour: 2_500,
-            };
+            let rules = Rules { unit, digits: 8, q3_litres_per_hour: 2_500 };
+            let meter = Meter { per_litre, digits: 8, q3_litres_per_hour: 2_500 };
             for seconds in [1, 7, 59, 1_800, HOUR, DAY, 9 * DAY] {
                 let most = 2_500 * per_litre * seconds * 11 / (8 * HOUR);
                 let back = 2_500 * per_litre * seconds / (160 * HOUR);
@@ -320,23 +285,9 @@ mod tests {
                 for difference in edges {
                     for from in [50_000_000, 90_000_000, 90_000_001, 99_999_999, 3] {
                         let to = (from + difference).rem_euclid(100_000_000);
-                        let step = rules.step(
-                            Point {
-                                at: 0,
-                                register: from,
-                            },
-                            Point {
-                                at: seconds,
-                                register: to,
-                            },
-                        );
-                        let read = |at, register| Accepted {
-                            at,
-                            register,
-                            rank: 1,
-                            version: 1,
-                            class: 0,
-                        };
+                        let step =
+                            rules.step(Point { at: 0, register: from }, Point { at: seconds, register: to });
+                        let read = |at, register| Accepted { at, register, rank: 1, version: 1, class: 0 };
                         let ours = volume(&meter, &read(0, from), &read(seconds, to));
                         assert_eq!(ours, i128::from(step.volume), "{from} -> {to} in {seconds} s");
                     }
@@ -352,10 +303,7 @@ mod tests {
         let days = days(&device(&reads), 49, &TariffBook::built_in());
         let cost: Vec<_> = days.values().map(|day| day.cost).collect();
         // 10 x 4,900 + 10 x 9,500 + 4 x 12,500, each day alone in its month; then a day that only its midnight read begins.
-        assert_eq!(
-            cost,
-            [Decimal::from(194_000), Decimal::from(194_000), Decimal::ZERO]
-        );
+        assert_eq!(cost, [Decimal::from(194_000), Decimal::from(194_000), Decimal::ZERO]);
         assert_eq!(
             days.keys().map(ToString::to_string).collect::<Vec<_>>(),
             ["2026-03-31", "2026-04-01", "2026-04-02"]

@@ -38,9 +38,7 @@ impl Outcomes {
             let messages = usize::try_from(to - from).unwrap_or(0);
             (*partition, (*from, vec![Seen::default(); messages]))
         };
-        Self {
-            partitions: received.iter().map(books).collect(),
-        }
+        Self { partitions: received.iter().map(books).collect() }
     }
 
     /// Notes that a message became readings.

@@ -43,22 +43,15 @@ pub fn audit(device: &Device, stored: &BTreeMap<Day, Stored>, whole: bool, tarif
         .map(|count| days(device, count, tariffs))
         .collect();
     let from = first_checked(device, whole);
-    let all: std::collections::BTreeSet<Day> = stored
-        .keys()
-        .copied()
-        .chain(candidates.iter().flat_map(|days| days.keys().copied()))
-        .collect();
+    let all: std::collections::BTreeSet<Day> =
+        stored.keys().copied().chain(candidates.iter().flat_map(|days| days.keys().copied())).collect();
     for day in all {
         if day < from {
             audited.skipped += 1;
             continue;
         }
         audited.days += 1;
-        if let Some(wrong) = compare(
-            device,
-            stored.get(&day),
-            candidates.iter().map(|days| days.get(&day)),
-        ) {
+        if let Some(wrong) = compare(device, stored.get(&day), candidates.iter().map(|days| days.get(&day))) {
             audited.wrong_days.push((day, wrong));
         }
     }
@@ -102,10 +95,7 @@ fn compare<'a>(
         )
     };
     Some(match (stored, last) {
-        (None, _) => format!(
-            "there is no record, the reads give {}",
-            last.map_or_else(String::new, said)
-        ),
+        (None, _) => format!("there is no record, the reads give {}", last.map_or_else(String::new, said)),
         (Some(_), None) => "there is a record, and no reads that give one".to_owned(),
         (Some(stored), Some(figures)) => format!(
             "the record says {} m3 ({} counts) for Rp {}, the reads give {}",
@@ -133,10 +123,7 @@ fn compare_sum(device: &Device, stored: &BTreeMap<Day, Stored>, from: Day) -> Op
         return None;
     }
     let difference = course.register_difference(end) - course.register_difference(start);
-    let sum: i128 = stored
-        .range(from..until)
-        .map(|(_, day)| i128::from(day.volume))
-        .sum();
+    let sum: i128 = stored.range(from..until).map(|(_, day)| i128::from(day.volume)).sum();
     (sum != difference).then(|| {
         format!("the days before {until} add up to {sum} counts, the registers differ by {difference}")
     })
@@ -167,11 +154,7 @@ mod tests {
             settled,
             unsettled: (settled + 1..=reads.len()).collect(),
             reads,
-            meter: Meter {
-                per_litre: 1,
-                digits: 8,
-                q3_litres_per_hour: 2_500,
-            },
+            meter: Meter { per_litre: 1, digits: 8, q3_litres_per_hour: 2_500 },
             meter_version: 1,
             zone: Zone::named("Asia/Jakarta").unwrap(),
             classes: vec!["household-middle-1".into()],
@@ -198,10 +181,7 @@ mod tests {
     fn right_records_pass() {
         let device = device(100, 0);
         let audited = check(&device, &records(&device, 100));
-        assert_eq!(
-            (audited.days, audited.wrong_days.len(), audited.wrong_sum),
-            (5, 0, None)
-        );
+        assert_eq!((audited.days, audited.wrong_days.len(), audited.wrong_sum), (5, 0, None));
     }
 
     #[test]
@@ -223,11 +203,7 @@ mod tests {
         stored.insert(Day(first.0 - 1), moved);
         moved.cost += Decimal::ONE;
         stored.insert(Day(first.0 + 1), moved);
-        let wrong: Vec<Day> = check(&device, &stored)
-            .wrong_days
-            .into_iter()
-            .map(|(day, _)| day)
-            .collect();
+        let wrong: Vec<Day> = check(&device, &stored).wrong_days.into_iter().map(|(day, _)| day).collect();
         assert_eq!(wrong, [Day(first.0 - 1), first, first.next()]);
     }
 
@@ -236,11 +212,7 @@ mod tests {
         let device = device(30, 3);
         for applied in 27..=30 {
             let audited = check(&device, &records(&device, applied));
-            assert_eq!(
-                (audited.wrong_days.len(), audited.wrong_sum),
-                (0, None),
-                "{applied} applied"
-            );
+            assert_eq!((audited.wrong_days.len(), audited.wrong_sum), (0, None), "{applied} applied");
         }
         assert_eq!(check(&device, &records(&device, 26)).wrong_days.len(), 1);
     }
@@ -253,12 +225,7 @@ mod tests {
         stored.values_mut().next().unwrap().volume += 100;
         let audited = audit(&device, &stored, false, &TariffBook::built_in());
         assert_eq!(
-            (
-                audited.skipped,
-                audited.days,
-                audited.wrong_days.len(),
-                audited.wrong_sum
-            ),
+            (audited.skipped, audited.days, audited.wrong_days.len(), audited.wrong_sum),
             (1, 3, 0, None)
         );
     }

@@ -54,6 +54,8 @@ pub struct Intake {
     orders: Vec<WorkOrder>,
     /// Messages since the last flush.
     pending: usize,
+    /// Devices remembered, as last reported.
+    reported: i64,
 }
 
 impl Intake {
@@ -76,6 +78,7 @@ impl Intake {
             latest: Latest::default(),
             orders: Vec::new(),
             pending: 0,
+            reported: 0,
         }
     }
 
@@ -132,9 +135,7 @@ impl Intake {
             value: record.value,
             content_type: record.content_type,
         };
-        let sampled = record
-            .traceparent
-            .filter(|traceparent| telemetry::is_sampled(traceparent));
+        let sampled = record.traceparent.filter(|traceparent| telemetry::is_sampled(traceparent));
         let decided = uplink.and_then(|uplink| {
             let Some(known) = self.cache.get(&uplink.device_id) else {
                 let detail = format!("device {:?} is not in the registry", uplink.device_id);
@@ -142,11 +143,7 @@ impl Intake {
             };
             let device_id = uplink.device_id.clone();
             let received_at = record.timestamp_ms.div_euclid(1_000);
-            Ok((
-                accept::accept(uplink, &known.facts, received_at)?,
-                known,
-                device_id,
-            ))
+            Ok((accept::accept(uplink, &known.facts, received_at)?, known, device_id))
         });
         match decided {
             Ok((accepted, known, device_id)) => {
@@ -155,36 +152,29 @@ impl Intake {
                 self.latest.note(&known.facts, &accepted);
                 let (facts, orders) = (&known.facts, &mut self.orders);
                 exchange::watch(&facts.meter, &mut known.last, &accepted.reads, |from, to| {
-                    orders.push(WorkOrder::for_exchange(
-                        &device_id,
-                        facts,
-                        from,
-                        to,
-                        accepted.received_at,
-                    ));
+                    orders.push(WorkOrder::for_exchange(&device_id, facts, from, to, accepted.received_at));
                 });
                 let value = self.encoder.readings(facts, &accepted, &origin);
-                let outcome = Outcome::Readings {
-                    device: &facts.id,
-                    newest: accepted.newest.at,
-                };
+                let outcome = Outcome::Readings { device: &facts.id, newest: accepted.newest.at };
                 let span = sampled.map(|traceparent| (span(facts, &accepted, traceparent), traceparent));
                 // Without an exporter the span has no trace of its own; the device's goes on.
                 let traceparent = span
                     .as_ref()
                     .map(|(span, given)| telemetry::traceparent(span).unwrap_or_else(|| (*given).to_owned()));
-                self.outlet
-                    .publish(record, outcome, value, traceparent.as_deref())
-                    .await
+                self.outlet.publish(record, outcome, value, traceparent.as_deref()).await
             }
             Err(reject) => {
                 let value = self.encoder.dead_letter(&reject, &origin);
                 tally.dead(reject);
-                self.outlet
-                    .publish(record, Outcome::DeadLetter, value, sampled)
-                    .await
+                self.outlet.publish(record, Outcome::DeadLetter, value, sampled).await
             }
         }
+    }
+
+    fn report_cache(&mut self, devices: usize) {
+        let devices = i64::try_from(devices).unwrap_or(i64::MAX);
+        observe::cache_grew(devices - self.reported);
+        self.reported = devices;
     }
 
     /// A refused record cannot be sent ever, so trying again is no answer: the process ends, and the input, which is
@@ -210,7 +200,6 @@ fn span(facts: &Facts, accepted: &Accepted, traceparent: &str) -> Span {
 
 impl Work for Intake {
     async fn apply(&mut self, batch: &Batch) -> Result<(), Retry> {
-        let before = self.cache.len();
         self.catch_up();
         self.cache.settle();
         let most_bytes = self.shared.most_bytes;
@@ -222,12 +211,10 @@ impl Work for Intake {
             })
             .collect();
         self.load(&uplinks).await?;
-        observe::cache_grew(self.cache.len().cast_signed() as i64 - before.cast_signed() as i64);
+        self.report_cache(self.cache.len());
         let mut tally = Tally::of(batch.len());
         for (record, uplink) in std::iter::zip(batch.records(), uplinks) {
-            self.decide(&record, uplink, &mut tally)
-                .await
-                .map_err(|error| self.give_up(error))?;
+            self.decide(&record, uplink, &mut tally).await.map_err(|error| self.give_up(error))?;
         }
         self.pending += batch.len();
         observe::batch_decided(self.partition, &tally);
@@ -235,10 +222,7 @@ impl Work for Intake {
     }
 
     async fn flush(&mut self) -> Result<(), Retry> {
-        self.outlet
-            .delivered()
-            .await
-            .map_err(|error| self.give_up(error))?;
+        self.outlet.delivered().await.map_err(|error| self.give_up(error))?;
         if self.latest.iter().len() > 0 {
             let started = Instant::now();
             self.shared.reads.write_latest(&self.latest).await?;
@@ -246,9 +230,7 @@ impl Work for Intake {
             self.latest.clear();
         }
         self.shared.reads.raise(&self.orders).await?;
-        self.orders
-            .drain(..)
-            .for_each(|order| observe::work_order_raised(&order));
+        self.orders.drain(..).for_each(|order| observe::work_order_raised(&order));
         self.pending = 0;
         Ok(())
     }
@@ -260,6 +242,6 @@ impl Work for Intake {
 
 impl Drop for Intake {
     fn drop(&mut self) {
-        observe::cache_grew(-(self.cache.len().cast_signed() as i64));
+        self.report_cache(0);
     }
 }

@@ -12,10 +12,11 @@ use indowater_proto::topics::{DEVICES, PROPERTIES};
 use tracing::{Instrument, Span};
 
 use crate::domain::registry::{
-    Device, DeviceChange, DeviceDraft, Page, Property, PropertyChange, PropertyDraft, Refusal, admit_all,
+    Device, DeviceChange, DeviceDraft, DeviceFilter, Page, Property, PropertyChange, PropertyDraft, Refusal,
+    admit_all,
 };
 use crate::kafka::{SOURCE, Topics};
-use crate::mongo::{self, Announce, Announced, DeviceFilter};
+use crate::mongo::{self, Announce, Announced};
 use crate::{observe, wire};
 
 /// The registry of properties and devices. Cheap to clone.
@@ -104,10 +105,7 @@ impl Registry {
     pub async fn create_device(&self, draft: DeviceDraft) -> Result<Device, Refusal> {
         let device = Device::admit(draft, clock::new_id("device"), clock::now())?;
         let created = self.create_devices(vec![device], false).await?;
-        created
-            .into_iter()
-            .next()
-            .ok_or_else(|| Refusal::Unavailable("it kept no device".to_owned()))
+        created.into_iter().next().ok_or_else(|| Refusal::Unavailable("it kept no device".to_owned()))
     }
 
     /// Enrols devices, all or none; returns how many were new.
@@ -148,8 +146,7 @@ async fn to_the_end<T: Send + 'static>(
     write: impl Future<Output = Result<T, Refusal>> + Send + 'static,
 ) -> Result<T, Refusal> {
     let task = tokio::spawn(write.in_current_span());
-    task.await
-        .unwrap_or_else(|error| Err(Refusal::Unavailable(error.to_string())))
+    task.await.unwrap_or_else(|error| Err(Refusal::Unavailable(error.to_string())))
 }
 
 /// How changes are told: the whole entry, on its compacted topic, keyed by its id.
@@ -164,14 +161,9 @@ pub fn announce(topics: Topics) -> Announce {
                 p.updated_at,
                 wire::encode_property(p),
             ),
-            Announced::Device(d) => (
-                &topics.devices,
-                DEVICES.message,
-                &d.id,
-                d.version,
-                d.updated_at,
-                wire::encode_device(d),
-            ),
+            Announced::Device(d) => {
+                (&topics.devices, DEVICES.message, &d.id, d.version, d.updated_at, wire::encode_device(d))
+            }
         };
         Row {
             topic: topic.to_string(),

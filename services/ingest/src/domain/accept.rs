@@ -6,6 +6,7 @@ use indowater_common::domain::meter::Point;
 use super::clock::{self, END_OF_TIME};
 use super::facts::Facts;
 use super::number::Misfit;
+use super::registry::MOST_ID;
 use super::reject::{Reason, Reject};
 use super::uplink::{SaidRead, SaidUnit, State, Uplink};
 
@@ -26,10 +27,7 @@ pub struct Read {
 impl Read {
     /// Its time and register.
     pub const fn point(&self) -> Point {
-        Point {
-            at: self.at,
-            register: self.register,
-        }
+        Point { at: self.at, register: self.register }
     }
 }
 
@@ -58,19 +56,18 @@ pub fn check(uplink: &Uplink<'_>, key: &[u8]) -> Result<(), Reject> {
     }
     if !key.is_empty() && key != uplink.device_id.as_bytes() {
         let key = String::from_utf8_lossy(key);
-        let detail = format!(
-            "the record's key is {key:?}, its device_id {:?}",
-            uplink.device_id
-        );
+        let detail = format!("the record's key is {key:?}, its device_id {:?}", uplink.device_id);
         return Err(Reject::new(Reason::KeyMismatch, detail));
+    }
+    if uplink.device_id.len() > MOST_ID {
+        // Nor could the registry be asked for it.
+        let detail = format!("a device_id of {} bytes is in no registry", uplink.device_id.len());
+        return Err(Reject::new(Reason::UnknownDevice, detail));
     }
     match uplink.reads.len() {
         0 => Err(Reject::new(Reason::ImpossibleValue, "there are no reads")),
         1..=MOST_READS => Ok(()),
-        many => Err(Reject::new(
-            Reason::Oversized,
-            format!("{many} reads; a message may have {MOST_READS}"),
-        )),
+        many => Err(Reject::new(Reason::Oversized, format!("{many} reads; a message may have {MOST_READS}"))),
     }
 }
 
@@ -80,10 +77,7 @@ pub fn check(uplink: &Uplink<'_>, key: &[u8]) -> Result<(), Reject> {
 /// Why the message cannot be used.
 pub fn accept(uplink: Uplink<'_>, facts: &Facts, received_at: i64) -> Result<Accepted, Reject> {
     if !facts.active {
-        let detail = format!(
-            "device {:?} ({}) is inactive in the registry",
-            uplink.device_id, facts.id
-        );
+        let detail = format!("device {:?} ({}) is inactive in the registry", uplink.device_id, facts.id);
         return Err(Reject::new(Reason::InactiveDevice, detail));
     }
     let said = uplink.unit.unwrap_or(facts.meter.unit.into());
@@ -105,13 +99,7 @@ pub fn accept(uplink: Uplink<'_>, facts: &Facts, received_at: i64) -> Result<Acc
         let detail = "the clock is wrong and the reads are too far apart to set it right by the receive time";
         return Err(Reject::new(Reason::ImpossibleValue, detail));
     }
-    Ok(Accepted {
-        newest,
-        clock_corrected,
-        received_at,
-        state: uplink.state,
-        reads,
-    })
+    Ok(Accepted { newest, clock_corrected, received_at, state: uplink.state, reads })
 }
 
 fn impossible(place: usize, why: &str) -> Reject {
@@ -119,15 +107,9 @@ fn impossible(place: usize, why: &str) -> Reject {
 }
 
 fn accept_read(read: SaidRead, said: SaidUnit, facts: &Facts) -> Result<Read, String> {
-    let SaidRead {
-        at,
-        register,
-        flow_litres_per_hour,
-    } = read;
+    let SaidRead { at, register, flow_litres_per_hour } = read;
     if !(0..=END_OF_TIME).contains(&at) {
-        return Err(format!(
-            "time {at} is not in seconds since 1970, or not before the year 10000"
-        ));
+        return Err(format!("time {at} is not in seconds since 1970, or not before the year 10000"));
     }
     let meter = facts.meter;
     let count = match register.counts(said, meter.unit) {
@@ -145,11 +127,7 @@ fn accept_read(read: SaidRead, said: SaidUnit, facts: &Facts) -> Result<Read, St
             ));
         }
     };
-    Ok(Read {
-        at,
-        register: count,
-        flow_litres_per_hour,
-    })
+    Ok(Read { at, register: count, flow_litres_per_hour })
 }
 
 #[cfg(test)]
@@ -187,19 +165,9 @@ mod tests {
         let mut said = uplink(&[(NOW, "12.345"), (NOW - 60, "12.3")]);
         said.unit = Some(SaidUnit::CubicMetre);
         let accepted = accept(said, &facts(), NOW + 7).unwrap();
-        let points: Vec<_> = accepted
-            .reads
-            .iter()
-            .map(|read| (read.at, read.register))
-            .collect();
+        let points: Vec<_> = accepted.reads.iter().map(|read| (read.at, read.register)).collect();
         assert_eq!(points, [(NOW - 60, 12_300), (NOW, 12_345)]);
-        assert_eq!(
-            accepted.newest,
-            Point {
-                at: NOW,
-                register: 12_345
-            }
-        );
+        assert_eq!(accepted.newest, Point { at: NOW, register: 12_345 });
         assert_eq!((accepted.received_at, accepted.clock_corrected), (NOW + 7, false));
     }
 
@@ -214,10 +182,7 @@ mod tests {
 
     #[test]
     fn an_inactive_device_is_rejected() {
-        let facts = Facts {
-            active: false,
-            ..facts()
-        };
+        let facts = Facts { active: false, ..facts() };
         let reject = accept(uplink(&[(NOW, "1")]), &facts, NOW).unwrap_err();
         assert_eq!(reject.reason, Reason::InactiveDevice);
         assert!(reject.detail.contains("SN-1"), "{}", reject.detail);
@@ -245,10 +210,7 @@ mod tests {
         for at in [-1, NOW * 1_000, i64::MAX, i64::MIN] {
             assert_eq!(reject(&[(at, "1")]).reason, Reason::ImpossibleValue, "{at}");
         }
-        assert_eq!(
-            reject(&[(0, "1"), (END_OF_TIME, "1")]).reason,
-            Reason::ImpossibleValue
-        );
+        assert_eq!(reject(&[(0, "1"), (END_OF_TIME, "1")]).reason, Reason::ImpossibleValue);
     }
 
     #[test]
@@ -269,23 +231,16 @@ mod tests {
 
     #[test]
     fn no_reads_are_impossible_and_too_many_oversized() {
-        assert_eq!(
-            check(&uplink(&[]), b"").unwrap_err().reason,
-            Reason::ImpossibleValue
-        );
+        assert_eq!(check(&uplink(&[]), b"").unwrap_err().reason, Reason::ImpossibleValue);
         assert_eq!(check(&uplink(&[(NOW, "1"); 1_000]), b""), Ok(()));
-        assert_eq!(
-            check(&uplink(&[(NOW, "1"); 1_001]), b"").unwrap_err().reason,
-            Reason::Oversized
-        );
+        assert_eq!(check(&uplink(&[(NOW, "1"); 1_001]), b"").unwrap_err().reason, Reason::Oversized);
     }
 
     #[test]
     fn a_device_must_have_a_name() {
-        let nameless = Uplink {
-            device_id: Cow::Borrowed(""),
-            ..uplink(&[(NOW, "1")])
-        };
+        let nameless = Uplink { device_id: Cow::Borrowed(""), ..uplink(&[(NOW, "1")]) };
         assert_eq!(check(&nameless, b"").unwrap_err().reason, Reason::Malformed);
+        let endless = Uplink { device_id: "x".repeat(65).into(), ..uplink(&[(NOW, "1")]) };
+        assert_eq!(check(&endless, b"").unwrap_err().reason, Reason::UnknownDevice);
     }
 }

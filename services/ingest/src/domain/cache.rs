@@ -26,12 +26,7 @@ pub struct Cache {
 impl Cache {
     /// An empty cache that surely remembers the latest `keep` devices, and at most twice as many and one batch.
     pub fn new(keep: usize) -> Self {
-        Self {
-            young: HashMap::new(),
-            old: HashMap::new(),
-            keep,
-            names: HashSet::new(),
-        }
+        Self { young: HashMap::new(), old: HashMap::new(), keep, names: HashSet::new() }
     }
 
     /// The device, if it is remembered.
@@ -54,10 +49,7 @@ impl Cache {
     /// Applies a change of the registry to a device that is remembered. The higher version wins: a change may be told
     /// late, or again.
     pub fn change(&mut self, change: &Change) {
-        let known = self
-            .young
-            .get_mut(&change.device_id)
-            .or_else(|| self.old.get_mut(&change.device_id));
+        let known = self.young.get_mut(&change.device_id).or_else(|| self.old.get_mut(&change.device_id));
         if let Some(known) = known.filter(|known| known.facts.version < change.facts.version) {
             known.facts = change.facts.clone();
         }
@@ -104,21 +96,12 @@ mod tests {
     use crate::domain::facts::example;
 
     fn known(version: i64, class: &str) -> Known {
-        let facts = Facts {
-            tariff_class: class.into(),
-            version,
-            ..example()
-        };
-        Known {
-            facts,
-            last: Some(Point { at: 1, register: 2 }),
-        }
+        let facts = Facts { tariff_class: class.into(), version, ..example() };
+        Known { facts, last: Some(Point { at: 1, register: 2 }) }
     }
 
     fn remembered(cache: &mut Cache, names: std::ops::Range<u32>) -> usize {
-        names
-            .filter(|name| cache.get(&name.to_string()).is_some())
-            .count()
+        names.filter(|name| cache.get(&name.to_string()).is_some()).count()
     }
 
     #[test]
@@ -158,10 +141,7 @@ mod tests {
     fn the_higher_version_wins_and_the_newest_read_stays() {
         let mut cache = Cache::new(10);
         cache.insert("d", known(3, "a"));
-        let change = |version, class| Change {
-            device_id: "d".into(),
-            facts: known(version, class).facts,
-        };
+        let change = |version, class| Change { device_id: "d".into(), facts: known(version, class).facts };
         for (version, class, expected) in [(2, "b", "a"), (3, "b", "a"), (4, "b", "b"), (3, "c", "b")] {
             cache.change(&change(version, class));
             let known = cache.get("d").unwrap();
@@ -175,14 +155,8 @@ mod tests {
         let mut cache = Cache::new(1);
         cache.insert("d", known(1, "a"));
         cache.settle();
-        cache.change(&Change {
-            device_id: "d".into(),
-            facts: known(2, "b").facts,
-        });
-        cache.change(&Change {
-            device_id: "e".into(),
-            facts: known(2, "b").facts,
-        });
+        cache.change(&Change { device_id: "d".into(), facts: known(2, "b").facts });
+        cache.change(&Change { device_id: "e".into(), facts: known(2, "b").facts });
         assert_eq!(cache.len(), 1);
         assert_eq!(&*cache.get("d").unwrap().facts.tariff_class, "b");
     }

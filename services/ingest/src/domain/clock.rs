@@ -33,14 +33,8 @@ mod tests {
     const INSTALLED: i64 = 1_780_000_000;
 
     fn corrected(times: &[i64]) -> (Vec<i64>, bool) {
-        let mut reads: Vec<Read> = times
-            .iter()
-            .map(|at| Read {
-                at: *at,
-                register: 0,
-                flow_litres_per_hour: None,
-            })
-            .collect();
+        let mut reads: Vec<Read> =
+            times.iter().map(|at| Read { at: *at, register: 0, flow_litres_per_hour: None }).collect();
         let corrected = correct(&mut reads, RECEIVED, INSTALLED);
         (reads.iter().map(|read| read.at).collect(), corrected)
     }
@@ -48,37 +42,17 @@ mod tests {
     #[test]
     fn the_clock_rule() {
         for (case, times, expected, is_corrected) in [
-            (
-                "in time",
-                vec![RECEIVED - 3_600, RECEIVED],
-                vec![RECEIVED - 3_600, RECEIVED],
-                false,
-            ),
-            (
-                "late",
-                vec![INSTALLED, INSTALLED + 60],
-                vec![INSTALLED, INSTALLED + 60],
-                false,
-            ),
+            ("in time", vec![RECEIVED - 3_600, RECEIVED], vec![RECEIVED - 3_600, RECEIVED], false),
+            ("late", vec![INSTALLED, INSTALLED + 60], vec![INSTALLED, INSTALLED + 60], false),
             ("5 min ahead", vec![RECEIVED + 300], vec![RECEIVED + 300], false),
-            (
-                "more than 5 min ahead",
-                vec![RECEIVED + 301],
-                vec![RECEIVED],
-                true,
-            ),
+            ("more than 5 min ahead", vec![RECEIVED + 301], vec![RECEIVED], true),
             (
                 "spacing is preserved",
                 vec![RECEIVED + 1_000, RECEIVED + 4_600],
                 vec![RECEIVED - 3_600, RECEIVED],
                 true,
             ),
-            (
-                "one of many ahead",
-                vec![RECEIVED - 60, RECEIVED + 301],
-                vec![RECEIVED - 361, RECEIVED],
-                true,
-            ),
+            ("one of many ahead", vec![RECEIVED - 60, RECEIVED + 301], vec![RECEIVED - 361, RECEIVED], true),
             ("before installation", vec![INSTALLED - 1], vec![RECEIVED], true),
             (
                 "clock at the epoch",

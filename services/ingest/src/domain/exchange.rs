@@ -78,10 +78,7 @@ impl Told {
             // The registry admits no such zone; a moment is a name for the order all the same.
             None => (point.at.to_string(), point.at.to_string()),
         };
-        Self {
-            day,
-            text: format!("{} m3 at {time}", facts.meter.unit.cubic_metres(point.register)),
-        }
+        Self { day, text: format!("{} m3 at {time}", facts.meter.unit.cubic_metres(point.register)) }
     }
 }
 
@@ -92,11 +89,7 @@ mod tests {
     use super::*;
     use crate::domain::facts::example;
 
-    const METER: Meter = Meter {
-        unit: Unit::Litre,
-        digits: 8,
-        q3_litres_per_hour: 2_500,
-    };
+    const METER: Meter = Meter { unit: Unit::Litre, digits: 8, q3_litres_per_hour: 2_500 };
 
     type Pair = (i64, i64);
 
@@ -105,16 +98,10 @@ mod tests {
         let point = |(at, register)| Point { at, register };
         let reads: Vec<Read> = reads
             .iter()
-            .map(|(at, register)| Read {
-                at: *at,
-                register: *register,
-                flow_litres_per_hour: None,
-            })
+            .map(|(at, register)| Read { at: *at, register: *register, flow_litres_per_hour: None })
             .collect();
         let (mut last, mut jumps) = (last.map(point), Vec::new());
-        watch(&METER, &mut last, &reads, |from, to| {
-            jumps.push((from.register, to.register))
-        });
+        watch(&METER, &mut last, &reads, |from, to| jumps.push((from.register, to.register)));
         (jumps, last.map(|point| (point.at, point.register)))
     }
 
@@ -123,13 +110,7 @@ mod tests {
         for (case, last, reads, jumps, newest) in [
             ("first read ever", None, vec![(10, 500)], vec![], (10, 500)),
             ("flow", Some((0, 400)), vec![(10, 500)], vec![], (10, 500)),
-            (
-                "exchange",
-                Some((0, 300_000)),
-                vec![(3_600, 12)],
-                vec![(300_000, 12)],
-                (3_600, 12),
-            ),
+            ("exchange", Some((0, 300_000)), vec![(3_600, 12)], vec![(300_000, 12)], (3_600, 12)),
             (
                 "exchange within a message",
                 None,
@@ -137,34 +118,10 @@ mod tests {
                 vec![(300_000, 12)],
                 (3_600, 12),
             ),
-            (
-                "backflow",
-                Some((0, 500)),
-                vec![(3_600, 495)],
-                vec![],
-                (3_600, 495),
-            ),
-            (
-                "rollover",
-                Some((0, 99_999_990)),
-                vec![(3_600, 5)],
-                vec![],
-                (3_600, 5),
-            ),
-            (
-                "late",
-                Some((7_200, 300_000)),
-                vec![(3_600, 12)],
-                vec![],
-                (7_200, 300_000),
-            ),
-            (
-                "repeated",
-                Some((3_600, 12)),
-                vec![(0, 300_000), (3_600, 12)],
-                vec![],
-                (3_600, 12),
-            ),
+            ("backflow", Some((0, 500)), vec![(3_600, 495)], vec![], (3_600, 495)),
+            ("rollover", Some((0, 99_999_990)), vec![(3_600, 5)], vec![], (3_600, 5)),
+            ("late", Some((7_200, 300_000)), vec![(3_600, 12)], vec![], (7_200, 300_000)),
+            ("repeated", Some((3_600, 12)), vec![(0, 300_000), (3_600, 12)], vec![], (3_600, 12)),
         ] {
             assert_eq!(watched(last, &reads), (jumps, Some(newest)), "{case}");
         }
@@ -174,13 +131,7 @@ mod tests {
     fn the_order_names_both_reads_and_repeats_itself() {
         let facts = example();
         let order = |at| {
-            let (from, to) = (
-                Point {
-                    at: 0,
-                    register: 300_000,
-                },
-                Point { at, register: 51_480 },
-            );
+            let (from, to) = (Point { at: 0, register: 300_000 }, Point { at, register: 51_480 });
             WorkOrder::for_exchange("SN-1", &facts, from, to, at + 9)
         };
         // 17:00 UTC is the next day in Jakarta.

@@ -56,11 +56,7 @@ pub(crate) fn example() -> Facts {
         customer_id: "customer-001".into(),
         time_zone: "Asia/Jakarta".into(),
         tariff_class: "household-middle-1".into(),
-        meter: Meter {
-            unit: Unit::Litre,
-            digits: 8,
-            q3_litres_per_hour: 2_500,
-        },
+        meter: Meter { unit: Unit::Litre, digits: 8, q3_litres_per_hour: 2_500 },
         installed_at: 1_700_000_000,
         active: true,
         version: 1,

@@ -74,11 +74,7 @@ mod tests {
             newest: Point { at, register: at },
             clock_corrected: false,
             received_at: at + 1,
-            state: State {
-                battery_percent,
-                rssi_dbm: None,
-                alarms: Alarms::default(),
-            },
+            state: State { battery_percent, rssi_dbm: None, alarms: Alarms::default() },
         }
     }
 

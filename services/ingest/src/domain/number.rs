@@ -33,10 +33,7 @@ pub enum Misfit {
 impl Number {
     /// A whole number.
     pub const fn whole(value: i64) -> Self {
-        Self::Exact {
-            digits: value,
-            exponent: 0,
-        }
+        Self::Exact { digits: value, exponent: 0 }
     }
 
     /// Reads `-12.50`, `00012`, `1.25e3`. `None` if the text is no number.
@@ -61,12 +58,12 @@ impl Number {
         let Some((value, zeros)) = significant(digits()) else {
             return Some(Self::Beyond);
         };
+        if value == 0 {
+            return Some(Self::whole(0));
+        }
         let places = i32::try_from(fraction.len()).ok()?;
         let exponent = exponent.checked_sub(places)?.checked_add(zeros)?;
-        Some(Self::Exact {
-            digits: if negative { -value } else { value },
-            exponent,
-        })
+        Some(Self::Exact { digits: if negative { -value } else { value }, exponent })
     }
 
     /// The number, said in `said`, as counts of a meter that counts in `unit`; exactly or not at all.
@@ -74,23 +71,13 @@ impl Number {
         let Self::Exact { digits, exponent } = self else {
             return Err(Misfit::TooLarge);
         };
-        if digits == 0 {
-            return Ok(0);
-        }
         let shift =
             i64::from(exponent) + i64::from(said.exponent()) - i64::from(SaidUnit::from(unit).exponent());
-        let power = u32::try_from(shift.unsigned_abs())
-            .ok()
-            .and_then(|shift| 10_i64.checked_pow(shift));
+        let power = u32::try_from(shift.unsigned_abs()).ok().and_then(|shift| 10_i64.checked_pow(shift));
         if shift >= 0 {
-            power
-                .and_then(|power| digits.checked_mul(power))
-                .ok_or(Misfit::TooLarge)
+            power.and_then(|power| digits.checked_mul(power)).ok_or(Misfit::TooLarge)
         } else {
-            power
-                .filter(|power| digits % power == 0)
-                .map(|power| digits / power)
-                .ok_or(Misfit::TooFine)
+            power.filter(|power| digits % power == 0).map(|power| digits / power).ok_or(Misfit::TooFine)
         }
     }
 }
@@ -102,11 +89,7 @@ fn significant(digits: impl Iterator<Item = u8>) -> Option<(i64, i32)> {
         if digit == 0 {
             zeros += u32::from(value != 0);
         } else {
-            let power = if value == 0 {
-                1
-            } else {
-                10_i64.checked_pow(zeros + 1)?
-            };
+            let power = if value == 0 { 1 } else { 10_i64.checked_pow(zeros + 1)? };
             value = value.checked_mul(power)?.checked_add(digit)?;
             zeros = 0;
         }
@@ -116,10 +99,17 @@ fn significant(digits: impl Iterator<Item = u8>) -> Option<(i64, i32)> {
 
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+        match *self {
             Self::Exact { digits, exponent: 0 } => write!(f, "{digits}"),
+            Self::Exact { digits, exponent: places @ -18..0 } => {
+                let sign = if digits < 0 { "-" } else { "" };
+                let unit = 10_u64.pow(places.unsigned_abs());
+                let (whole, rest) = (digits.unsigned_abs() / unit, digits.unsigned_abs() % unit);
+                let places = places.unsigned_abs() as usize;
+                write!(f, "{sign}{whole}.{rest:0places$}")
+            }
             Self::Exact { digits, exponent } => write!(f, "{digits}e{exponent}"),
-            Self::Beyond => f.write_str("a number of more than 18 digits"),
+            Self::Beyond => f.write_str("of more than 18 digits"),
         }
     }
 }
@@ -161,20 +151,28 @@ mod tests {
         ] {
             assert_eq!(litres(text, said), expected, "{text} {said:?}");
         }
-        assert_eq!(
-            Number::parse("1.5")
-                .unwrap()
-                .counts(SaidUnit::Litre, Unit::Millilitre),
-            Ok(1_500)
-        );
+        assert_eq!(Number::parse("1.5").unwrap().counts(SaidUnit::Litre, Unit::Millilitre), Ok(1_500));
     }
 
     #[test]
     fn what_is_no_number_is_refused() {
-        for text in [
-            "", "-", ".5", "5.", "1.2.3", "1,5", " 1", "0x10", "NaN", "1e", "e5", "--1", "+1", "１",
-        ] {
+        for text in ["", "-", ".5", "5.", "1.2.3", "1,5", " 1", "0x10", "NaN", "1e", "e5", "--1", "+1", "１"]
+        {
             assert_eq!(Number::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_shown_as_it_is_read() {
+        for (text, shown) in [
+            ("1.50", "1.5"),
+            ("-0.001", "-0.001"),
+            ("7", "7"),
+            ("-12.30", "-12.3"),
+            ("1e30", "1e30"),
+            ("0.0", "0"),
+        ] {
+            assert_eq!(Number::parse(text).unwrap().to_string(), shown);
         }
     }
 

@@ -56,19 +56,30 @@ pub struct Reject {
     pub detail: String,
 }
 
+/// Characters of a detail at most: it may quote what a stranger sent.
+const MOST_DETAIL: usize = 500;
+
 impl Reject {
     /// A reject of that kind.
     pub fn new(reason: Reason, detail: impl fmt::Display) -> Self {
-        Self {
-            reason,
-            detail: detail.to_string(),
+        let mut detail = detail.to_string();
+        if let Some((end, _)) = detail.char_indices().nth(MOST_DETAIL) {
+            detail.truncate(end);
+            detail.push('…');
         }
+        Self { reason, detail }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_detail_is_short_whatever_it_quotes() {
+        let reject = Reject::new(Reason::Malformed, "é".repeat(1_000_000));
+        assert_eq!(reject.detail.chars().count(), MOST_DETAIL + 1);
+    }
 
     #[test]
     fn reasons_are_their_own_index() {

@@ -109,9 +109,7 @@ pub struct Alarms(u16);
 impl Alarms {
     /// The alarms of the set.
     pub fn iter(self) -> impl Iterator<Item = Alarm> {
-        Alarm::ALL
-            .into_iter()
-            .filter(move |alarm| self.0 & bit(*alarm) != 0)
+        Alarm::ALL.into_iter().filter(move |alarm| self.0 & bit(*alarm) != 0)
     }
 }
 

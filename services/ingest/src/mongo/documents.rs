@@ -124,12 +124,7 @@ impl TryFrom<PropertyDocument> for Property {
     fn try_from(document: PropertyDocument) -> Result<Self, Unreadable> {
         let Some(property_type) = PropertyType::named(&document.property_type) else {
             let value = document.property_type;
-            return Err(Unreadable {
-                what: "property",
-                id: document.id,
-                field: "property_type",
-                value,
-            });
+            return Err(Unreadable { what: "property", id: document.id, field: "property_type", value });
         };
         Ok(Self {
             id: document.id,
@@ -158,9 +153,7 @@ impl From<&Device> for DeviceDocument {
             status: device.status.name().to_owned(),
             location: device.location.clone(),
             installation_date: to_bson_time(device.installation_date),
-            last_reading: device
-                .last_reading
-                .map(|reading| Bson::Decimal128(to_decimal128(reading))),
+            last_reading: device.last_reading.map(|reading| Bson::Decimal128(to_decimal128(reading))),
             last_reading_date: device.last_reading_date.map(to_bson_time),
             calibration_date: device.calibration_date.map(to_bson_time),
             created_at: to_bson_time(device.created_at),
@@ -212,11 +205,7 @@ impl TryFrom<DeviceDocument> for Device {
             calibration_date: document.calibration_date.map(from_bson_time),
             created_at: from_bson_time(document.created_at),
             updated_at: from_bson_time(document.updated_at),
-            meter: Meter {
-                unit,
-                digits,
-                q3_litres_per_hour: document.q3_litres_per_hour,
-            },
+            meter: Meter { unit, digits, q3_litres_per_hour: document.q3_litres_per_hour },
             version: document.version,
             time_zone: document.time_zone,
             tariff_class: document.tariff_class,

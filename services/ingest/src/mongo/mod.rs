@@ -5,4 +5,4 @@ mod reads;
 mod registry;
 
 pub use reads::Reads;
-pub use registry::{Announce, Announced, DeviceFilter, Registry};
+pub use registry::{Announce, Announced, Registry};

@@ -31,10 +31,7 @@ pub struct Reads {
 impl Reads {
     /// On the database of ingest.
     pub fn new(database: &Database) -> Self {
-        Self {
-            database: database.clone(),
-            devices: database.collection("devices"),
-        }
+        Self { database: database.clone(), devices: database.collection("devices") }
     }
 
     /// The devices with these identifiers on their meters; those that are not enrolled are left out.
@@ -43,10 +40,7 @@ impl Reads {
     /// The database does not answer.
     pub async fn devices(&self, device_ids: &[&str]) -> Result<Vec<Device>, Error> {
         let mut found = Vec::with_capacity(device_ids.len());
-        let mut cursor = self
-            .devices
-            .find(doc! { "device_id": { "$in": device_ids } })
-            .await?;
+        let mut cursor = self.devices.find(doc! { "device_id": { "$in": device_ids } }).await?;
         while let Some(document) = cursor.try_next().await? {
             let device = bson::deserialize_from_slice::<DeviceDocument>(document.as_bytes());
             match device
@@ -68,10 +62,8 @@ impl Reads {
     pub async fn write_latest(&self, latest: &Latest) -> Result<(), Error> {
         let mut sightings = latest.iter();
         while sightings.len() > 0 {
-            let updates = sightings
-                .by_ref()
-                .take(PER_COMMAND)
-                .map(|(id, sighting)| last_reading(id, sighting));
+            let updates =
+                sightings.by_ref().take(PER_COMMAND).map(|(id, sighting)| last_reading(id, sighting));
             self.update("devices", updates).await?;
         }
         Ok(())
@@ -108,9 +100,7 @@ impl Reads {
         failures
             .map(|failure| failure.errmsg)
             .next()
-            .map_or(Ok(()), |why| {
-                Err(Error::custom(format!("{collection} could not be written: {why}")))
-            })
+            .map_or(Ok(()), |why| Err(Error::custom(format!("{collection} could not be written: {why}"))))
     }
 }
 

@@ -20,7 +20,7 @@ use mongodb::{ClientSession, Collection, Database};
 
 use super::documents::{DeviceDocument, PropertyDocument};
 use crate::domain::registry::{
-    Device, DeviceChange, Page, Property, PropertyChange, Refusal, Status, cut_page, enrol,
+    Device, DeviceChange, DeviceFilter, Page, Property, PropertyChange, Refusal, Status, cut_page, enrol,
 };
 
 /// An entry that is to be told.
@@ -34,17 +34,6 @@ pub enum Announced<'a> {
 
 /// Makes the record that tells an entry; it is given to the registry when the service is wired up.
 pub type Announce = Arc<dyn Fn(Announced<'_>) -> Row + Send + Sync>;
-
-/// Which devices to list.
-#[derive(Clone, Debug, Default)]
-pub struct DeviceFilter {
-    /// Of this customer only.
-    pub customer_id: Option<String>,
-    /// Of this property only.
-    pub property_id: Option<String>,
-    /// In this status only.
-    pub status: Option<Status>,
-}
 
 /// The registry in the database. Cheap to clone.
 #[derive(Clone)]
@@ -73,15 +62,8 @@ impl Registry {
     /// # Errors
     /// There is none, or the database does not answer.
     pub async fn property(&self, id: &str) -> Result<Property, Refusal> {
-        let found = self
-            .properties
-            .find_one(doc! { "_id": id })
-            .await
-            .map_err(refused)?;
-        found
-            .ok_or_else(|| no_property(id))?
-            .try_into()
-            .map_err(unreadable)
+        let found = self.properties.find_one(doc! { "_id": id }).await.map_err(refused)?;
+        found.ok_or_else(|| no_property(id))?.try_into().map_err(unreadable)
     }
 
     /// The device of that id.
@@ -139,19 +121,13 @@ impl Registry {
             .start_transaction()
             .and_run2(async move |session: &mut ClientSession| {
                 let document = PropertyDocument::from(&property);
-                self.properties
-                    .insert_one(document)
-                    .session(&mut *session)
-                    .await?;
+                self.properties.insert_one(document).session(&mut *session).await?;
                 self.tell(&[Announced::Property(&property)], session).await?;
                 Ok(property.clone())
             })
             .await;
         match created {
-            Err(error) if is_duplicate_key(&error) => Err(Refusal::Taken {
-                field: "id",
-                value: id,
-            }),
+            Err(error) if is_duplicate_key(&error) => Err(Refusal::Taken { field: "id", value: id }),
             other => other.map_err(refused),
         }
     }
@@ -176,10 +152,7 @@ impl Registry {
                     return Ok((after, 0));
                 }
                 let set = settable(&PropertyDocument::from(&after), &[])?;
-                self.properties
-                    .update_one(doc! { "_id": &id }, set)
-                    .session(&mut *session)
-                    .await?;
+                self.properties.update_one(doc! { "_id": &id }, set).session(&mut *session).await?;
                 let mut devices = Vec::new();
                 if before.concerns_devices(&after) {
                     devices = self.follow(&after, session).await?;
@@ -195,11 +168,8 @@ impl Registry {
 
     /// Brings the devices of a property after it.
     async fn follow(&self, property: &Property, session: &mut ClientSession) -> Result<Vec<Device>, Error> {
-        let mut cursor = self
-            .devices
-            .find(doc! { "property_id": &property.id })
-            .session(&mut *session)
-            .await?;
+        let mut cursor =
+            self.devices.find(doc! { "property_id": &property.id }).session(&mut *session).await?;
         let devices: Vec<DeviceDocument> = cursor.stream(&mut *session).try_collect().await?;
         let set = doc! {
             "customer_id": &property.customer_id,
@@ -213,11 +183,7 @@ impl Registry {
             )
             .session(session)
             .await?;
-        let followed = |document| {
-            Ok(Device::try_from(document)
-                .map_err(Error::custom)?
-                .follow(property))
-        };
+        let followed = |document| Ok(Device::try_from(document).map_err(Error::custom)?.follow(property));
         devices.into_iter().map(followed).collect()
     }
 
@@ -236,10 +202,7 @@ impl Registry {
                 let new = enrol(&candidates, &properties, &present, again).map_err(abort)?;
                 if !new.is_empty() {
                     let documents: Vec<_> = new.iter().map(DeviceDocument::from).collect();
-                    self.devices
-                        .insert_many(&documents)
-                        .session(&mut *session)
-                        .await?;
+                    self.devices.insert_many(&documents).session(&mut *session).await?;
                     let entries: Vec<_> = new.iter().map(Announced::Device).collect();
                     self.tell(&entries, session).await?;
                 }
@@ -248,10 +211,9 @@ impl Registry {
             .await;
         match created {
             // Another call was faster by a hair: the database knows better than what we read.
-            Err(error) if is_duplicate_key(&error) => Err(Refusal::Taken {
-                field: "id or device_id",
-                value: "of this call".to_owned(),
-            }),
+            Err(error) if is_duplicate_key(&error) => {
+                Err(Refusal::Taken { field: "id or device_id", value: "of this call".to_owned() })
+            }
             other => other.map_err(refused),
         }
     }
@@ -263,11 +225,7 @@ impl Registry {
     ) -> Result<HashMap<String, Property>, Error> {
         let ids: HashSet<&str> = devices.iter().map(|device| device.property_id.as_str()).collect();
         let ids: Vec<&str> = ids.into_iter().collect();
-        let mut cursor = self
-            .properties
-            .find(doc! { "_id": { "$in": ids } })
-            .session(&mut *session)
-            .await?;
+        let mut cursor = self.properties.find(doc! { "_id": { "$in": ids } }).session(&mut *session).await?;
         let documents: Vec<PropertyDocument> = cursor.stream(session).try_collect().await?;
         let keyed = |document| {
             let property = Property::try_from(document).map_err(Error::custom)?;
@@ -278,17 +236,12 @@ impl Registry {
 
     /// The devices that share an identifier with one of these.
     async fn like(&self, devices: &[Device], session: &mut ClientSession) -> Result<Vec<Device>, Error> {
-        let (ids, device_ids): (Vec<&str>, Vec<&str>) = devices
-            .iter()
-            .map(|device| (device.id.as_str(), device.device_id.as_str()))
-            .unzip();
+        let (ids, device_ids): (Vec<&str>, Vec<&str>) =
+            devices.iter().map(|device| (device.id.as_str(), device.device_id.as_str())).unzip();
         let same = doc! { "$or": [{ "_id": { "$in": ids } }, { "device_id": { "$in": device_ids } }] };
         let mut cursor = self.devices.find(same).session(&mut *session).await?;
         let documents: Vec<DeviceDocument> = cursor.stream(session).try_collect().await?;
-        documents
-            .into_iter()
-            .map(|document| Device::try_from(document).map_err(Error::custom))
-            .collect()
+        documents.into_iter().map(|document| Device::try_from(document).map_err(Error::custom)).collect()
     }
 
     /// Changes a device.
@@ -305,15 +258,9 @@ impl Registry {
         let changed = session
             .start_transaction()
             .and_run2(async move |session: &mut ClientSession| {
-                let found = self
-                    .devices
-                    .find_one(doc! { "_id": &id })
-                    .session(&mut *session)
-                    .await?;
-                let before: Device = found
-                    .ok_or_else(|| abort(no_device(&id)))?
-                    .try_into()
-                    .map_err(Error::custom)?;
+                let found = self.devices.find_one(doc! { "_id": &id }).session(&mut *session).await?;
+                let before: Device =
+                    found.ok_or_else(|| abort(no_device(&id)))?.try_into().map_err(Error::custom)?;
                 let property = match &change.property_id {
                     Some(id) => Some(self.find_property(id, session).await.map_err(missing_target)?),
                     None => None,
@@ -321,14 +268,9 @@ impl Registry {
                 let after = before.change(&change, property.as_ref(), now).map_err(abort)?;
                 if after != before {
                     // Telemetry writes these meanwhile.
-                    let set = settable(
-                        &DeviceDocument::from(&after),
-                        &["last_reading", "last_reading_date"],
-                    )?;
-                    self.devices
-                        .update_one(doc! { "_id": &id }, set)
-                        .session(&mut *session)
-                        .await?;
+                    let set =
+                        settable(&DeviceDocument::from(&after), &["last_reading", "last_reading_date"])?;
+                    self.devices.update_one(doc! { "_id": &id }, set).session(&mut *session).await?;
                     self.tell(&[Announced::Device(&after)], session).await?;
                 }
                 Ok(after)
@@ -338,15 +280,8 @@ impl Registry {
     }
 
     async fn find_property(&self, id: &str, session: &mut ClientSession) -> Result<Property, Error> {
-        let found = self
-            .properties
-            .find_one(doc! { "_id": id })
-            .session(session)
-            .await?;
-        found
-            .ok_or_else(|| abort(no_property(id)))?
-            .try_into()
-            .map_err(Error::custom)
+        let found = self.properties.find_one(doc! { "_id": id }).session(session).await?;
+        found.ok_or_else(|| abort(no_property(id)))?.try_into().map_err(Error::custom)
     }
 
     /// Puts the records that tell these entries into the outbox.
@@ -375,17 +310,10 @@ where
     }
     // One more than the page tells whether there is another.
     let limit = i64::try_from(page.size).unwrap_or(i64::MAX).saturating_add(1);
-    let cursor = collection
-        .find(filter)
-        .sort(doc! { "_id": 1 })
-        .limit(limit)
-        .await
-        .map_err(refused)?;
+    let cursor = collection.find(filter).sort(doc! { "_id": 1 }).limit(limit).await.map_err(refused)?;
     let documents: Vec<D> = cursor.try_collect().await.map_err(refused)?;
-    let entries = documents
-        .into_iter()
-        .map(|d| d.try_into().map_err(unreadable))
-        .collect::<Result<Vec<T>, _>>()?;
+    let entries =
+        documents.into_iter().map(|d| d.try_into().map_err(unreadable)).collect::<Result<Vec<T>, _>>()?;
     Ok(cut_page(page, entries, |entry| id(entry)))
 }
 
@@ -399,17 +327,11 @@ fn settable<D: serde::Serialize>(document: &D, but: &[&str]) -> Result<Document,
 }
 
 fn no_property(id: &str) -> Refusal {
-    Refusal::NotFound {
-        what: "property",
-        id: id.to_owned(),
-    }
+    Refusal::NotFound { what: "property", id: id.to_owned() }
 }
 
 fn no_device(id: &str) -> Refusal {
-    Refusal::NotFound {
-        what: "device",
-        id: id.to_owned(),
-    }
+    Refusal::NotFound { what: "device", id: id.to_owned() }
 }
 
 /// Where a device is to move, a property that is not there is no answer to "which device?".

@@ -62,21 +62,12 @@ fn parse(value: &[u8]) -> Result<Uplink<'_>, serde_json::Error> {
         Some(reads) => reads.into_iter().map(SaidRead::from).collect(),
         None => shorthand(&message)?.into_iter().collect(),
     };
-    let alarms = message
-        .alarms
-        .unwrap_or_default()
-        .iter()
-        .filter_map(|name| alarm(name))
-        .collect();
+    let alarms = message.alarms.unwrap_or_default().iter().filter_map(|name| alarm(name)).collect();
     Ok(Uplink {
         device_id: message.device_id,
         unit: message.unit.map(SaidUnit::from),
         reads,
-        state: State {
-            battery_percent: message.battery_percent,
-            rssi_dbm: message.rssi_dbm,
-            alarms,
-        },
+        state: State { battery_percent: message.battery_percent, rssi_dbm: message.rssi_dbm, alarms },
     })
 }
 
@@ -91,19 +82,13 @@ fn shorthand(message: &Message<'_>) -> Result<Option<SaidRead>, serde_json::Erro
     Ok(Some(SaidRead {
         at: serde_json::from_str::<Time>(time.get())?.0,
         register: number(register.get())?,
-        flow_litres_per_hour: message
-            .flow_l_h
-            .map_or(Ok(None), |flow| serde_json::from_str(flow.get()))?,
+        flow_litres_per_hour: message.flow_l_h.map_or(Ok(None), |flow| serde_json::from_str(flow.get()))?,
     }))
 }
 
 impl From<JsonRead> for SaidRead {
     fn from(read: JsonRead) -> Self {
-        Self {
-            at: read.time.0,
-            register: read.register.0,
-            flow_litres_per_hour: read.flow_l_h,
-        }
+        Self { at: read.time.0, register: read.register.0, flow_litres_per_hour: read.flow_l_h }
     }
 }
 
@@ -143,10 +128,7 @@ impl<'de> Deserialize<'de> for Register {
 }
 
 fn number<E: Error>(raw: &str) -> Result<Number, E> {
-    let digits = raw
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-        .unwrap_or(raw);
+    let digits = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(raw);
     Number::parse(digits).ok_or_else(|| E::custom(format_args!("register {raw:.40} is no decimal number")))
 }
 

@@ -4,7 +4,8 @@ mod json;
 mod protobuf;
 
 pub use protobuf::{
-    Encoder, Origin, decode_device, device, encode_device, encode_property, property, unit_from_wire,
+    Encoder, MOST_KEY, Origin, decode_device, device, encode_device, encode_property, property,
+    unit_from_wire,
 };
 
 use crate::domain::reject::{Reason, Reject};

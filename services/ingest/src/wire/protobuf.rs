@@ -25,11 +25,7 @@ pub(super) fn decode(value: &[u8]) -> Result<Uplink<'_>, Reject> {
         Ok(unit) => unit_from_wire(unit).map(SaidUnit::from),
         Err(_) => return Err(malformed(&format_args!("unit {} is not known", message.unit))),
     };
-    let alarms = message
-        .alarms
-        .iter()
-        .filter_map(|number| alarm_from_wire(*number))
-        .collect();
+    let alarms = message.alarms.iter().filter_map(|number| alarm_from_wire(*number)).collect();
     let read = |read: telemetry::RegisterRead| SaidRead {
         at: read.read_at,
         register: Number::whole(read.register),
@@ -39,11 +35,7 @@ pub(super) fn decode(value: &[u8]) -> Result<Uplink<'_>, Reject> {
         device_id: message.device_id.into(),
         unit,
         reads: message.reads.into_iter().map(read).collect(),
-        state: State {
-            battery_percent: message.battery_percent,
-            rssi_dbm: message.rssi_dbm,
-            alarms,
-        },
+        state: State { battery_percent: message.battery_percent, rssi_dbm: message.rssi_dbm, alarms },
     })
 }
 
@@ -86,44 +78,55 @@ impl Encoder {
         message.meter = Some(meter_to_wire(facts.meter));
         message.registry_version = facts.version;
         message.set_source(readings::ReadSource::Telemetry);
-        message
-            .reads
-            .extend(accepted.reads.iter().map(|read| readings::AcceptedRead {
-                read_at: read.at,
-                register: read.register,
-                flow_litres_per_hour: read.flow_litres_per_hour,
-            }));
+        message.reads.extend(accepted.reads.iter().map(|read| readings::AcceptedRead {
+            read_at: read.at,
+            register: read.register,
+            flow_litres_per_hour: read.flow_litres_per_hour,
+        }));
         message.clock_corrected = accepted.clock_corrected;
         message.received_at = accepted.received_at;
         message.telemetry_partition = origin.partition;
         message.telemetry_offset = origin.offset;
         message.battery_percent = accepted.state.battery_percent;
         message.rssi_dbm = accepted.state.rssi_dbm;
-        message.alarms.extend(
-            accepted
-                .state
-                .alarms
-                .iter()
-                .map(|alarm| alarm_to_wire(alarm) as i32),
-        );
+        message.alarms.extend(accepted.state.alarms.iter().map(|alarm| alarm_to_wire(alarm) as i32));
         encode(message, &mut self.buffer)
     }
 
-    /// A message that cannot be used, as it came.
+    /// A message that cannot be used, as it came; what is too long for a record is cut, and its detail says so.
     pub fn dead_letter(&mut self, reject: &Reject, origin: &Origin<'_>) -> &[u8] {
+        let payload = cut(origin.value, MOST_PAYLOAD);
+        let mut detail = reject.detail.clone();
+        if payload.len() < origin.value.len() {
+            let (kept, all) = (payload.len(), origin.value.len());
+            detail.push_str(&format!(
+                "; the first {kept} of {all} bytes are kept here, all at these coordinates"
+            ));
+        }
         let message = readings::DeadLetter {
-            payload: origin.value.to_vec(),
-            key: origin.key.to_vec(),
-            content_type: origin.content_type.unwrap_or_default().to_owned(),
+            payload: payload.to_vec(),
+            key: cut(origin.key, MOST_KEY).to_vec(),
+            content_type: origin.content_type.unwrap_or_default().chars().take(MOST_CONTENT_TYPE).collect(),
             topic: origin.topic.to_owned(),
             partition: origin.partition,
             offset: origin.offset,
             reason: reason_to_wire(reject.reason).into(),
-            detail: reject.detail.clone(),
+            detail,
             received_at_ms: origin.received_at_ms,
         };
         encode(&message, &mut self.buffer)
     }
+}
+
+/// The topic's bound is on compressed batches, so a stranger's record may be of any size; a dead letter must fit its
+/// topic, or it would stop the partition.
+const MOST_PAYLOAD: usize = 1024 * 1024;
+/// Bytes of a key that a dead letter keeps.
+pub const MOST_KEY: usize = 4 * 1024;
+const MOST_CONTENT_TYPE: usize = 200;
+
+fn cut(bytes: &[u8], most: usize) -> &[u8] {
+    &bytes[..bytes.len().min(most)]
 }
 
 fn encode<'a>(message: &impl Message, buffer: &'a mut Vec<u8>) -> &'a [u8] {
@@ -155,15 +158,9 @@ pub enum NoDevice {
 /// The value is no device of this registry.
 pub fn decode_device(value: &[u8]) -> Result<Change, NoDevice> {
     let device = registry::Device::decode(value)?;
-    let lacks = |field| NoDevice::Lacks {
-        id: device.id.clone(),
-        field,
-    };
+    let lacks = |field| NoDevice::Lacks { id: device.id.clone(), field };
     let unit = unit_from_wire(device.unit()).ok_or_else(|| lacks("unit"))?;
-    let installed_at: Timestamp = device
-        .installation_date
-        .parse()
-        .map_err(|_| lacks("installation_date"))?;
+    let installed_at: Timestamp = device.installation_date.parse().map_err(|_| lacks("installation_date"))?;
     let facts = Facts {
         active: device.status != Status::Inactive.name(),
         id: device.id.into(),
@@ -171,18 +168,11 @@ pub fn decode_device(value: &[u8]) -> Result<Change, NoDevice> {
         customer_id: device.customer_id.into(),
         time_zone: device.time_zone.into(),
         tariff_class: device.tariff_class.into(),
-        meter: Meter {
-            unit,
-            digits: device.register_digits,
-            q3_litres_per_hour: device.q3_litres_per_hour,
-        },
+        meter: Meter { unit, digits: device.register_digits, q3_litres_per_hour: device.q3_litres_per_hour },
         installed_at: installed_at.as_second(),
         version: device.version,
     };
-    Ok(Change {
-        device_id: device.device_id.into(),
-        facts,
-    })
+    Ok(Change { device_id: device.device_id.into(), facts })
 }
 
 /// A device as calls and the registry topic tell it.
@@ -262,9 +252,7 @@ fn meter_to_wire(meter: Meter) -> readings::Meter {
 }
 
 fn alarm_from_wire(number: i32) -> Option<Alarm> {
-    Alarm::ALL
-        .into_iter()
-        .find(|alarm| alarm_to_wire(*alarm) as i32 == number)
+    Alarm::ALL.into_iter().find(|alarm| alarm_to_wire(*alarm) as i32 == number)
 }
 
 const fn alarm_to_wire(alarm: Alarm) -> telemetry::MeterAlarm {

@@ -26,12 +26,7 @@ fn malformed(text: &str) -> String {
 }
 
 fn reads(text: &str) -> Vec<(i64, Number)> {
-    json(text)
-        .unwrap()
-        .reads
-        .iter()
-        .map(|read| (read.at, read.register))
-        .collect()
+    json(text).unwrap().reads.iter().map(|read| (read.at, read.register)).collect()
 }
 
 #[test]
@@ -43,18 +38,9 @@ fn the_documented_json_is_read() {
                       {"time": 1763780400, "register": 12.4}]}"#,
     )
     .unwrap();
-    assert_eq!(
-        (&*uplink.device_id, uplink.unit),
-        ("SN-1", Some(SaidUnit::CubicMetre))
-    );
-    assert_eq!(
-        (uplink.state.battery_percent, uplink.state.rssi_dbm),
-        (Some(87), Some(-71))
-    );
-    assert_eq!(
-        uplink.state.alarms.iter().collect::<Vec<_>>(),
-        [Alarm::Leak, Alarm::LowBattery]
-    );
+    assert_eq!((&*uplink.device_id, uplink.unit), ("SN-1", Some(SaidUnit::CubicMetre)));
+    assert_eq!((uplink.state.battery_percent, uplink.state.rssi_dbm), (Some(87), Some(-71)));
+    assert_eq!(uplink.state.alarms.iter().collect::<Vec<_>>(), [Alarm::Leak, Alarm::LowBattery]);
     let first = SaidRead {
         at: 1_795_316_400,
         register: Number::parse("12.345").unwrap(),
@@ -70,10 +56,7 @@ fn one_read_needs_no_list() {
     let list = r#"{"device_id":"SN-1","reads":[{"time":1763780400,"register":7,"flow_l_h":3}]}"#;
     assert_eq!(json(shorthand).unwrap(), json(list).unwrap());
     // Beside a list these fields are the sender's own.
-    assert_eq!(
-        reads(r#"{"device_id":"a","time":"noon","register":"?","reads":[]}"#),
-        []
-    );
+    assert_eq!(reads(r#"{"device_id":"a","time":"noon","register":"?","reads":[]}"#), []);
     assert!(malformed(r#"{"device_id":"a","time":1}"#).contains("register"));
     assert!(malformed(r#"{"device_id":"a","register":1}"#).contains("time"));
 }
@@ -104,61 +87,28 @@ fn malformed_json_is_told_with_its_place() {
         (r#"{"device_id":"a","unit":"gallon"}"#, "gallon"),
         (r#"{"device_id":"a","reads":[{"register":1}]}"#, "time"),
         (r#"{"device_id":"a","reads":[{"time":1}]}"#, "register"),
-        (
-            r#"{"device_id":"a","reads":[{"time":1,"register":null}]}"#,
-            "null",
-        ),
-        (
-            r#"{"device_id":"a","reads":[{"time":1,"register":"full"}]}"#,
-            "full",
-        ),
+        (r#"{"device_id":"a","reads":[{"time":1,"register":null}]}"#, "null"),
+        (r#"{"device_id":"a","reads":[{"time":1,"register":"full"}]}"#, "full"),
         (r#"{"device_id":"a","reads":[{"time":1,"register":{}}]}"#, "{}"),
-        (
-            r#"{"device_id":"a","reads":[{"time":"noon","register":1}]}"#,
-            "noon",
-        ),
+        (r#"{"device_id":"a","reads":[{"time":"noon","register":1}]}"#, "noon"),
         (r#"{"device_id":"a","reads":[{"time":1.5,"register":1}]}"#, "1.5"),
-        (
-            r#"{"device_id":"a","reads":[{"time":18446744073709551615,"register":1}]}"#,
-            "time",
-        ),
-        (
-            r#"{"device_id":"a","time":1,"register":1,"flow_l_h":-1}"#,
-            "line 1",
-        ),
+        (r#"{"device_id":"a","reads":[{"time":18446744073709551615,"register":1}]}"#, "time"),
+        (r#"{"device_id":"a","time":1,"register":1,"flow_l_h":-1}"#, "line 1"),
         (r#"{"device_id":"a","reads":[]} trailing"#, "line 1"),
     ] {
         let detail = malformed(text);
         assert!(detail.contains(told), "{text}: {detail}");
     }
-    assert_eq!(
-        decode(JSON, b"{\"device_id\":\"\xff\"}", MOST)
-            .unwrap_err()
-            .reason,
-        Reason::Malformed
-    );
+    assert_eq!(decode(JSON, b"{\"device_id\":\"\xff\"}", MOST).unwrap_err().reason, Reason::Malformed);
 }
 
 #[test]
 fn malformed_protobuf_is_told() {
     for value in [&b"\xff\xff\xff"[..], b"{\"device_id\":\"a\"}"] {
-        assert_eq!(
-            decode(PROTOBUF, value, MOST).unwrap_err().reason,
-            Reason::Malformed
-        );
+        assert_eq!(decode(PROTOBUF, value, MOST).unwrap_err().reason, Reason::Malformed);
     }
-    let unheard_of = Telemetry {
-        device_id: "a".into(),
-        unit: 9,
-        ..Default::default()
-    }
-    .encode_to_vec();
-    assert!(
-        decode(PROTOBUF, &unheard_of, MOST)
-            .unwrap_err()
-            .detail
-            .contains("unit 9")
-    );
+    let unheard_of = Telemetry { device_id: "a".into(), unit: 9, ..Default::default() }.encode_to_vec();
+    assert!(decode(PROTOBUF, &unheard_of, MOST).unwrap_err().detail.contains("unit 9"));
     // Nothing at all is a message without a device.
     let empty = decode(PROTOBUF, b"", MOST).and_then(|uplink| check(&uplink, b""));
     assert_eq!(empty.unwrap_err().reason, Reason::Malformed);
@@ -167,28 +117,15 @@ fn malformed_protobuf_is_told() {
 #[test]
 fn the_content_type_chooses() {
     let text = br#"{"device_id":"a","reads":[]}"#;
-    let binary = Telemetry {
-        device_id: "a".into(),
-        ..Default::default()
-    }
-    .encode_to_vec();
+    let binary = Telemetry { device_id: "a".into(), ..Default::default() }.encode_to_vec();
     for kind in [None, JSON, Some("Application/JSON; charset=utf-8")] {
         assert!(decode(kind, text, MOST).is_ok(), "{kind:?}");
     }
     assert!(decode(None, b" \n{\"device_id\":\"a\"}", MOST).is_ok());
-    for kind in [
-        PROTOBUF,
-        Some("application/x-protobuf"),
-        Some("application/x-protobuf; v=1"),
-    ] {
+    for kind in [PROTOBUF, Some("application/x-protobuf"), Some("application/x-protobuf; v=1")] {
         assert!(decode(kind, &binary, MOST).is_ok(), "{kind:?}");
     }
-    for (kind, value) in [
-        (Some("text/csv"), &text[..]),
-        (Some(""), text),
-        (None, &binary),
-        (None, b""),
-    ] {
+    for (kind, value) in [(Some("text/csv"), &text[..]), (Some(""), text), (None, &binary), (None, b"")] {
         let reject = decode(kind, value, MOST).unwrap_err();
         assert_eq!(reject.reason, Reason::UnsupportedContentType, "{kind:?}");
     }
@@ -198,11 +135,7 @@ fn the_content_type_chooses() {
 fn too_many_bytes_are_not_even_read() {
     let reject = decode(JSON, &[b'{'; 101], 100).unwrap_err();
     assert_eq!(reject.reason, Reason::Oversized);
-    assert!(
-        reject.detail.contains("101") && reject.detail.contains("100"),
-        "{}",
-        reject.detail
-    );
+    assert!(reject.detail.contains("101") && reject.detail.contains("100"), "{}", reject.detail);
 }
 
 fn origin() -> Origin<'static> {
@@ -237,11 +170,7 @@ fn readings_carry_what_the_registry_knows() {
         }),
         registry_version: 1,
         source: readings::ReadSource::Telemetry.into(),
-        reads: vec![readings::AcceptedRead {
-            read_at: NOW,
-            register: 7,
-            flow_litres_per_hour: None,
-        }],
+        reads: vec![readings::AcceptedRead { read_at: NOW, register: 7, flow_litres_per_hour: None }],
         clock_corrected: false,
         received_at: NOW + 1,
         telemetry_partition: 3,
@@ -254,15 +183,9 @@ fn readings_carry_what_the_registry_knows() {
     for _ in 0..2 {
         let encoded = encoder.readings(&facts, &accepted, &origin());
         assert_eq!(readings::Readings::decode(encoded).unwrap(), expected);
-        let bare = Accepted {
-            state: Default::default(),
-            ..accepted.clone()
-        };
+        let bare = Accepted { state: Default::default(), ..accepted.clone() };
         let encoded = readings::Readings::decode(encoder.readings(&facts, &bare, &origin())).unwrap();
-        assert_eq!(
-            (encoded.battery_percent, encoded.alarms.len(), encoded.reads.len()),
-            (None, 0, 1)
-        );
+        assert_eq!((encoded.battery_percent, encoded.alarms.len(), encoded.reads.len()), (None, 0, 1));
     }
 }
 
@@ -274,31 +197,31 @@ fn a_dead_letter_is_the_message_as_it_came() {
         let letter = readings::DeadLetter::decode(encoder.dead_letter(&reject, &origin())).unwrap();
         assert_eq!(letter.payload, origin().value);
         assert_eq!((&*letter.key, &*letter.content_type), (&b"SN-1"[..], "text/csv"));
-        assert_eq!(
-            (&*letter.topic, letter.partition, letter.offset),
-            (origin().topic, 3, 42)
-        );
-        assert_eq!(
-            (letter.received_at_ms, &*letter.detail),
-            (origin().received_at_ms, "because")
-        );
+        assert_eq!((&*letter.topic, letter.partition, letter.offset), (origin().topic, 3, 42));
+        assert_eq!((letter.received_at_ms, &*letter.detail), (origin().received_at_ms, "because"));
         let name = letter.reason().as_str_name();
-        assert_eq!(
-            name,
-            format!("DEAD_LETTER_REASON_{}", reason.name().to_uppercase())
-        );
+        assert_eq!(name, format!("DEAD_LETTER_REASON_{}", reason.name().to_uppercase()));
     }
+}
+
+#[test]
+fn a_dead_letter_fits_its_topic_whatever_came() {
+    let (huge, text) = (vec![0xff; 5 * 1024 * 1024], "x".repeat(1024 * 1024));
+    let origin = Origin { key: &huge, value: &huge, content_type: Some(&text), ..origin() };
+    let mut encoder = Encoder::default();
+    let encoded = encoder.dead_letter(&Reject::new(Reason::Oversized, &text), &origin);
+    let most = indowater_proto::topics::DEAD_LETTERS.max_message_bytes as usize;
+    assert!(encoded.len() + MOST_KEY + 1_000 < most, "{}", encoded.len());
+    let letter = readings::DeadLetter::decode(encoded).unwrap();
+    assert!(letter.detail.ends_with("1048576 of 5242880 bytes are kept here, all at these coordinates"));
 }
 
 #[test]
 fn a_told_device_is_the_change_that_followers_need() {
     use crate::domain::registry::{Device, DeviceDraft, Property, PropertyDraft};
     let now = "2026-11-22T10:00:00Z".parse().unwrap();
-    let draft = PropertyDraft {
-        name: "Home".into(),
-        customer_id: "customer-001".into(),
-        ..Default::default()
-    };
+    let draft =
+        PropertyDraft { name: "Home".into(), customer_id: "customer-001".into(), ..Default::default() };
     let property = Property::admit(draft, "property-1".into(), now).unwrap();
     let draft = DeviceDraft {
         device_id: "SN-1".into(),
@@ -317,11 +240,8 @@ fn a_told_device_is_the_change_that_followers_need() {
 #[test]
 fn the_readme_examples_decode() {
     let readme = include_str!("../../../../proto/README.md");
-    let examples: Vec<&str> = readme
-        .split("```json\n")
-        .skip(1)
-        .map(|rest| rest.split("```").next().unwrap())
-        .collect();
+    let examples: Vec<&str> =
+        readme.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     assert!(examples.len() >= 2, "the README shows telemetry in JSON");
     for example in examples {
         let uplink = json(example).unwrap_or_else(|reject| panic!("{example}: {}", reject.detail));
@@ -331,11 +251,7 @@ fn the_readme_examples_decode() {
 
 fn telemetry() -> impl Strategy<Value = Telemetry> {
     let read = (0..2 * NOW, -5..200_000_000_i64, prop::option::of(any::<u32>())).prop_map(
-        |(read_at, register, flow_litres_per_hour)| RegisterRead {
-            read_at,
-            register,
-            flow_litres_per_hour,
-        },
+        |(read_at, register, flow_litres_per_hour)| RegisterRead { read_at, register, flow_litres_per_hour },
     );
     (
         "[A-Za-z0-9._:-]{0,20}",
@@ -345,16 +261,14 @@ fn telemetry() -> impl Strategy<Value = Telemetry> {
         prop::option::of(any::<i32>()),
         prop::collection::vec(1..=9_i32, 0..4),
     )
-        .prop_map(
-            |(device_id, unit, reads, battery_percent, rssi_dbm, alarms)| Telemetry {
-                device_id,
-                unit,
-                reads,
-                battery_percent,
-                rssi_dbm,
-                alarms,
-            },
-        )
+        .prop_map(|(device_id, unit, reads, battery_percent, rssi_dbm, alarms)| Telemetry {
+            device_id,
+            unit,
+            reads,
+            battery_percent,
+            rssi_dbm,
+            alarms,
+        })
 }
 
 /// The JSON twin of a message. `style` picks among the ways of saying the same.
@@ -372,24 +286,13 @@ fn twin(message: &Telemetry, style: usize) -> String {
     if let Some(dbm) = message.rssi_dbm {
         object.insert("rssi_dbm".into(), dbm.into());
     }
-    let alarm = |alarm: MeterAlarm| {
-        alarm
-            .as_str_name()
-            .trim_start_matches("METER_ALARM_")
-            .to_lowercase()
-    };
-    object.insert(
-        "alarms".into(),
-        message.alarms().map(alarm).collect::<Vec<_>>().into(),
-    );
+    let alarm = |alarm: MeterAlarm| alarm.as_str_name().trim_start_matches("METER_ALARM_").to_lowercase();
+    object.insert("alarms".into(), message.alarms().map(alarm).collect::<Vec<_>>().into());
     let read = |(place, read): (usize, &RegisterRead)| {
         let style = style + place;
         let time = match style % 2 {
             0 => read.read_at.into(),
-            _ => jiff::Timestamp::from_second(read.read_at)
-                .unwrap()
-                .to_string()
-                .into(),
+            _ => jiff::Timestamp::from_second(read.read_at).unwrap().to_string().into(),
         };
         let register: serde_json::Value = match style % 3 {
             0 => read.register.into(),

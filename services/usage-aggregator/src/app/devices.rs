@@ -12,6 +12,7 @@ use indowater_common::domain::tariff::TariffBook;
 use indowater_common::domain::zone::{Day, Zone};
 use indowater_common::error::Retry;
 use indowater_common::kafka::Ticket;
+use indowater_common::mongo::Guarded;
 use tracing::Span;
 
 use crate::domain::day::{Context, DayRecord, Facts, Pending};
@@ -73,6 +74,8 @@ struct Device {
 
 /// Devices loaded at once when reads come from before what is in memory.
 const LOADS_AT_ONCE: usize = 16;
+/// Documents built and written at once.
+const BULK: usize = 1_000;
 /// A writer that meets newer documents loads and merges; so often another writer does not come first.
 const ROUNDS: usize = 10;
 
@@ -204,31 +207,32 @@ impl Devices {
         Ok(())
     }
 
-    /// One bulk of everything that changed. Returns the devices whose documents are not as we knew them.
+    /// Writes everything that changed, bulk by bulk: what waits is memory, and what is written is not written again
+    /// if a later bulk fails. Returns the devices whose documents are not as we knew them.
     async fn write(&mut self) -> Result<Vec<Box<str>>, Retry> {
         let now = clock::now();
-        let mut owners = Vec::new();
-        let mut documents = Vec::new();
-        for id in self.dirty.keys() {
-            let Some(device) = self.devices.get(id) else { continue };
-            for record in device.history.days().iter().filter(|r| r.pending == Pending::Write) {
-                owners.push((id.clone(), record.day));
-                documents.push(Store::document(device.owner(id), record, now));
-            }
-        }
-        if documents.is_empty() {
-            return Ok(Vec::new());
-        }
-        let started = std::time::Instant::now();
-        let conflicts = self.shared.store.write(&documents).await?;
-        self.shared.observe.written(documents.len() - conflicts.len(), started.elapsed());
-        let mut conflicting = conflicts.into_iter().peekable();
+        let changed = self.dirty.keys().flat_map(|id| {
+            let days = self.devices.get(id).map_or(&[][..], |device| device.history.days());
+            days.iter().filter(|r| r.pending == Pending::Write).map(move |r| (id.clone(), r.day))
+        });
+        let changed: Vec<(Box<str>, Day)> = changed.collect();
         let mut stale = Vec::new();
-        for (index, (id, day)) in owners.into_iter().enumerate() {
-            if conflicting.next_if_eq(&index).is_some() {
-                stale.push(id);
-            } else if let Some(device) = self.devices.get_mut(&id) {
-                device.history.written(day, now.as_millisecond());
+        for bulk in changed.chunks(BULK) {
+            let started = std::time::Instant::now();
+            let documents = bulk.iter().filter_map(|(id, day)| {
+                let device = self.devices.get(id)?;
+                Some(Store::document(device.owner(id), device.history.on(*day)?, now))
+            });
+            let documents: Vec<Guarded> = documents.collect();
+            let conflicts = self.shared.store.write(&documents).await?;
+            self.shared.observe.written(bulk.len() - conflicts.len(), started.elapsed());
+            let mut conflicting = conflicts.into_iter().peekable();
+            for (index, (id, day)) in bulk.iter().enumerate() {
+                if conflicting.next_if_eq(&index).is_some() {
+                    stale.push(id.clone());
+                } else if let Some(device) = self.devices.get_mut(id) {
+                    device.history.written(*day, now.as_millisecond());
+                }
             }
         }
         stale.dedup();

@@ -3,7 +3,7 @@
 use indowater_common::error::Retry;
 
 use crate::domain::hourly;
-use crate::domain::question::{Filter, Found, HoursOfDay, Month, Page, PageToken, Reads};
+use crate::domain::question::{Filter, Found, HoursOfDay, Month, Page, PageToken, Reads, Whose};
 use crate::mongo::Store;
 use crate::wire;
 
@@ -65,15 +65,15 @@ impl Questions {
         Ok(Page::of(found, filter.page, |month| PageToken { day: month.month, id: month.device_id.clone() }))
     }
 
-    /// At most `page` reads of a device from before a moment, newest first. A moment is never split.
+    /// At most `page` reads of one device from before a moment, newest first. A moment is never split.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn reads(&self, device_id: &str, before: i64, page: usize) -> Result<Reads, Retry> {
+    pub async fn reads(&self, of: &Whose, before: i64, page: usize) -> Result<Reads, Retry> {
         let mut reads = Vec::new();
         let mut upper = before;
         while reads.len() < page {
-            let days = self.store.days_with_reads(device_id, upper, DAYS_OF_READS).await?;
+            let days = self.store.days_with_reads(of, upper, DAYS_OF_READS).await?;
             let Some(oldest) = days.last().and_then(|found| found.record.reads.iter().next()) else { break };
             upper = oldest.point.at;
             for found in &days {

@@ -41,6 +41,11 @@ impl History {
         &mut self.days
     }
 
+    /// The record of a day.
+    pub fn on(&self, day: Day) -> Option<&DayRecord> {
+        self.days.get(self.index(day)).filter(|record| record.day == day)
+    }
+
     /// Whether a read at `at` can be merged without older days: they are not needed if a read that counts stands
     /// before it, or if there are none.
     pub fn covers(&self, at: i64) -> bool {

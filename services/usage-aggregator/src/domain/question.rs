@@ -25,15 +25,16 @@ pub struct Filter {
     pub after: Option<PageToken>,
 }
 
-/// Whose records.
-#[derive(Clone, Debug)]
-pub enum Whose {
-    /// Of one device.
-    Device(String),
-    /// Of all devices of a property.
-    Property(String),
-    /// Of all devices of a customer.
-    Customer(String),
+/// Whose records: those that fit every id that is given. A device that changed hands has days of both customers, so
+/// naming it is not enough to see them all.
+#[derive(Clone, Debug, Default)]
+pub struct Whose {
+    /// `devices.id`.
+    pub device: Option<String>,
+    /// `properties.id`.
+    pub property: Option<String>,
+    /// `users.id`.
+    pub customer: Option<String>,
 }
 
 /// The place of an entry in the order of days, then ids.

@@ -17,13 +17,14 @@ fn direction(filter: &Filter) -> (i32, &'static str) {
 }
 
 fn range(filter: &Filter) -> Document {
-    let dates = doc! { "$gte": document::date(filter.from), "$lte": document::date(filter.to) };
-    let (field, id) = match &filter.whose {
-        Whose::Device(id) => ("device_id", id),
-        Whose::Property(id) => ("property_id", id),
-        Whose::Customer(id) => ("customer_id", id),
-    };
-    doc! { field: id, "date": dates }
+    let mut range = whose(&filter.whose);
+    range.insert("date", doc! { "$gte": document::date(filter.from), "$lte": document::date(filter.to) });
+    range
+}
+
+fn whose(whose: &Whose) -> Document {
+    let given = [("device_id", &whose.device), ("property_id", &whose.property), ("customer_id", &whose.customer)];
+    given.into_iter().filter_map(|(field, id)| Some((field.to_owned(), id.as_ref()?.into()))).collect()
 }
 
 /// What comes after the filter's token in the order of the fields `day` and `id`.
@@ -67,16 +68,14 @@ impl Store {
         Ok(record.and_then(|record| record.reads.effective().next()).map(|read| read.point))
     }
 
-    /// The days of a device with reads, newest first, that start before `before`.
+    /// The days with reads, newest first, that start before `before`.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn days_with_reads(&self, device_id: &str, before: i64, many: i64) -> Result<Vec<Found>, Error> {
-        let wanted = doc! {
-            "device_id": device_id,
-            "reads_count": { "$gt": 0 },
-            "first_read_at": { "$lt": document::time(before) },
-        };
+    pub async fn days_with_reads(&self, of: &Whose, before: i64, many: i64) -> Result<Vec<Found>, Error> {
+        let mut wanted = whose(of);
+        wanted.insert("reads_count", doc! { "$gt": 0 });
+        wanted.insert("first_read_at", doc! { "$lt": document::time(before) });
         let stored: Vec<Stored> =
             self.usage.find(wanted).sort(doc! { "date": -1 }).limit(many).await?.try_collect().await?;
         stored.into_iter().map(Stored::found).collect()

@@ -151,12 +151,7 @@ impl Device {
         now: Timestamp,
     ) -> Result<Self, Refusal> {
         if let Some(expected) = change.version.filter(|version| *version != self.version) {
-            return Err(Refusal::Stale {
-                what: "device",
-                id: self.id.clone(),
-                expected,
-                is: self.version,
-            });
+            return Err(Refusal::Stale { what: "device", id: self.id.clone(), expected, is: self.version });
         }
         let mut problems = Problems::default();
         let mut next = self.clone();
@@ -221,16 +216,10 @@ impl Device {
             version: self.version,
         };
         let counts = Decimal::from(self.meter.unit.per_litre() * 1_000);
-        let last = self
-            .last_reading
-            .zip(self.last_reading_date)
-            .and_then(|(reading, date)| {
-                let register = reading.checked_mul(counts)?.to_i64()?;
-                Some(Point {
-                    at: date.as_second(),
-                    register,
-                })
-            });
+        let last = self.last_reading.zip(self.last_reading_date).and_then(|(reading, date)| {
+            let register = reading.checked_mul(counts)?.to_i64()?;
+            Some(Point { at: date.as_second(), register })
+        });
         Known { facts, last }
     }
 }

@@ -20,10 +20,7 @@ pub fn admit_all(
 ) -> Result<Vec<Device>, Problems> {
     let mut problems = Problems::default();
     if drafts.len() > MOST_AT_ONCE {
-        problems.add(
-            "devices",
-            format_args!("are {}; a call may have {MOST_AT_ONCE}", drafts.len()),
-        );
+        problems.add("devices", format_args!("are {}; a call may have {MOST_AT_ONCE}", drafts.len()));
         return problems.or(Vec::new());
     }
     let mut devices = Vec::with_capacity(drafts.len());
@@ -56,26 +53,17 @@ pub fn enrol(
     present: &[Device],
     again: bool,
 ) -> Result<Vec<Device>, Refusal> {
-    let by_id: HashMap<&str, &Device> = present
-        .iter()
-        .map(|device| (device.id.as_str(), device))
-        .collect();
+    let by_id: HashMap<&str, &Device> = present.iter().map(|device| (device.id.as_str(), device)).collect();
     let by_device_id: HashSet<&str> = present.iter().map(|device| device.device_id.as_str()).collect();
     let mut new = Vec::with_capacity(candidates.len());
     for candidate in candidates {
         match by_id.get(candidate.id.as_str()) {
             Some(there) if again && there.device_id == candidate.device_id => continue,
             Some(_) => {
-                return Err(Refusal::Taken {
-                    field: "id",
-                    value: candidate.id.clone(),
-                });
+                return Err(Refusal::Taken { field: "id", value: candidate.id.clone() });
             }
             None if by_device_id.contains(candidate.device_id.as_str()) => {
-                return Err(Refusal::Taken {
-                    field: "device_id",
-                    value: candidate.device_id.clone(),
-                });
+                return Err(Refusal::Taken { field: "device_id", value: candidate.device_id.clone() });
             }
             None => {}
         }

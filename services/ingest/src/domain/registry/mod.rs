@@ -11,7 +11,7 @@ mod text;
 pub use device::{Device, DeviceChange, DeviceDraft};
 pub use enrolment::{MOST_AT_ONCE, admit_all, enrol};
 pub use property::{Property, PropertyChange, PropertyDraft};
-pub use text::{DeviceType, PropertyType, Status};
+pub use text::{DeviceType, MOST_ID, PropertyType, Status};
 
 use std::fmt;
 
@@ -72,8 +72,7 @@ impl Problems {
 
     /// Notes all problems of the entry at `place` of a list.
     pub fn add_all(&mut self, place: impl fmt::Display, problems: Self) {
-        self.0
-            .extend(problems.0.into_iter().map(|problem| format!("{place}.{problem}")));
+        self.0.extend(problems.0.into_iter().map(|problem| format!("{place}.{problem}")));
     }
 
     /// The value, or what is wrong with it.
@@ -97,6 +96,17 @@ impl From<Problems> for Refusal {
     }
 }
 
+/// Which devices to list.
+#[derive(Clone, Debug, Default)]
+pub struct DeviceFilter {
+    /// Of this customer only.
+    pub customer_id: Option<String>,
+    /// Of this property only.
+    pub property_id: Option<String>,
+    /// In this status only.
+    pub status: Option<Status>,
+}
+
 /// One page of entries in the order of their ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
@@ -116,10 +126,7 @@ impl Page {
     /// A size out of bounds.
     pub fn new(size: i32, after: String) -> Result<Self, Refusal> {
         match usize::try_from(size) {
-            Ok(0) => Ok(Self {
-                size: Self::DEFAULT,
-                after,
-            }),
+            Ok(0) => Ok(Self { size: Self::DEFAULT, after }),
             Ok(size) if size <= Self::LARGEST => Ok(Self { size, after }),
             _ => {
                 let mut problems = Problems::default();
@@ -135,10 +142,7 @@ impl Page {
 pub fn cut_page<T>(page: &Page, mut entries: Vec<T>, id: impl Fn(&T) -> &str) -> (Vec<T>, String) {
     let more = entries.len() > page.size;
     entries.truncate(page.size);
-    let next = entries
-        .last()
-        .filter(|_| more)
-        .map_or(String::new(), |last| id(last).to_owned());
+    let next = entries.last().filter(|_| more).map_or(String::new(), |last| id(last).to_owned());
     (entries, next)
 }
 

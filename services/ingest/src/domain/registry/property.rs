@@ -72,11 +72,7 @@ impl Property {
             customer_id: draft.customer_id,
             property_type,
             time_zone: time_zone(&draft.time_zone, "time_zone", &mut problems),
-            tariff_class: if class.is_empty() {
-                property_type.default_class().to_owned()
-            } else {
-                class
-            },
+            tariff_class: if class.is_empty() { property_type.default_class().to_owned() } else { class },
             created_at: now,
             updated_at: now,
             version: 1,
@@ -91,12 +87,7 @@ impl Property {
     /// Every field that is wrong, or a version that is not the current one.
     pub fn change(&self, change: &PropertyChange, now: Timestamp) -> Result<Self, Refusal> {
         if let Some(expected) = change.version.filter(|version| *version != self.version) {
-            return Err(Refusal::Stale {
-                what: "property",
-                id: self.id.clone(),
-                expected,
-                is: self.version,
-            });
+            return Err(Refusal::Stale { what: "property", id: self.id.clone(), expected, is: self.version });
         }
         let mut problems = Problems::default();
         let mut next = self.clone();

@@ -13,11 +13,7 @@ fn later() -> Timestamp {
 }
 
 fn property_draft() -> PropertyDraft {
-    PropertyDraft {
-        name: "Rumah Melati".into(),
-        customer_id: "customer-001".into(),
-        ..Default::default()
-    }
+    PropertyDraft { name: "Rumah Melati".into(), customer_id: "customer-001".into(), ..Default::default() }
 }
 
 fn property() -> Property {
@@ -25,11 +21,7 @@ fn property() -> Property {
 }
 
 fn device_draft() -> DeviceDraft {
-    DeviceDraft {
-        device_id: "SN-1".into(),
-        property_id: "property-1".into(),
-        ..Default::default()
-    }
+    DeviceDraft { device_id: "SN-1".into(), property_id: "property-1".into(), ..Default::default() }
 }
 
 fn device() -> Device {
@@ -47,14 +39,8 @@ fn defaults_of_a_property() {
     assert_eq!(property.tariff_class, "household-middle-1");
     assert_eq!((property.version, property.created_at), (1, now()));
     for (property_type, class) in [("commercial", "commercial-1"), ("industrial", "industrial-1")] {
-        let draft = PropertyDraft {
-            property_type: property_type.into(),
-            ..property_draft()
-        };
-        assert_eq!(
-            Property::admit(draft, "p".into(), now()).unwrap().tariff_class,
-            class
-        );
+        let draft = PropertyDraft { property_type: property_type.into(), ..property_draft() };
+        assert_eq!(Property::admit(draft, "p".into(), now()).unwrap().tariff_class, class);
     }
 }
 
@@ -69,32 +55,16 @@ fn every_wrong_field_of_a_property_is_named() {
         time_zone: "Asia/Atlantis".into(),
         tariff_class: "golden".into(),
     };
-    let problems = Property::admit(draft, String::new(), now())
-        .unwrap_err()
-        .to_string();
-    for field in [
-        "id must",
-        "name",
-        "address",
-        "customer_id",
-        "property_type",
-        "time_zone",
-        "tariff_class",
-    ] {
+    let problems = Property::admit(draft, String::new(), now()).unwrap_err().to_string();
+    for field in ["id must", "name", "address", "customer_id", "property_type", "time_zone", "tariff_class"] {
         assert!(problems.contains(field), "{field} is missing in: {problems}");
     }
 }
 
 #[test]
 fn a_time_zone_takes_its_proper_spelling() {
-    let draft = PropertyDraft {
-        time_zone: "asia/makassar".into(),
-        ..property_draft()
-    };
-    assert_eq!(
-        Property::admit(draft, "p".into(), now()).unwrap().time_zone,
-        "Asia/Makassar"
-    );
+    let draft = PropertyDraft { time_zone: "asia/makassar".into(), ..property_draft() };
+    assert_eq!(Property::admit(draft, "p".into(), now()).unwrap().time_zone, "Asia/Makassar");
 }
 
 #[test]
@@ -108,10 +78,7 @@ fn ids_are_plain() {
         ("a|b", false),
         ("é", false),
     ] {
-        let draft = DeviceDraft {
-            id: id.into(),
-            ..device_draft()
-        };
+        let draft = DeviceDraft { id: id.into(), ..device_draft() };
         assert_eq!(Device::admit(draft, String::new(), now()).is_ok(), plain, "{id}");
     }
 }
@@ -119,15 +86,9 @@ fn ids_are_plain() {
 #[test]
 fn a_change_raises_the_version_and_no_change_does_not() {
     let before = property();
-    let change = PropertyChange {
-        address: Some("Jl. Melati 7".into()),
-        ..Default::default()
-    };
+    let change = PropertyChange { address: Some("Jl. Melati 7".into()), ..Default::default() };
     let after = before.change(&change, later()).unwrap();
-    assert_eq!(
-        (after.version, after.updated_at, after.created_at),
-        (2, later(), now())
-    );
+    assert_eq!((after.version, after.updated_at, after.created_at), (2, later(), now()));
     assert!(!before.concerns_devices(&after));
     assert_eq!(after.change(&change, later()).unwrap(), after);
 }
@@ -135,14 +96,8 @@ fn a_change_raises_the_version_and_no_change_does_not() {
 #[test]
 fn customer_and_class_concern_the_devices() {
     for change in [
-        PropertyChange {
-            customer_id: Some("customer-002".into()),
-            ..Default::default()
-        },
-        PropertyChange {
-            tariff_class: Some("social-1".into()),
-            ..Default::default()
-        },
+        PropertyChange { customer_id: Some("customer-002".into()), ..Default::default() },
+        PropertyChange { tariff_class: Some("social-1".into()), ..Default::default() },
     ] {
         let before = property();
         let after = before.change(&change, later()).unwrap();
@@ -158,56 +113,23 @@ fn customer_and_class_concern_the_devices() {
 
 #[test]
 fn a_stale_version_is_refused() {
-    let change = PropertyChange {
-        version: Some(7),
-        ..Default::default()
-    };
-    assert!(matches!(
-        property().change(&change, later()),
-        Err(Refusal::Stale {
-            expected: 7,
-            is: 1,
-            ..
-        })
-    ));
-    let change = DeviceChange {
-        version: Some(7),
-        ..Default::default()
-    };
+    let change = PropertyChange { version: Some(7), ..Default::default() };
+    assert!(matches!(property().change(&change, later()), Err(Refusal::Stale { expected: 7, is: 1, .. })));
+    let change = DeviceChange { version: Some(7), ..Default::default() };
     assert!(matches!(
         device().change(&change, None, later()),
-        Err(Refusal::Stale {
-            expected: 7,
-            is: 1,
-            ..
-        })
+        Err(Refusal::Stale { expected: 7, is: 1, .. })
     ));
 }
 
 #[test]
 fn defaults_of_a_device() {
     let device = device();
-    assert_eq!(
-        device.meter,
-        Meter {
-            unit: Unit::Litre,
-            digits: 8,
-            q3_litres_per_hour: 2_500
-        }
-    );
-    assert_eq!(
-        (device.status, device.device_type),
-        (Status::Active, DeviceType::WaterMeter)
-    );
+    assert_eq!(device.meter, Meter { unit: Unit::Litre, digits: 8, q3_litres_per_hour: 2_500 });
+    assert_eq!((device.status, device.device_type), (Status::Active, DeviceType::WaterMeter));
     assert_eq!((device.installation_date, device.calibration_date), (now(), None));
-    assert_eq!(
-        (device.customer_id.as_str(), device.time_zone.as_str()),
-        ("customer-001", "Asia/Jakarta")
-    );
-    let fine = DeviceDraft {
-        unit: Some(Unit::Millilitre),
-        ..device_draft()
-    };
+    assert_eq!((device.customer_id.as_str(), device.time_zone.as_str()), ("customer-001", "Asia/Jakarta"));
+    let fine = DeviceDraft { unit: Some(Unit::Millilitre), ..device_draft() };
     assert_eq!(Device::admit(fine, "d".into(), now()).unwrap().meter.digits, 11);
 }
 
@@ -226,9 +148,7 @@ fn every_wrong_field_of_a_device_is_named() {
         register_digits: 19,
         q3_litres_per_hour: u32::MAX,
     };
-    let problems = Device::admit(draft, String::new(), now())
-        .unwrap_err()
-        .to_string();
+    let problems = Device::admit(draft, String::new(), now()).unwrap_err().to_string();
     for field in [
         "id must",
         "device_id",
@@ -247,23 +167,12 @@ fn every_wrong_field_of_a_device_is_named() {
 
 #[test]
 fn a_device_moves_within_its_time_zone_only() {
-    let draft = PropertyDraft {
-        customer_id: "customer-002".into(),
-        ..property_draft()
-    };
+    let draft = PropertyDraft { customer_id: "customer-002".into(), ..property_draft() };
     let there = Property::admit(draft, "property-2".into(), now()).unwrap();
-    let moved = device()
-        .change(&DeviceChange::default(), Some(&there), later())
-        .unwrap();
-    assert_eq!(
-        (moved.property_id.as_str(), moved.customer_id.as_str()),
-        ("property-2", "customer-002")
-    );
+    let moved = device().change(&DeviceChange::default(), Some(&there), later()).unwrap();
+    assert_eq!((moved.property_id.as_str(), moved.customer_id.as_str()), ("property-2", "customer-002"));
     assert_eq!(moved.version, 2);
-    let far = Property {
-        time_zone: "Asia/Jayapura".into(),
-        ..there
-    };
+    let far = Property { time_zone: "Asia/Jayapura".into(), ..there };
     let refused = device().change(&DeviceChange::default(), Some(&far), later());
     assert!(matches!(refused, Err(Refusal::Precondition(_))), "{refused:?}");
 }
@@ -277,53 +186,23 @@ fn a_device_changes_field_by_field() {
         ..Default::default()
     };
     let changed = device().change(&change, None, later()).unwrap();
-    assert_eq!(
-        (changed.status, changed.meter.q3_litres_per_hour),
-        (Status::Inactive, 4_000)
-    );
+    assert_eq!((changed.status, changed.meter.q3_litres_per_hour), (Status::Inactive, 4_000));
     assert!(!changed.known().facts.active);
-    let cleared = DeviceChange {
-        calibration_date: Some(String::new()),
-        ..Default::default()
-    };
-    assert_eq!(
-        changed.change(&cleared, None, later()).unwrap().calibration_date,
-        None
-    );
-    let wrong = DeviceChange {
-        q3_litres_per_hour: Some(0),
-        status: Some("?".into()),
-        ..Default::default()
-    };
+    let cleared = DeviceChange { calibration_date: Some(String::new()), ..Default::default() };
+    assert_eq!(changed.change(&cleared, None, later()).unwrap().calibration_date, None);
+    let wrong = DeviceChange { q3_litres_per_hour: Some(0), status: Some("?".into()), ..Default::default() };
     let problems = changed.change(&wrong, None, later()).unwrap_err().to_string();
-    assert!(
-        problems.contains("q3_litres_per_hour") && problems.contains("status"),
-        "{problems}"
-    );
+    assert!(problems.contains("q3_litres_per_hour") && problems.contains("status"), "{problems}");
 }
 
 #[test]
 fn the_last_reading_is_known_in_counts() {
     let date = Timestamp::from_second(1_790_000_000).unwrap();
     for (unit, counts) in [(Unit::Litre, 12_345), (Unit::Millilitre, 12_345_000)] {
-        let meter = Meter {
-            unit,
-            ..device().meter
-        };
+        let meter = Meter { unit, ..device().meter };
         let last_reading = Some(Decimal::new(12_345, 3));
-        let device = Device {
-            meter,
-            last_reading,
-            last_reading_date: Some(date),
-            ..device()
-        };
-        assert_eq!(
-            device.known().last,
-            Some(Point {
-                at: 1_790_000_000,
-                register: counts
-            })
-        );
+        let device = Device { meter, last_reading, last_reading_date: Some(date), ..device() };
+        assert_eq!(device.known().last, Some(Point { at: 1_790_000_000, register: counts }));
     }
     assert_eq!(device().known().last, None);
 }
@@ -340,11 +219,7 @@ fn pages_are_bounded_and_end() {
 }
 
 fn candidate(id: &str, device_id: &str) -> Device {
-    let draft = DeviceDraft {
-        id: id.into(),
-        device_id: device_id.into(),
-        ..device_draft()
-    };
+    let draft = DeviceDraft { id: id.into(), device_id: device_id.into(), ..device_draft() };
     Device::admit(draft, String::new(), now()).unwrap()
 }
 
@@ -355,10 +230,7 @@ fn enrolment_takes_the_new_and_passes_over_the_same() {
     let wanted = [candidate("device-1", "SN-1"), candidate("device-2", "SN-2")];
     let new = enrol(&wanted, &properties, &present, true).unwrap();
     assert_eq!(new.len(), 1);
-    assert_eq!(
-        (new[0].id.as_str(), new[0].customer_id.as_str()),
-        ("device-2", "customer-001")
-    );
+    assert_eq!((new[0].id.as_str(), new[0].customer_id.as_str()), ("device-2", "customer-001"));
 
     let taken = |candidate, again| enrol(&[candidate], &properties, &present, again).unwrap_err();
     for (candidate, again, field) in [
@@ -374,25 +246,15 @@ fn enrolment_takes_the_new_and_passes_over_the_same() {
 
 #[test]
 fn every_problem_of_every_device_is_named() {
-    let good = DeviceDraft {
-        id: "a".into(),
-        ..device_draft()
-    };
-    let bad = DeviceDraft {
-        status: "asleep".into(),
-        register_digits: 99,
-        ..good.clone()
-    };
+    let good = DeviceDraft { id: "a".into(), ..device_draft() };
+    let bad = DeviceDraft { status: "asleep".into(), register_digits: 99, ..good.clone() };
     let admitted = |drafts: Vec<DeviceDraft>| {
         admit_all(drafts, || "new".to_owned(), now()).map_err(|problems| problems.to_string())
     };
     let problems = admitted(vec![good.clone(), good.clone(), bad]).unwrap_err();
-    for part in [
-        "devices[2].status",
-        "devices[2].register_digits",
-        "id \"a\" comes twice",
-        "\"SN-1\" comes twice",
-    ] {
+    for part in
+        ["devices[2].status", "devices[2].register_digits", "id \"a\" comes twice", "\"SN-1\" comes twice"]
+    {
         assert!(problems.contains(part), "{part} is missing in: {problems}");
     }
     assert!(admitted(vec![good.clone(); 1_001]).unwrap_err().contains("1000"));

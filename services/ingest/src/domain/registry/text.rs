@@ -64,12 +64,15 @@ impl PropertyType {
     }
 }
 
+/// Bytes of an identifier at most.
+pub const MOST_ID: usize = 64;
+
 /// Ids are parts of record keys and of other ids, so they are plain; `|` separates parts.
 pub(super) fn check_id(id: &str, field: &str, problems: &mut Problems) {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
     if id.is_empty() {
         problems.add(field, "is missing");
-    } else if id.len() > 64 || !id.bytes().all(plain) {
+    } else if id.len() > MOST_ID || !id.bytes().all(plain) {
         problems.add(field, "must be 1 to 64 of A-Z a-z 0-9 . _ : -");
     }
 }
@@ -98,11 +101,7 @@ pub(super) fn to_milliseconds(at: Timestamp) -> Timestamp {
 
 /// Reads an IANA time zone into its proper spelling.
 pub(super) fn time_zone(text: &str, field: &str, problems: &mut Problems) -> String {
-    let name = if text.is_empty() {
-        super::DEFAULT_TIME_ZONE
-    } else {
-        text
-    };
+    let name = if text.is_empty() { super::DEFAULT_TIME_ZONE } else { text };
     match Zone::named(name) {
         Some(zone) => zone.name().to_owned(),
         None => {
