@@ -2,7 +2,7 @@
 //!
 //! It is asked most when something is wrong, so what does not answer is told and the rest is shown all the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
@@ -45,7 +45,7 @@ pub struct Status {
     pub topics: Vec<TopicStatus>,
     /// How far the consumer groups are.
     pub groups: Vec<Lag>,
-    /// Dead letters by reason, of the newest [`MOST_LETTERS`].
+    /// Messages that became dead letters, by reason, of the newest [`MOST_LETTERS`].
     pub dead_letters: BTreeMap<&'static str, u64>,
     /// Documents by collection, if the database answers.
     pub documents: BTreeMap<&'static str, u64>,
@@ -169,10 +169,15 @@ fn reasons(reader: &Reader, topic: &str, extent: &Extent) -> Result<BTreeMap<&'s
     let each = MOST_LETTERS / i64::try_from(extent.len().max(1)).unwrap_or(1);
     let newest = extent.iter().map(|(partition, (low, high))| (*partition, ((*low).max(high - each), *high)));
     let mut reasons = BTreeMap::new();
+    // A restart of ingest may have left two letters of one message.
+    let mut seen = HashSet::new();
     reader.read(topic, &newest.collect(), |record| {
         let letter = DeadLetter::decode(record.payload().unwrap_or_default());
         let letter = letter.with_context(|| format!("{topic} {}:{}", record.partition(), record.offset()))?;
-        *reasons.entry(reason_name(letter.reason())).or_default() += 1;
+        let reason = reason_name(letter.reason());
+        if seen.insert((letter.topic, letter.partition, letter.offset)) {
+            *reasons.entry(reason).or_default() += 1;
+        }
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(reasons)
@@ -196,6 +201,9 @@ impl fmt::Display for Status {
         for service in &self.services {
             let mark = if service.ready { "ready" } else { "NOT READY" };
             writeln!(f, "{:<20}{mark:<12}{}", service.name, if service.ready { "" } else { &service.says })?;
+        }
+        if self.services.is_empty() {
+            writeln!(f, "no service was asked: their addresses are known in the data folder of `up` only")?;
         }
         for topic in &self.topics {
             writeln!(f, "{:<44}{:>12} records", topic.topic, topic.records)?;

@@ -1,5 +1,6 @@
 //! Dead letters as they stand in their topic, and how they are shown.
 
+use std::collections::HashSet;
 use std::fmt::{self, Write as _};
 use std::ops::ControlFlow;
 use std::str::FromStr;
@@ -76,17 +77,19 @@ pub struct Letter {
     pub letter: DeadLetter,
 }
 
-/// Reads all letters that are there now, on a thread of its own.
+/// Reads all letters that are there now, one for each message, on a thread of its own.
 pub fn read(system: &System, reason: Option<Reason>) -> mpsc::Receiver<Result<Letter>> {
     let (sender, receiver) = mpsc::channel(64);
     let kafka = clients::kafka(system);
     tokio::task::spawn_blocking(move || {
         let topic = DEAD_LETTERS.name(&kafka.topic_prefix);
-        let read = || {
+        let mut seen = HashSet::new();
+        let mut read = || {
             let reader = Reader::open(&kafka)?;
             reader.read(&topic, &reader.extent(&topic)?, |record| {
                 let letter = Letter::of(record)?;
-                let is_wanted = reason.is_none_or(|reason| reason.0 == letter.letter.reason());
+                let is_wanted = reason.is_none_or(|reason| reason.0 == letter.letter.reason())
+                    && seen.insert(letter.identity());
                 // The one who asked may have enough.
                 let gone = is_wanted && sender.blocking_send(Ok(letter)).is_err();
                 Ok(if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
@@ -131,9 +134,11 @@ impl Letter {
         Ok(Self { topic: record.topic().to_owned(), place, letter })
     }
 
-    /// What tells it from all others, also from those of a topic of the same name that was deleted.
+    /// What tells the message behind it from all others: a restart of ingest may have left two letters of one message, and
+    /// a topic that was deleted and made again counts from the beginning.
     pub fn identity(&self) -> String {
-        format!("{}:{}@{}", self.topic, self.place, self.letter.received_at_ms)
+        let DeadLetter { topic, partition, offset, received_at_ms, .. } = &self.letter;
+        format!("{topic}:{partition}:{offset}@{received_at_ms}")
     }
 
     /// Its reason, as it is written.

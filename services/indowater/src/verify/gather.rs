@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 
-use anyhow::{Context as _, Result, anyhow};
-use bson::{DateTime, Decimal128, Document, doc};
+use anyhow::{Context as _, Result};
+use bson::{DateTime, Decimal128, doc};
 use futures::TryStreamExt as _;
 use indowater_common::domain::zone::{Day, Zone};
 use indowater_common::mongo::from_decimal128;
@@ -170,27 +170,23 @@ struct Record {
 /// # Errors
 /// The database does not answer, or a document is not as the data model says.
 pub async fn records(database: &Database) -> Result<HashMap<String, BTreeMap<Day, Stored>>> {
+    let unreadable = "the daily records cannot be read, or are not as the data model says";
     let mut found = database
-        .collection::<Document>("water_usage")
+        .collection::<Record>("water_usage")
         .find(doc! {})
-        .projection(doc! { "device_id": 1, "date": 1, "volume": 1, "consumption": 1, "cost": 1 })
+        .projection(doc! { "_id": 0, "device_id": 1, "date": 1, "volume": 1, "consumption": 1, "cost": 1 })
         .batch_size(10_000)
         .await
-        .context("the daily records cannot be read")?;
+        .context(unreadable)?;
     let mut records: HashMap<String, BTreeMap<Day, Stored>> = HashMap::new();
-    while let Some(document) = found.try_next().await.context("the daily records cannot be read")? {
-        let strange =
-            || format!("a document of water_usage is not as the data model says: {:?}", document.get("_id"));
-        let record: Record = bson::deserialize_from_document(document.clone()).with_context(strange)?;
-        let exact = |value| from_decimal128(value).ok_or_else(|| anyhow!(strange()));
-        let stored = Stored {
-            volume: record.volume,
-            consumption: exact(record.consumption)?,
-            cost: exact(record.cost)?,
-        };
-        let day =
-            Day(i32::try_from(record.date.timestamp_millis().div_euclid(86_400_000)).with_context(strange)?);
-        records.entry(record.device_id).or_default().insert(day, stored);
+    while let Some(Record { device_id, date, volume, consumption, cost }) =
+        found.try_next().await.context(unreadable)?
+    {
+        let strange = || format!("the daily record of {device_id} on {date} has a figure that is none");
+        let exact = |value| from_decimal128(value).with_context(strange);
+        let stored = Stored { volume, consumption: exact(consumption)?, cost: exact(cost)? };
+        let day = Day(i32::try_from(date.timestamp_millis().div_euclid(86_400_000)).with_context(strange)?);
+        records.entry(device_id).or_default().insert(day, stored);
     }
     Ok(records)
 }
