@@ -3,10 +3,18 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
-use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{MetricsService, MetricsServiceServer};
-use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsServiceRequest, ExportMetricsServiceResponse};
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
+    MetricsService, MetricsServiceServer,
+};
+use opentelemetry_proto::tonic::collector::metrics::v1::{
+    ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
+    TraceService, TraceServiceServer,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use tonic::{Request, Response, Status};
 
 /// A span as it came.
@@ -76,7 +84,8 @@ impl TraceService for Collector {
         for of_resource in request.into_inner().resource_spans {
             let attributes = of_resource.resource.unwrap_or_default().attributes;
             let service = attributes.iter().find(|attribute| attribute.key == "service.name");
-            let service = service.and_then(|attribute| attribute.value.clone()).map(|value| format!("{value:?}"));
+            let service =
+                service.and_then(|attribute| attribute.value.clone()).map(|value| format!("{value:?}"));
             for span in of_resource.scope_spans.into_iter().flat_map(|scope| scope.spans) {
                 taken.spans.push(Span {
                     service: service.clone().unwrap_or_default(),
@@ -98,7 +107,8 @@ impl MetricsService for Collector {
         request: Request<ExportMetricsServiceRequest>,
     ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let scopes = request.into_inner().resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);
+        let scopes =
+            request.into_inner().resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);
         taken.metrics.extend(scopes.flat_map(|scope| scope.metrics).map(|metric| metric.name));
         Ok(Response::new(ExportMetricsServiceResponse::default()))
     }

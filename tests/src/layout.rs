@@ -18,11 +18,7 @@ use tree::Tree;
 /// Fails with every violation and why the rule is there.
 fn hold(rule: &str, violations: impl IntoIterator<Item = String>) {
     let violations: Vec<String> = violations.into_iter().collect();
-    assert!(
-        violations.is_empty(),
-        "\n{rule}\n\nThis breaks it:\n  {}\n",
-        violations.join("\n  ")
-    );
+    assert!(violations.is_empty(), "\n{rule}\n\nThis breaks it:\n  {}\n", violations.join("\n  "));
 }
 
 /// Fails with every violation that `check` finds in one of `files`. No file at all is a failure too: a rule that
@@ -100,17 +96,11 @@ fn the_top_level_is_fixed() {
 fn every_service_has_its_parts() {
     let tree = Tree::here();
     let services = tree.services();
-    assert_eq!(
-        services.len(),
-        7,
-        "there are seven services, not these: {services:?}"
-    );
+    assert_eq!(services.len(), 7, "there are seven services, not these: {services:?}");
     hold(
         "Every service is found the same way: README.md says what it is for, src/main.rs only hands over to the common \
          lifecycle, src/lib.rs wires it up, so that a test can start it too.",
-        services
-            .iter()
-            .flat_map(|service| house::parts(service, |file| tree.text(file))),
+        services.iter().flat_map(|service| house::parts(service, |file| tree.text(file))),
     );
 }
 
@@ -126,9 +116,5 @@ fn every_setting_is_in_its_readme() {
 
 #[test]
 fn nothing_knows_the_machine_it_was_written_on() {
-    hold_in(
-        "A path of one machine is wrong on all others.",
-        Tree::here().files(),
-        house::machine_paths,
-    );
+    hold_in("A path of one machine is wrong on all others.", Tree::here().files(), house::machine_paths);
 }

@@ -36,7 +36,8 @@ pub fn meters(seed: u64, many: usize, reads: usize) -> Vec<Meter> {
     let mut chance = ChaCha8Rng::seed_from_u64(seed);
     (0..many)
         .map(|number| {
-            let (mut at, mut litres) = (START + chance.random_range(0..3_600), chance.random_range(0..50_000));
+            let (mut at, mut litres) =
+                (START + chance.random_range(0..3_600), chance.random_range(0..50_000));
             let reads = (0..reads)
                 .map(|_| {
                     at += chance.random_range(1_800..5_400);
@@ -125,13 +126,12 @@ pub fn garbage(meter: &Meter) -> Vec<(&'static str, Uplinked)> {
         ("unknown_device", json(stranger, unknown.to_string().into_bytes())),
         (
             "impossible_value",
-            about(serde_json::json!({ "device_id": id, "unit": "L", "reads": [{ "time": at, "register": -5 }] })),
+            about(
+                serde_json::json!({ "device_id": id, "unit": "L", "reads": [{ "time": at, "register": -5 }] }),
+            ),
         ),
         ("impossible_value", about(serde_json::json!({ "device_id": id, "unit": "L", "reads": [] }))),
-        (
-            "key_mismatch",
-            json("SOMEBODY-ELSE", message(meter, &[(at, 1)]).payload),
-        ),
+        ("key_mismatch", json("SOMEBODY-ELSE", message(meter, &[(at, 1)]).payload)),
         (
             "unsupported_content_type",
             Uplinked { content_type: "text/csv".to_owned(), ..json(id, b"1;2;3".to_vec()) },

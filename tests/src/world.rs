@@ -248,8 +248,13 @@ impl World {
             consumer.assign(&from_start)?;
             let mut records = Vec::new();
             while left > 0 {
-                let message = consumer.poll(Duration::from_secs(20)).context("the topic ended too early")??;
-                records.push((message.partition(), message.offset(), message.payload().unwrap_or_default().to_vec()));
+                let message =
+                    consumer.poll(Duration::from_secs(20)).context("the topic ended too early")??;
+                records.push((
+                    message.partition(),
+                    message.offset(),
+                    message.payload().unwrap_or_default().to_vec(),
+                ));
                 left -= 1;
             }
             Ok(records)
@@ -360,7 +365,9 @@ pub async fn eventually<T>(what: &str, check: impl AsyncFn() -> Result<T>) -> Re
     loop {
         match check().await {
             Ok(value) => return Ok(value),
-            Err(error) if Instant::now() >= deadline => return Err(error.context(format!("not in time: {what}"))),
+            Err(error) if Instant::now() >= deadline => {
+                return Err(error.context(format!("not in time: {what}")));
+            }
             Err(_) => tokio::time::sleep(pause).await,
         }
         pause = (pause * 3 / 2).min(Duration::from_secs(1));

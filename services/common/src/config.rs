@@ -52,7 +52,12 @@ pub struct Common {
 #[derive(Args, Clone, Debug)]
 pub struct Kafka {
     /// The broker's bootstrap servers.
-    #[arg(long = "kafka", env = "INDOWATER_KAFKA", default_value = "127.0.0.1:9092", value_name = "HOST:PORT,…")]
+    #[arg(
+        long = "kafka",
+        env = "INDOWATER_KAFKA",
+        default_value = "127.0.0.1:9092",
+        value_name = "HOST:PORT,…"
+    )]
     pub bootstrap: String,
     /// First part of every topic's and consumer group's name.
     #[arg(long, env = "INDOWATER_TOPIC_PREFIX", default_value = indowater_proto::topics::DEFAULT_PREFIX, value_name = "NAME")]
@@ -67,7 +72,13 @@ pub struct Kafka {
 #[derive(Args, Clone, Debug)]
 pub struct Mongo {
     /// The database's connection string. It must name a replica set: transactions need one.
-    #[arg(long = "mongodb", env = "INDOWATER_MONGODB", default_value = "mongodb://127.0.0.1:27017/?replicaSet=rs0", value_name = "URL", hide_env_values = true)]
+    #[arg(
+        long = "mongodb",
+        env = "INDOWATER_MONGODB",
+        default_value = "mongodb://127.0.0.1:27017/?replicaSet=rs0",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     pub uri: String,
     /// The database's name.
     #[arg(long = "database", env = "INDOWATER_DB", default_value = "indowater_db", value_name = "NAME")]
@@ -96,7 +107,9 @@ pub fn parse_from<S: Settings>(
     let mut problems = Vec::new();
     let parsed = loop {
         match command.clone().try_get_matches_from(&args) {
-            Ok(matches) if problems.is_empty() => break Command::<S>::from_arg_matches(&matches).map_err(refuse)?,
+            Ok(matches) if problems.is_empty() => {
+                break Command::<S>::from_arg_matches(&matches).map_err(refuse)?;
+            }
             Ok(_) => return Err((report(name, &problems), 2)),
             Err(error) => match offender(&command, &error) {
                 Some(id) => {
@@ -182,7 +195,9 @@ mod tests {
     #[test]
     fn every_wrong_value_is_reported_at_once() {
         let (text, code) =
-            parse(&["--lots", "many", "--admin-listen", "here", "--shutdown-deadline", "soon"]).err().unwrap();
+            parse(&["--lots", "many", "--admin-listen", "here", "--shutdown-deadline", "soon"])
+                .err()
+                .unwrap();
         assert_eq!(code, 2);
         for flag in ["--lots", "--admin-listen", "--shutdown-deadline"] {
             assert!(text.contains(flag), "{flag} is missing in: {text}");

@@ -69,7 +69,11 @@ where
     let (common, own) = match parse_from::<S>(name, about, std::env::args_os()) {
         Ok(settings) => settings,
         Err((text, code)) => {
-            if code == 0 { print!("{text}") } else { eprint!("{text}") }
+            if code == 0 {
+                print!("{text}")
+            } else {
+                eprint!("{text}")
+            }
             return ExitCode::from(code);
         }
     };

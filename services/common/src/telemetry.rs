@@ -26,7 +26,8 @@ pub struct Telemetry {
 }
 
 /// Bounds of duration histograms in seconds: the default ones suit milliseconds.
-const SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+const SECONDS: [f64; 14] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// Starts logs, metrics and, with an `endpoint`, export over OTLP/gRPC.
 ///
@@ -66,7 +67,8 @@ pub fn start(
         let exporter =
             opentelemetry_otlp::MetricExporter::builder().with_tonic().with_endpoint(endpoint).build()?;
         meters = meters.with_periodic_exporter(exporter);
-        let exporter = opentelemetry_otlp::SpanExporter::builder().with_tonic().with_endpoint(endpoint).build()?;
+        let exporter =
+            opentelemetry_otlp::SpanExporter::builder().with_tonic().with_endpoint(endpoint).build()?;
         traces =
             Some(SdkTracerProvider::builder().with_resource(resource).with_batch_exporter(exporter).build());
     }

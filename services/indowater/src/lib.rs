@@ -10,15 +10,15 @@ use clap::{Parser, Subcommand};
 
 // One line for each subcommand, in the order of `--help`; shared modules follow.
 
-pub mod up;
+pub mod bench;
+pub mod dead_letters;
 pub mod init;
 pub mod replay;
 pub mod seed;
 pub mod simulate;
 pub mod status;
-pub mod dead_letters;
+pub mod up;
 pub mod verify;
-pub mod bench;
 
 mod clients;
 pub mod registry;

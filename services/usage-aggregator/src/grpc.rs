@@ -8,8 +8,8 @@ use indowater_proto::telemetry::v1::RegisterUnit;
 use indowater_proto::usage::v1::usage_service_server::{UsageService, UsageServiceServer};
 use indowater_proto::usage::v1::{
     DailyUsage, HourlyUsage, ListDailyUsageRequest, ListDailyUsageResponse, ListHourlyUsageRequest,
-    ListHourlyUsageResponse, ListMonthlyUsageRequest, ListMonthlyUsageResponse, ListReadsRequest, ListReadsResponse,
-    MonthlyUsage, StoredRead, UsageFilter,
+    ListHourlyUsageResponse, ListMonthlyUsageRequest, ListMonthlyUsageResponse, ListReadsRequest,
+    ListReadsResponse, MonthlyUsage, StoredRead, UsageFilter,
 };
 use jiff::Timestamp;
 use tonic::service::Routes;
@@ -87,11 +87,8 @@ impl UsageService for Usage {
             "" => Timestamp::MAX.as_second(),
             token => token.parse().map_err(|_| wrong_token())?,
         };
-        let of = Whose {
-            device: given(request.device_id),
-            property: None,
-            customer: given(request.customer_id),
-        };
+        let of =
+            Whose { device: given(request.device_id), property: None, customer: given(request.customer_id) };
         let found = self.questions.reads(&of, before, page).instrument(span).await;
         let found = found.map_err(unavailable)?;
         let reads = found.reads.into_iter().map(stored_read).collect();
@@ -160,7 +157,9 @@ fn filter(asked: Option<UsageFilter>) -> Result<Filter, Status> {
     }
     let after = match asked.page_token.split_once('/') {
         None if asked.page_token.is_empty() => None,
-        Some((day, id)) => Some(PageToken { day: Day::parse(day).ok_or_else(wrong_token)?, id: id.to_owned() }),
+        Some((day, id)) => {
+            Some(PageToken { day: Day::parse(day).ok_or_else(wrong_token)?, id: id.to_owned() })
+        }
         None => return Err(wrong_token()),
     };
     Ok(Filter { whose, from, to, ascending: asked.ascending, page: page_size(asked.page_size)?, after })
@@ -171,7 +170,8 @@ fn given(id: String) -> Option<String> {
 }
 
 fn day(field: &str, text: &str) -> Result<Day, Status> {
-    Day::parse(text).ok_or_else(|| Status::invalid_argument(format!("{field}: \"{text}\" is no date YYYY-MM-DD")))
+    Day::parse(text)
+        .ok_or_else(|| Status::invalid_argument(format!("{field}: \"{text}\" is no date YYYY-MM-DD")))
 }
 
 fn token(next: Option<PageToken>) -> String {

@@ -129,7 +129,13 @@ impl Outlet {
     }
 
     /// Sends a record of the readings topic to the dead letters.
-    async fn refuse(&self, ticket: &Ticket, partition: i32, record: &Record<'_>, why: String) -> Result<(), Retry> {
+    async fn refuse(
+        &self,
+        ticket: &Ticket,
+        partition: i32,
+        record: &Record<'_>,
+        why: String,
+    ) -> Result<(), Retry> {
         let letter = DeadLetter {
             payload: record.value.to_vec(),
             key: record.key.to_vec(),

@@ -25,9 +25,15 @@ impl Observe {
     pub fn new() -> Self {
         Self {
             reads: counter("indowater_reads", "Reads merged into daily records, repetitions included"),
-            rejected: counter("indowater_rejected_readings", "Records of the readings topic that made no sense"),
+            rejected: counter(
+                "indowater_rejected_readings",
+                "Records of the readings topic that made no sense",
+            ),
             late: counter("indowater_late_devices", "Times older days had to be loaded for a late read"),
-            conflicts: counter("indowater_write_conflicts", "Documents another instance had written meanwhile"),
+            conflicts: counter(
+                "indowater_write_conflicts",
+                "Documents another instance had written meanwhile",
+            ),
             records: counter("indowater_daily_records", "Daily records written"),
             published: counter("indowater_usage_published", "Daily records published"),
             write: durations("indowater_write_duration", "One bulk of daily records, until durable"),

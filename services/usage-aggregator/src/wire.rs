@@ -21,7 +21,8 @@ pub fn reading(message: Readings) -> Result<Reading, String> {
         RegisterUnit::Millilitre => Unit::Millilitre,
         RegisterUnit::Unspecified => return Err("its meter has no unit".to_owned()),
     };
-    let zone = Zone::named(&message.time_zone).ok_or_else(|| format!("unknown zone {}", message.time_zone))?;
+    let zone =
+        Zone::named(&message.time_zone).ok_or_else(|| format!("unknown zone {}", message.time_zone))?;
     if message.device_id.is_empty() || message.reads.is_empty() {
         return Err("it has no device or no reads".to_owned());
     }

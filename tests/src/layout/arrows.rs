@@ -19,16 +19,8 @@ const NO_ROUTES: (&str, &str) = ("lib", "tonic::service::Routes");
 const OUTBOX: &str = "services/common/src/mongo/outbox.rs";
 
 /// Crates that wait, log, or take chances.
-const IMPURE_CRATES: [&str; 8] = [
-    "futures",
-    "indowater_proto",
-    "opentelemetry",
-    "prometheus",
-    "rand",
-    "rand_chacha",
-    "tokio",
-    "tracing",
-];
+const IMPURE_CRATES: [&str; 8] =
+    ["futures", "indowater_proto", "opentelemetry", "prometheus", "rand", "rand_chacha", "tokio", "tracing"];
 
 /// Parts of the standard library that reach the outside world or its clock.
 const IMPURE_STD: [&str; 7] = [
@@ -52,48 +44,27 @@ fn modules(file: &str) -> Option<Vec<&str>> {
         Some(tested) => (tested, Some("tests")),
         None => (path, None),
     };
-    Some(
-        path.strip_suffix("/mod")
-            .unwrap_or(path)
-            .split('/')
-            .chain(tests)
-            .collect(),
-    )
+    Some(path.strip_suffix("/mod").unwrap_or(path).split('/').chain(tests).collect())
 }
 
 /// The paths that `text` names; the crate's root is no module.
 fn named(text: &str, modules: &[&str]) -> Vec<Named> {
-    paths(
-        text,
-        if matches!(modules, ["lib" | "main"]) {
-            &[]
-        } else {
-            modules
-        },
-    )
+    paths(text, if matches!(modules, ["lib" | "main"]) { &[] } else { modules })
 }
 
 /// The technology whose edge a module of this name is.
 fn technology_of_module(name: &str) -> Option<&'static str> {
-    TECHNOLOGIES
-        .iter()
-        .map(|(technology, _)| *technology)
-        .find(|technology| name.starts_with(technology))
+    TECHNOLOGIES.iter().map(|(technology, _)| *technology).find(|technology| name.starts_with(technology))
 }
 
 fn technology_of_crate(name: &str) -> Option<&'static str> {
-    TECHNOLOGIES
-        .iter()
-        .find(|(_, crates)| crates.contains(&name))
-        .map(|(technology, _)| *technology)
+    TECHNOLOGIES.iter().find(|(_, crates)| crates.contains(&name)).map(|(technology, _)| *technology)
 }
 
 /// The module of ours that a path leads into: of this crate or of the common one.
 fn own_module(path: &Named) -> Option<&str> {
     let mut segments = path.segments();
-    matches!(segments.next(), Some("crate" | "indowater_common"))
-        .then(|| segments.next())
-        .flatten()
+    matches!(segments.next(), Some("crate" | "indowater_common")).then(|| segments.next()).flatten()
 }
 
 /// Uses of a technology's crates outside its edge.
@@ -106,12 +77,7 @@ pub fn technologies(file: &str, text: &str) -> Vec<String> {
         let technology = named.segments().next().and_then(technology_of_crate)?;
         let no_routes = modules == [NO_ROUTES.0] && named.path == NO_ROUTES.1;
         let allowed = is_edge_of(technology) || named.in_tests || no_routes;
-        (!allowed).then(|| {
-            format!(
-                "{file}:{} names {}; its place is {technology}*",
-                named.line, named.path
-            )
-        })
+        (!allowed).then(|| format!("{file}:{} names {}; its place is {technology}*", named.line, named.path))
     });
     misplaced.collect()
 }
@@ -132,9 +98,7 @@ pub fn domain(file: &str, text: &str) -> Vec<String> {
         impure.then(|| format!("{file}:{} names {}", named.line, named.path))
     });
     let waiting = ["async", "await"].into_iter().flat_map(|word| {
-        lines_with(text, word)
-            .into_iter()
-            .map(move |line| format!("{file}:{line} is {word}"))
+        lines_with(text, word).into_iter().map(move |line| format!("{file}:{line} is {word}"))
     });
     impure.chain(waiting).collect()
 }
@@ -151,9 +115,7 @@ pub fn edges(file: &str, text: &str) -> Vec<String> {
         let technology = own_module(named).and_then(technology_of_module);
         technology.is_some_and(|technology| technology != own) && !named.in_tests
     });
-    foreign
-        .map(|Named { line, path, .. }| format!("{file}:{line} names {path}"))
-        .collect()
+    foreign.map(|Named { line, path, .. }| format!("{file}:{line} names {path}")).collect()
 }
 
 /// Our own crates that the manifest of another one of ours must not name.
@@ -165,12 +127,7 @@ pub fn dependencies(file: &str, text: &str, services: &[&str]) -> Vec<String> {
         "services/common/Cargo.toml" => &["indowater-proto"],
         _ => &["indowater-proto", "indowater-common"],
     };
-    let ours = [
-        "indowater-proto",
-        "indowater-common",
-        "indowater",
-        "indowater-tests",
-    ];
+    let ours = ["indowater-proto", "indowater-common", "indowater", "indowater-tests"];
     let forbidden = ours.iter().chain(services).filter(|name| !allowed.contains(name));
     let mut found = Vec::new();
     for name in forbidden {
@@ -196,11 +153,7 @@ fn depends(section: &str, line: &str, name: &str) -> bool {
     let is_table = table.is_empty() || table.ends_with(['.', '-']);
     let key = line.split(['.', '=', ' ']).next().unwrap_or_default();
     let header = line.starts_with('[');
-    let called = if header {
-        single == Some(name)
-    } else {
-        single.is_none() && key == name
-    };
+    let called = if header { single == Some(name) } else { single.is_none() && key == name };
     let renamed = !header && (line.contains(&format!("\"{name}\"")) || line.contains(&format!("/{name}\"")));
     is_table && (called || renamed)
 }
@@ -213,36 +166,18 @@ mod tests {
     fn a_crate_outside_its_edge_is_found() {
         let text = "use mongodb::Database;";
         assert_eq!(technologies("services/billing/src/app.rs", text).len(), 1);
-        assert_eq!(
-            technologies("services/billing/src/kafka/mod.rs", "use {std::fmt, bson::doc};").len(),
-            1
-        );
-        assert_eq!(
-            technologies("services/billing/src/app.rs", "let x = axum::Router::new();").len(),
-            1
-        );
-        assert_eq!(
-            technologies("services/billing/src/lib.rs", "use tonic::transport::Server;").len(),
-            1
-        );
+        assert_eq!(technologies("services/billing/src/kafka/mod.rs", "use {std::fmt, bson::doc};").len(), 1);
+        assert_eq!(technologies("services/billing/src/app.rs", "let x = axum::Router::new();").len(), 1);
+        assert_eq!(technologies("services/billing/src/lib.rs", "use tonic::transport::Server;").len(), 1);
         for edge in ["mongo.rs", "mongo/ledger.rs", "app/mongo_ledger.rs"] {
-            assert!(
-                technologies(&format!("services/billing/src/{edge}"), text).is_empty(),
-                "{edge}"
-            );
+            assert!(technologies(&format!("services/billing/src/{edge}"), text).is_empty(), "{edge}");
         }
     }
 
     #[test]
     fn the_tool_tests_and_empty_routes_are_let_alone() {
         assert!(technologies("services/billing/src/http/tests.rs", "use mongodb::Client;").is_empty());
-        assert!(
-            edges(
-                "services/billing/src/http.rs",
-                "mod tests { use crate::mongo::Store; }"
-            )
-            .is_empty()
-        );
+        assert!(edges("services/billing/src/http.rs", "mod tests { use crate::mongo::Store; }").is_empty());
         assert!(technologies("services/indowater/src/seed.rs", "use mongodb::Database;").is_empty());
         assert!(technologies("services/billing/src/lib.rs", "use tonic::service::Routes;").is_empty());
     }
@@ -259,10 +194,7 @@ mod tests {
             "use indowater_common::{clock, domain::zone::Zone};",
             "async fn wait() {}",
         ] {
-            assert!(
-                !domain("services/billing/src/domain/ledger.rs", text).is_empty(),
-                "{text}"
-            );
+            assert!(!domain("services/billing/src/domain/ledger.rs", text).is_empty(), "{text}");
             assert!(domain("services/billing/src/app.rs", text).is_empty(), "{text}");
         }
     }
@@ -271,43 +203,23 @@ mod tests {
     fn a_pure_domain_is_let_alone() {
         let text = "use std::time::Duration;\nuse super::money::Rupiah;\nuse indowater_common::domain::zone::Zone;\n\
                     mod tests { use super::*; use super::super::money; }\n// async, tokio::time";
+        assert_eq!(domain("services/billing/src/domain/ledger.rs", text), Vec::<String>::new());
         assert_eq!(
-            domain("services/billing/src/domain/ledger.rs", text),
-            Vec::<String>::new()
-        );
-        assert_eq!(
-            domain(
-                "services/billing/src/domain/mod.rs",
-                "mod tests { use super::word; }"
-            ),
+            domain("services/billing/src/domain/mod.rs", "mod tests { use super::word; }"),
             Vec::<String>::new()
         );
     }
 
     #[test]
     fn an_edge_in_another_is_found() {
+        assert_eq!(edges("services/billing/src/grpc.rs", "use crate::mongo::Store;").len(), 1);
+        assert_eq!(edges("services/billing/src/grpc.rs", "use super::mongo_ledger::Store;").len(), 1);
         assert_eq!(
-            edges("services/billing/src/grpc.rs", "use crate::mongo::Store;").len(),
-            1
-        );
-        assert_eq!(
-            edges("services/billing/src/grpc.rs", "use super::mongo_ledger::Store;").len(),
-            1
-        );
-        assert_eq!(
-            edges(
-                "services/billing/src/kafka/mod.rs",
-                "use indowater_common::{grpc, kafka};"
-            )
-            .len(),
+            edges("services/billing/src/kafka/mod.rs", "use indowater_common::{grpc, kafka};").len(),
             1
         );
         assert!(
-            edges(
-                "services/billing/src/kafka/mod.rs",
-                "use super::domain; use crate::kafka::x;"
-            )
-            .is_empty()
+            edges("services/billing/src/kafka/mod.rs", "use super::domain; use crate::kafka::x;").is_empty()
         );
         assert!(edges("services/billing/src/app.rs", "use crate::mongo::Store;").is_empty());
         assert!(edges(OUTBOX, "use crate::kafka::Publisher;").is_empty());

@@ -48,10 +48,7 @@ pub fn paths(text: &str, modules: &[&str]) -> Vec<Named> {
 pub fn lines_with(text: &str, word: &str) -> Vec<usize> {
     let code = blank(text);
     let lines = code.lines().zip(1..);
-    lines
-        .filter(|(line, _)| tokens(line).any(|token| token == word))
-        .map(|(_, number)| number)
-        .collect()
+    lines.filter(|(line, _)| tokens(line).any(|token| token == word)).map(|(_, number)| number).collect()
 }
 
 struct Reader<'a> {
@@ -84,9 +81,7 @@ impl Reader<'_> {
             "{" => {
                 self.end_path();
                 self.braces.push(match before {
-                    ["mod", name] => Brace::Module {
-                        tests: name == "tests",
-                    },
+                    ["mod", name] => Brace::Module { tests: name == "tests" },
                     _ => Brace::Block,
                 });
             }
@@ -132,26 +127,15 @@ impl Reader<'_> {
         let path = path.strip_suffix("::self").unwrap_or(path);
         if !path.is_empty() && (path.contains("::") || self.importing) {
             let in_file = self.modules.contains(&"tests");
-            let inline = self
-                .braces
-                .iter()
-                .any(|brace| matches!(brace, Brace::Module { tests: true }));
-            self.found.push(Named {
-                line: self.line,
-                path: self.rooted(path),
-                in_tests: in_file || inline,
-            });
+            let inline = self.braces.iter().any(|brace| matches!(brace, Brace::Module { tests: true }));
+            self.found.push(Named { line: self.line, path: self.rooted(path), in_tests: in_file || inline });
         }
     }
 
     /// `path` without `self` and `super`.
     fn rooted(&self, path: &str) -> String {
         let mut inside = self.modules.len();
-        let inline = self
-            .braces
-            .iter()
-            .filter(|brace| matches!(brace, Brace::Module { .. }))
-            .count();
+        let inline = self.braces.iter().filter(|brace| matches!(brace, Brace::Module { .. })).count();
         let mut leave = 0;
         let mut rest = path;
         let mut relative = false;
@@ -185,8 +169,7 @@ fn tokens(code: &str) -> impl Iterator<Item = &str> {
     std::iter::from_fn(move || {
         let first = rest.chars().next()?;
         let length = if is_word(rest) {
-            rest.find(|c: char| !(c.is_alphanumeric() || c == '_'))
-                .unwrap_or(rest.len())
+            rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len())
         } else if rest.starts_with("::") {
             2
         } else {
@@ -217,11 +200,8 @@ fn blank(text: &str) -> String {
 
 /// The length of the comment or literal that `rest` begins with; 0 if it begins with neither.
 fn opaque(rest: &str, before: Option<char>) -> usize {
-    let through = |from: usize, end: &str| {
-        rest[from..]
-            .find(end)
-            .map_or(rest.len(), |at| from + at + end.len())
-    };
+    let through =
+        |from: usize, end: &str| rest[from..].find(end).map_or(rest.len(), |at| from + at + end.len());
     if rest.starts_with("//") {
         return rest.find('\n').unwrap_or(rest.len());
     }
@@ -245,10 +225,7 @@ fn opaque(rest: &str, before: Option<char>) -> usize {
     if let Some(raw) = raw.filter(|_| begins) {
         let hashes = raw.len() - raw.trim_start_matches('#').len();
         if raw[hashes..].starts_with('"') {
-            return through(
-                rest.len() - raw.len() + hashes + 1,
-                &format!("\"{}", &raw[..hashes]),
-            );
+            return through(rest.len() - raw.len() + hashes + 1, &format!("\"{}", &raw[..hashes]));
         }
     }
     0
@@ -296,30 +273,16 @@ mod tests {
 
     #[test]
     fn groups_are_unfolded() {
-        let found = named(
-            "use std::{fs, time::{Duration, Instant as I}};\nuse tokio;\nlet x = bson::doc!{};",
-            &[],
-        );
-        for path in [
-            "std::fs",
-            "std::time::Duration",
-            "std::time::Instant",
-            "tokio",
-            "bson::doc",
-        ] {
-            assert!(
-                found.iter().any(|found| found == path),
-                "{path} is not in {found:?}"
-            );
+        let found =
+            named("use std::{fs, time::{Duration, Instant as I}};\nuse tokio;\nlet x = bson::doc!{};", &[]);
+        for path in ["std::fs", "std::time::Duration", "std::time::Instant", "tokio", "bson::doc"] {
+            assert!(found.iter().any(|found| found == path), "{path} is not in {found:?}");
         }
     }
 
     #[test]
     fn a_name_alone_is_no_path() {
-        assert_eq!(
-            named("let mongodb = tokio(system.mongodb);", &[]),
-            Vec::<String>::new()
-        );
+        assert_eq!(named("let mongodb = tokio(system.mongodb);", &[]), Vec::<String>::new());
     }
 
     #[test]
@@ -330,10 +293,7 @@ mod tests {
 
     #[test]
     fn relative_paths_are_told_from_the_root() {
-        assert_eq!(
-            named("use super::kafka::Outlet;", &["grpc"]),
-            ["crate::kafka::Outlet"]
-        );
+        assert_eq!(named("use super::kafka::Outlet;", &["grpc"]), ["crate::kafka::Outlet"]);
         assert_eq!(named("use self::b::C;", &["a"]), ["crate::a::b::C"]);
         assert_eq!(
             named("mod tests { use super::*; use super::b::C; }", &["a"]),
@@ -344,27 +304,14 @@ mod tests {
     #[test]
     fn tests_are_told_apart() {
         let found = paths("mod tests { fn f() { a::b } } c::d", &[]);
-        assert_eq!(
-            found.iter().map(|named| named.in_tests).collect::<Vec<_>>(),
-            [true, false]
-        );
+        assert_eq!(found.iter().map(|named| named.in_tests).collect::<Vec<_>>(), [true, false]);
         assert!(paths("a::b", &["http", "tests"])[0].in_tests);
     }
 
     #[test]
     fn lines_are_counted() {
         let text = "\"one\ntwo\"\n/*\n*/ a::b";
-        assert_eq!(
-            paths(text, &[]),
-            [Named {
-                line: 4,
-                path: "a::b".to_owned(),
-                in_tests: false
-            }]
-        );
-        assert_eq!(
-            lines_with("// async\nasync fn f() {}\nlet x = \"async\";", "async"),
-            [2]
-        );
+        assert_eq!(paths(text, &[]), [Named { line: 4, path: "a::b".to_owned(), in_tests: false }]);
+        assert_eq!(lines_with("// async\nasync fn f() {}\nlet x = \"async\";", "async"), [2]);
     }
 }

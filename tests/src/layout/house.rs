@@ -22,26 +22,15 @@ const TOP_LEVEL: [&str; 9] = [
 /// A file that is too long.
 pub fn length(file: &str, text: &str) -> Vec<String> {
     let lines = text.lines().count();
-    (lines > LONGEST)
-        .then(|| format!("{file} has {lines} lines, {LONGEST} at most"))
-        .into_iter()
-        .collect()
+    (lines > LONGEST).then(|| format!("{file} has {lines} lines, {LONGEST} at most")).into_iter().collect()
 }
 
 /// Entries of the top level that should not be there, and those that should; hidden ones belong to tools.
 pub fn top_level(entries: &[&str]) -> Vec<String> {
-    let visible: BTreeSet<&str> = entries
-        .iter()
-        .copied()
-        .filter(|entry| !entry.starts_with('.'))
-        .collect();
+    let visible: BTreeSet<&str> = entries.iter().copied().filter(|entry| !entry.starts_with('.')).collect();
     let wanted = BTreeSet::from(TOP_LEVEL);
-    let strange = visible
-        .difference(&wanted)
-        .map(|entry| format!("{entry} does not belong there"));
-    let missing = wanted
-        .difference(&visible)
-        .map(|entry| format!("{entry} is missing"));
+    let strange = visible.difference(&wanted).map(|entry| format!("{entry} does not belong there"));
+    let missing = wanted.difference(&visible).map(|entry| format!("{entry} is missing"));
     strange.chain(missing).collect()
 }
 
@@ -68,13 +57,8 @@ pub fn settings<'a>(file: &str, text: &str, readme: impl Fn(&str) -> Option<&'a 
     };
     let place = format!("{folder}/README.md");
     let readme = readme(&place).unwrap_or_default();
-    let told: BTreeSet<&str> = readme
-        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-        .collect();
-    let variables = text
-        .split("env = \"")
-        .skip(1)
-        .filter_map(|rest| rest.split('"').next());
+    let told: BTreeSet<&str> = readme.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).collect();
+    let variables = text.split("env = \"").skip(1).filter_map(|rest| rest.split('"').next());
     variables
         .filter(|variable| !told.contains(variable))
         .map(|variable| format!("{place} does not name {variable}, which {file} reads"))
@@ -139,10 +123,7 @@ mod tests {
             |readme: &'static str| settings("services/billing/src/config.rs", source, move |_| Some(readme));
         assert!(found("`INDOWATER_A`, `INDOWATER_AB`").is_empty());
         assert_eq!(found("`INDOWATER_AB`").len(), 1);
-        assert_eq!(
-            settings("services/billing/src/config.rs", source, |_| None).len(),
-            2
-        );
+        assert_eq!(settings("services/billing/src/config.rs", source, |_| None).len(), 2);
     }
 
     #[test]

@@ -10,9 +10,7 @@ pub struct Tree(BTreeMap<String, String>);
 impl Tree {
     /// The repository that this crate is in.
     pub fn here() -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .expect("the crate is in the repository");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate is in the repository");
         let mut ignored = vec![".git".to_owned()];
         // Our own list names entries of the top level only, so there is no pattern to match.
         let list = fs::read_to_string(root.join(".gitignore")).expect(".gitignore is there");
@@ -50,14 +48,12 @@ impl Tree {
 
     /// Files called `name`, wherever they are.
     pub fn named(&self, name: &str) -> impl Iterator<Item = (&str, &str)> {
-        self.files()
-            .filter(move |(file, _)| file.rsplit('/').next() == Some(name))
+        self.files().filter(move |(file, _)| file.rsplit('/').next() == Some(name))
     }
 
     /// Sources of the services and of their library.
     pub fn sources(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.files()
-            .filter(|(file, _)| file.ends_with(".rs") && file.starts_with("services/"))
+        self.files().filter(|(file, _)| file.ends_with(".rs") && file.starts_with("services/"))
     }
 
     /// Sources that say which environment variables they read.
@@ -79,10 +75,7 @@ impl Tree {
 
     /// What stands at the top: folders and files.
     pub fn top_level(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self
-            .files()
-            .filter_map(|(file, _)| file.split('/').next())
-            .collect();
+        let mut names: Vec<&str> = self.files().filter_map(|(file, _)| file.split('/').next()).collect();
         names.dedup();
         names
     }

@@ -38,7 +38,9 @@ pub async fn log_in(world: &World, email: &str) -> Result<Session> {
 }
 
 fn session(answer: Value) -> Result<Session> {
-    let token = |field: &str| answer[field].as_str().map(str::to_owned).with_context(|| format!("no {field} in {answer}"));
+    let token = |field: &str| {
+        answer[field].as_str().map(str::to_owned).with_context(|| format!("no {field} in {answer}"))
+    };
     Ok(Session { access: token("access_token")?, refresh: token("refresh_token")? })
 }
 
@@ -90,7 +92,10 @@ pub async fn customers_see_only_what_is_theirs(base: Arc<Base>) -> Result<()> {
         for path in &single {
             let (status, answer) = get(&world, path, &token).await?;
             ensure!(status == StatusCode::OK, "{email} on {path}: {status} {answer}");
-            ensure!(answer.get("items").is_none_or(|items| items.as_array().is_some_and(|i| !i.is_empty())), "{path} is empty for {email}");
+            ensure!(
+                answer.get("items").is_none_or(|items| items.as_array().is_some_and(|i| !i.is_empty())),
+                "{path} is empty for {email}"
+            );
         }
     }
     let stranger = log_in(&world, "stranger@example.com").await?.access;
@@ -102,7 +107,10 @@ pub async fn customers_see_only_what_is_theirs(base: Arc<Base>) -> Result<()> {
     }
     for list in ["properties", "devices"] {
         let (status, answer) = get(&world, list, &stranger).await?;
-        ensure!(status == StatusCode::OK && answer["items"] == json!([]), "a stranger lists {list}: {status} {answer}");
+        ensure!(
+            status == StatusCode::OK && answer["items"] == json!([]),
+            "a stranger lists {list}: {status} {answer}"
+        );
         let (status, answer) = get(&world, &format!("{list}?customer_id={CUSTOMER}"), &stranger).await?;
         ensure!(
             status.is_client_error() || answer["items"] == json!([]),
@@ -110,7 +118,10 @@ pub async fn customers_see_only_what_is_theirs(base: Arc<Base>) -> Result<()> {
         );
     }
     let (status, problem) = get(&world, "usage/daily?from=tomorrow", &stranger).await?;
-    ensure!(status.is_client_error() && problem["title"].is_string(), "no problem details: {status} {problem}");
+    ensure!(
+        status.is_client_error() && problem["title"].is_string(),
+        "no problem details: {status} {problem}"
+    );
     Ok(())
 }
 
@@ -123,7 +134,10 @@ pub async fn sessions_rotate_and_end(base: Arc<Base>) -> Result<()> {
     add_user(&world, CUSTOMER, "customer@example.com", "customer").await?;
 
     let wrong = json!({ "email": "customer@example.com", "password": "guess" });
-    ensure!(post(&world, "auth/login", &wrong).await?.status() == StatusCode::UNAUTHORIZED, "a wrong password was taken");
+    ensure!(
+        post(&world, "auth/login", &wrong).await?.status() == StatusCode::UNAUTHORIZED,
+        "a wrong password was taken"
+    );
 
     let first = log_in(&world, "customer@example.com").await?;
     let (status, me) = get(&world, "me", &first.access).await?;

@@ -147,7 +147,12 @@ pub async fn a_graceful_stop_loses_nothing_and_commits(base: Arc<Base>) -> Resul
     for service in [&ingest, &usage] {
         service.process.stop().await;
         let status = service.process.ended().await;
-        ensure!(status.success(), "{} ended with {status}: {}", service.process.name(), service.process.last_words());
+        ensure!(
+            status.success(),
+            "{} ended with {status}: {}",
+            service.process.name(),
+            service.process.last_words()
+        );
     }
     ensure!(world.uncommitted(&topics::TELEMETRY, "ingest").await? == 0, "ingest did not commit");
     let again = (world.start("ingest", &[]).await?, world.start("usage-aggregator", &[]).await?);

@@ -31,13 +31,19 @@ pub async fn every_service_starts_serves_health_and_stops(base: Arc<Base>) -> Re
         }
         let channel = Endpoint::from_shared(service.url.clone())?.connect().await?;
         let answer = HealthClient::new(channel.clone()).check(HealthCheckRequest::default()).await?;
-        ensure!(answer.into_inner().status() == ServingStatus::Serving, "{} does not serve", service.process.name());
+        ensure!(
+            answer.into_inner().status() == ServingStatus::Serving,
+            "{} does not serve",
+            service.process.name()
+        );
         let list = ServerReflectionRequest {
             message_request: Some(MessageRequest::ListServices(String::new())),
             ..Default::default()
         };
-        let mut answers =
-            ServerReflectionClient::new(channel).server_reflection_info(tokio_stream::once(list)).await?.into_inner();
+        let mut answers = ServerReflectionClient::new(channel)
+            .server_reflection_info(tokio_stream::once(list))
+            .await?
+            .into_inner();
         ensure!(answers.message().await?.is_some(), "{} reflects nothing", service.process.name());
     }
     for service in &running {

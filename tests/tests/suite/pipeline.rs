@@ -61,7 +61,8 @@ pub async fn telemetry_becomes_the_customers_usage(base: Arc<Base>) -> Result<()
             for day in answer["items"].as_array().context("no items")? {
                 let date = &day["date"].as_str().context("no date")?[..10];
                 let expected = expected.remove(date).with_context(|| format!("{date} was not expected"))?;
-                let decimal = |field: &str| -> Result<Decimal> { Ok(day[field].as_str().context("text")?.parse()?) };
+                let decimal =
+                    |field: &str| -> Result<Decimal> { Ok(day[field].as_str().context("text")?.parse()?) };
                 ensure!(decimal("consumption")? == Decimal::new(expected.litres, 3), "{day}");
                 ensure!(decimal("cost")? == expected.cost, "{day}");
             }
@@ -77,8 +78,12 @@ pub async fn telemetry_becomes_the_customers_usage(base: Arc<Base>) -> Result<()
 
 /// D1: the coordinates in the readings and the dead letters are those of the telemetry, each at least once.
 async fn every_message_is_accounted_for(world: &World, sent: usize) -> Result<()> {
-    let mut open: std::collections::BTreeSet<(i32, i64)> =
-        world.records(&topics::TELEMETRY).await?.iter().map(|(partition, offset, _)| (*partition, *offset)).collect();
+    let mut open: std::collections::BTreeSet<(i32, i64)> = world
+        .records(&topics::TELEMETRY)
+        .await?
+        .iter()
+        .map(|(partition, offset, _)| (*partition, *offset))
+        .collect();
     ensure!(open.len() == sent, "{} of {sent} messages are on the topic", open.len());
     for (_, _, value) in world.records(&topics::READINGS).await? {
         let readings = Readings::decode(&*value)?;
@@ -112,7 +117,8 @@ pub async fn late_reads_revise_the_days_they_touch(base: Arc<Base>) -> Result<()
     world.send(&messages(2, &meters, punctual)).await?;
     world.expect_days(&meters).await?;
     for meter in &complete {
-        let missing: Vec<_> = meter.reads.iter().skip(1).step_by(3).rev().map(|read| message(meter, &[*read])).collect();
+        let missing: Vec<_> =
+            meter.reads.iter().skip(1).step_by(3).rev().map(|read| message(meter, &[*read])).collect();
         world.send(&missing).await?;
     }
     world.expect_days(&complete).await?;
@@ -130,8 +136,18 @@ pub async fn late_reads_revise_the_days_they_touch(base: Arc<Base>) -> Result<()
             for (date, day) in meter.expected() {
                 let id = format!("{}|{date}", meter.id);
                 let told = newest.get(&id).with_context(|| format!("{id} was never published"))?;
-                ensure!(told.volume_ml == day.litres * 1_000, "{id}: {} ml, not {} L", told.volume_ml, day.litres);
-                ensure!(told.cost.parse::<Decimal>()? == day.cost, "{id}: {} Rp, not {}", told.cost, day.cost);
+                ensure!(
+                    told.volume_ml == day.litres * 1_000,
+                    "{id}: {} ml, not {} L",
+                    told.volume_ml,
+                    day.litres
+                );
+                ensure!(
+                    told.cost.parse::<Decimal>()? == day.cost,
+                    "{id}: {} Rp, not {}",
+                    told.cost,
+                    day.cost
+                );
             }
         }
         Ok(())
@@ -179,7 +195,10 @@ pub async fn the_registry_publishes_every_change(base: Arc<Base>) -> Result<()> 
             ensure!(before.is_none_or(|before| before.version <= device.version), "a stale state came last");
         }
         ensure!(newest.len() == 2, "{} devices", newest.len());
-        ensure!(newest.values().all(|device| device.tariff_class == "household-simple-2"), "the class did not cascade");
+        ensure!(
+            newest.values().all(|device| device.tariff_class == "household-simple-2"),
+            "the class did not cascade"
+        );
         ensure!(newest[&meters[0].id].status == "maintenance", "the status is not there");
         Ok(())
     })

@@ -25,9 +25,11 @@ pub async fn one_trace_spans_device_ingest_and_aggregator(base: Arc<Base>) -> Re
     world.expect_days(&meters).await?;
     eventually("the collector has the whole trace", async || {
         let spans = collector.trace(trace);
-        let ingest = spans.iter().find(|span| span.service.contains("ingest") && span.parent_id == device_span);
+        let ingest =
+            spans.iter().find(|span| span.service.contains("ingest") && span.parent_id == device_span);
         let Some(ingest) = ingest else { anyhow::bail!("no span of ingest under the device's: {spans:?}") };
-        let usage = spans.iter().find(|s| s.service.contains("usage-aggregator") && s.parent_id == ingest.span_id);
+        let usage =
+            spans.iter().find(|s| s.service.contains("usage-aggregator") && s.parent_id == ingest.span_id);
         ensure!(usage.is_some(), "no span of usage-aggregator under ingest's: {spans:?}");
         Ok(())
     })
@@ -54,10 +56,14 @@ pub async fn metrics_answer_whether_it_keeps_up(base: Arc<Base>) -> Result<()> {
         is(ingest.metric("indowater_reads_accepted_total", "").await, 400.0, "accepted reads").await?;
         is(usage.metric("indowater_reads_total", "").await, 400.0, "merged reads").await?;
         is(ingest.metric("indowater_dead_letters_total", "malformed").await, 2.0, "malformed").await?;
-        is(ingest.metric("indowater_dead_letters_total", "unknown_device").await, 1.0, "unknown devices").await?;
+        is(ingest.metric("indowater_dead_letters_total", "unknown_device").await, 1.0, "unknown devices")
+            .await?;
         is(ingest.metric("indowater_consumer_lag", "").await, 0.0, "ingest's lag").await?;
         is(usage.metric("indowater_consumer_lag", "").await, 0.0, "usage-aggregator's lag").await?;
-        ensure!(usage.metric("indowater_write_duration_seconds_count", "").await? > 0.0, "no write was timed");
+        ensure!(
+            usage.metric("indowater_write_duration_seconds_count", "").await? > 0.0,
+            "no write was timed"
+        );
         Ok(())
     })
     .await

@@ -110,7 +110,10 @@ impl Metrics {
     fn new() -> Self {
         Self {
             records: telemetry::counter("indowater_consumed_records", "Records applied, by topic"),
-            retries: telemetry::counter("indowater_retries", "Times the outside world failed and work was tried again"),
+            retries: telemetry::counter(
+                "indowater_retries",
+                "Times the outside world failed and work was tried again",
+            ),
             flush: telemetry::durations(
                 "indowater_flush_duration",
                 "From the start of a flush until its effects are durable and published",
@@ -178,8 +181,10 @@ impl ClientContext for Coordinates {
         let Some(topic) = statistics.topics.get(&self.topic) else { return };
         for (number, partition) in &topic.partitions {
             if *number >= 0 && partition.consumer_lag >= 0 {
-                let labels =
-                    [KeyValue::new("topic", self.topic.clone()), KeyValue::new("partition", i64::from(*number))];
+                let labels = [
+                    KeyValue::new("topic", self.topic.clone()),
+                    KeyValue::new("partition", i64::from(*number)),
+                ];
                 self.metrics.lag.record(partition.consumer_lag, &labels);
             }
         }

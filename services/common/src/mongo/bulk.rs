@@ -61,7 +61,8 @@ pub async fn write_guarded(
     collection: &str,
     documents: &[Guarded],
 ) -> Result<Vec<usize>, Error> {
-    let (new, known): (Vec<usize>, Vec<usize>) = (0..documents.len()).partition(|at| documents[*at].replaces == 0);
+    let (new, known): (Vec<usize>, Vec<usize>) =
+        (0..documents.len()).partition(|at| documents[*at].replaces == 0);
     let mut conflicts = Vec::new();
     for chunk in new.chunks(PER_COMMAND) {
         let documents = chunk.iter().map(|at| documents[*at].document.clone());

@@ -52,7 +52,12 @@ pub const COLLECTIONS: &[Collection] = &[
     Collection {
         name: "devices",
         owner: "ingest",
-        indexes: &[ID, unique(&[("device_id", 1)]), index(&[("customer_id", 1)]), index(&[("property_id", 1)])],
+        indexes: &[
+            ID,
+            unique(&[("device_id", 1)]),
+            index(&[("customer_id", 1)]),
+            index(&[("property_id", 1)]),
+        ],
     },
     Collection {
         name: "water_usage",
@@ -108,7 +113,11 @@ pub const COLLECTIONS: &[Collection] = &[
             index(&[("type", 1), ("created_at", -1)]),
         ],
     },
-    Collection { name: "alert_preferences", owner: "notifier", indexes: &[ID, unique(&[("customer_id", 1)])] },
+    Collection {
+        name: "alert_preferences",
+        owner: "notifier",
+        indexes: &[ID, unique(&[("customer_id", 1)])],
+    },
     Collection {
         name: "leak_detection_events",
         owner: "anomaly-detector",

@@ -33,12 +33,7 @@ pub(super) struct Load {
 impl Load {
     /// At least `reads` reads.
     pub(super) fn new(meters: u64, reads: u64, reads_per_message: u64, encoding: Encoding) -> Self {
-        Self {
-            meters,
-            messages: reads.div_ceil(reads_per_message),
-            reads_per_message,
-            encoding,
-        }
+        Self { meters, messages: reads.div_ceil(reads_per_message), reads_per_message, encoding }
     }
 
     pub(super) fn reads(&self) -> u64 {
@@ -78,36 +73,20 @@ impl Fleet {
         // The last of the days is yesterday, wherever a meter stands.
         let days = i32::try_from(load.days(load.messages.div_ceil(load.meters)))?;
         let installed = now.checked_sub(SignedDuration::from_secs((i64::from(days) + 2) * DAY))?;
-        let population = Population {
-            meters: load.meters,
-            meters_per_property: METERS_PER_PROPERTY,
-            seed: 1,
-        };
+        let population =
+            Population { meters: load.meters, meters_per_property: METERS_PER_PROPERTY, seed: 1 };
         let mut meters = Vec::new();
         let mut properties = Documents::into(database, "properties");
         let mut devices = Documents::into(database, "devices");
-        for (
-            index,
-            Simulated {
-                property,
-                device,
-                first_register,
-                ..
-            },
-        ) in population.meters(installed).enumerate()
+        for (index, Simulated { property, device, first_register, .. }) in
+            population.meters(installed).enumerate()
         {
             let zone = Zone::named(&property.time_zone).context("a property in no time zone")?;
-            let unit = if device.unit() == RegisterUnit::Millilitre {
-                Unit::Millilitre
-            } else {
-                Unit::Litre
-            };
+            let unit = if device.unit() == RegisterUnit::Millilitre { Unit::Millilitre } else { Unit::Litre };
             if (index as u64).is_multiple_of(METERS_PER_PROPERTY) {
                 properties.add(property_document(&property, now)).await?;
             }
-            devices
-                .add(device_document(&device, &property, unit, installed, now))
-                .await?;
+            devices.add(device_document(&device, &property, unit, installed, now)).await?;
             meters.push(Meter {
                 unit: device.unit(),
                 device_id: device.device_id,
@@ -128,9 +107,8 @@ impl Fleet {
         for first_hour in (0..).step_by(usize::try_from(load.reads_per_message)?) {
             let round = usize::try_from(left.min(load.meters))?;
             for (number, meter) in (0..).zip(&mut self.0[..round]) {
-                let reads: Vec<Read> = (first_hour..first_hour + hours)
-                    .map(|hour| meter.read(number, hour))
-                    .collect();
+                let reads: Vec<Read> =
+                    (first_hour..first_hour + hours).map(|hour| meter.read(number, hour)).collect();
                 let message = telemetry::message(&meter.device_id, meter.unit, &reads, load.encoding);
                 uplink.send(&message).await?;
             }
@@ -148,10 +126,7 @@ impl Meter {
     fn read(&mut self, number: i64, hour: i64) -> Read {
         let chance = (number * 2_654_435_761 + hour * 40_503) >> 7;
         self.register += chance % 40 * self.per_litre;
-        Read {
-            at: self.start + hour * HOUR,
-            register: self.register,
-        }
+        Read { at: self.start + hour * HOUR, register: self.register }
     }
 }
 
@@ -163,38 +138,21 @@ struct Documents {
 
 impl Documents {
     fn into(database: &Database, collection: &str) -> Self {
-        Self {
-            collection: database.collection(collection),
-            waiting: Vec::new(),
-        }
+        Self { collection: database.collection(collection), waiting: Vec::new() }
     }
 
     async fn add(&mut self, document: RawDocumentBuf) -> Result<()> {
         self.waiting.push(document);
-        if self.waiting.len() < PER_INSERTION {
-            Ok(())
-        } else {
-            self.insert().await
-        }
+        if self.waiting.len() < PER_INSERTION { Ok(()) } else { self.insert().await }
     }
 
     async fn insert(&mut self) -> Result<()> {
-        let inserted = self
-            .collection
-            .insert_many(self.waiting.drain(..))
-            .ordered(false)
-            .await;
-        inserted
-            .map(drop)
-            .with_context(|| format!("{} were not enrolled", self.collection.name()))
+        let inserted = self.collection.insert_many(self.waiting.drain(..)).ordered(false).await;
+        inserted.map(drop).with_context(|| format!("{} were not enrolled", self.collection.name()))
     }
 
     async fn finish(mut self) -> Result<()> {
-        if self.waiting.is_empty() {
-            Ok(())
-        } else {
-            self.insert().await
-        }
+        if self.waiting.is_empty() { Ok(()) } else { self.insert().await }
     }
 }
 
@@ -250,14 +208,8 @@ mod tests {
     #[test]
     fn the_records_of_a_load_are_the_days_it_touches() {
         let load = |meters, reads, per_message| Load::new(meters, reads, per_message, Encoding::Protobuf);
-        assert_eq!(
-            (load(10, 480, 24).documents(), load(10, 481, 24).documents()),
-            (20, 21)
-        );
-        assert_eq!(
-            (load(10, 5, 1).documents(), load(10, 250, 1).documents()),
-            (5, 20)
-        );
+        assert_eq!((load(10, 480, 24).documents(), load(10, 481, 24).documents()), (20, 21));
+        assert_eq!((load(10, 5, 1).documents(), load(10, 250, 1).documents()), (5, 20));
         assert_eq!((load(10, 481, 24).messages, load(10, 481, 24).reads()), (21, 504));
     }
 }

@@ -37,13 +37,7 @@ impl Ground {
                 (Some(stack), kafka, mongodb)
             }
         };
-        Ok(Self {
-            stack,
-            folder,
-            kafka,
-            mongodb,
-            _home: home,
-        })
+        Ok(Self { stack, folder, kafka, mongodb, _home: home })
     }
 
     /// The topics and the database of one run.
@@ -67,22 +61,12 @@ impl Ground {
 
     /// Removes what a run left.
     pub(super) async fn clear(&self, site: &System) -> Result<()> {
-        clients::database(site)
-            .await?
-            .drop()
-            .await
-            .context("the run's database was not dropped")?;
+        clients::database(site).await?.drop().await.context("the run's database was not dropped")?;
         let admin: AdminClient<DefaultClientContext> = base_config(&clients::kafka(site)).create()?;
-        let names: Vec<String> = topics::ALL
-            .iter()
-            .map(|topic| topic.name(&site.topic_prefix))
-            .collect();
+        let names: Vec<String> = topics::ALL.iter().map(|topic| topic.name(&site.topic_prefix)).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(20)));
-        admin
-            .delete_topics(&names, &options)
-            .await
-            .context("the run's topics were not deleted")?;
+        admin.delete_topics(&names, &options).await.context("the run's topics were not deleted")?;
         Ok(())
     }
 

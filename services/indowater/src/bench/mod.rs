@@ -3,10 +3,7 @@
 //! A figure without its surroundings says nothing, so each run measures beside the pipeline what its parts can do
 //! alone ([`raw`]), accounts for all of the machine's processor time ([`processes`]), and counts in the database
 //! whether everything arrived.
-#![allow(
-    clippy::float_arithmetic,
-    reason = "rates and shares of time; nothing here is water or money"
-)]
+#![allow(clippy::float_arithmetic, reason = "rates and shares of time; nothing here is water or money")]
 
 mod fleet;
 mod ground;
@@ -61,21 +58,10 @@ struct Pipeline {
     #[arg(long)]
     json: bool,
     /// Kafka bootstrap servers to use instead of a private broker
-    #[arg(
-        long,
-        env = "INDOWATER_KAFKA",
-        value_name = "HOST:PORT,..",
-        requires = "mongodb"
-    )]
+    #[arg(long, env = "INDOWATER_KAFKA", value_name = "HOST:PORT,..", requires = "mongodb")]
     kafka: Option<String>,
     /// MongoDB connection string to use instead of a private database
-    #[arg(
-        long,
-        env = "INDOWATER_MONGODB",
-        value_name = "URI",
-        hide_env_values = true,
-        requires = "kafka"
-    )]
+    #[arg(long, env = "INDOWATER_MONGODB", value_name = "URI", hide_env_values = true, requires = "kafka")]
     mongodb: Option<String>,
 }
 
@@ -111,10 +97,7 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     }
     match args.at_least {
         Some(least) if report.reads_per_second < least as f64 => {
-            bail!(
-                "{:.0} reads/s are below the {least} of --at-least",
-                report.reads_per_second
-            )
+            bail!("{:.0} reads/s are below the {least} of --at-least", report.reads_per_second)
         }
         _ => Ok(ExitCode::SUCCESS),
     }
@@ -124,12 +107,7 @@ async fn repeat(ground: &Ground, args: &Pipeline) -> Result<Report> {
     if cfg!(debug_assertions) {
         eprintln!("This build is not optimised: its figures say little. Build with --release.");
     }
-    let load = Load::new(
-        args.meters,
-        args.reads,
-        args.reads_per_message,
-        args.encoding.into(),
-    );
+    let load = Load::new(args.meters, args.reads, args.reads_per_message, args.encoding.into());
     let mut runs = Vec::new();
     for number in 1..=args.runs {
         eprintln!("Run {number} of {}", args.runs);

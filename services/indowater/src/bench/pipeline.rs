@@ -66,11 +66,7 @@ pub(super) async fn measure(ground: &Ground, site: &System, load: &Load) -> Resu
     fleet.report(&Uplink::open(site).await?, load).await?;
     let raw_consumed = raw::consume(site).await?;
     // What was prepared is on disk before the clock runs.
-    database
-        .client()
-        .database("admin")
-        .run_command(doc! { "fsync": 1 })
-        .await?;
+    database.client().database("admin").run_command(doc! { "fsync": 1 }).await?;
 
     eprintln!("  measures");
     let account = Account::open(ground.processes())?;
@@ -112,14 +108,9 @@ pub(super) async fn measure(ground: &Ground, site: &System, load: &Load) -> Resu
 
 /// Starts a service that lies beside this program; it takes its own settings from our environment.
 fn start(ground: &Ground, site: &System, name: &str) -> Result<Process> {
-    let beside = env::current_exe()
-        .context("cannot tell where this program is")?
-        .with_file_name(name);
+    let beside = env::current_exe().context("cannot tell where this program is")?.with_file_name(name);
     if !beside.is_file() {
-        bail!(
-            "{} is not built: run `cargo build --release --workspace` first",
-            beside.display()
-        );
+        bail!("{} is not built: run `cargo build --release --workspace` first", beside.display());
     }
     let ports = [Port::any()?, Port::any()?];
     let listen = |port: &Port| format!("127.0.0.1:{}", port.number());
@@ -135,10 +126,7 @@ fn start(ground: &Ground, site: &System, name: &str) -> Result<Process> {
         name: name.to_owned(),
         program: beside,
         args: Vec::new(),
-        env: env
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect(),
+        env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         log: ground.folder.log(name),
         pid_file: ground.folder.pid_file(name),
         ports: ports.into(),
@@ -153,18 +141,11 @@ async fn drain(site: &System, services: &[Process], started: Instant) -> Result<
     let mut progress = Instant::now();
     loop {
         if let Some(dead) = services.iter().find(|service| !service.is_running()) {
-            bail!(
-                "{} ended before the work was done; it said last:\n{}",
-                dead.name(),
-                dead.last_words()
-            );
+            bail!("{} ended before the work was done; it said last:\n{}", dead.name(), dead.last_words());
         }
         let (telemetry, readings) = watch.lag().await?;
         let seconds = started.elapsed().as_secs_f64();
-        if lags
-            .last()
-            .is_none_or(|last| (last.telemetry, last.readings) != (telemetry, readings))
-        {
+        if lags.last().is_none_or(|last| (last.telemetry, last.readings) != (telemetry, readings)) {
             progress = Instant::now();
         } else if progress.elapsed() > STALLED {
             bail!(
@@ -174,11 +155,7 @@ async fn drain(site: &System, services: &[Process], started: Instant) -> Result<
                 services[0].last_words()
             );
         }
-        lags.push(Lag {
-            seconds,
-            telemetry,
-            readings,
-        });
+        lags.push(Lag { seconds, telemetry, readings });
         if (telemetry, readings) == (0, 0) {
             return Ok(lags);
         }
@@ -200,11 +177,7 @@ impl Watch {
         clients::blocking(move || {
             let reader = Reader::open(&kafka)?;
             let telemetry = reader.extent(&TELEMETRY.name(&kafka.topic_prefix))?;
-            Ok(Self {
-                kafka,
-                reader,
-                telemetry,
-            })
+            Ok(Self { kafka, reader, telemetry })
         })
         .await
     }
@@ -224,12 +197,9 @@ impl Watch {
     fn left(&self, group: &str, topic: &Topic, extent: &Extent) -> Result<u64> {
         let prefix = &self.kafka.topic_prefix;
         let group = format!("{prefix}.{group}");
-        let committed = self
-            .reader
-            .committed(&group, &topic.name(prefix), extent.keys().copied())?;
-        let left = extent
-            .iter()
-            .map(|(partition, (first, end))| end - committed.get(partition).unwrap_or(first));
+        let committed = self.reader.committed(&group, &topic.name(prefix), extent.keys().copied())?;
+        let left =
+            extent.iter().map(|(partition, (first, end))| end - committed.get(partition).unwrap_or(first));
         Ok(u64::try_from(left.sum::<i64>())?)
     }
 }

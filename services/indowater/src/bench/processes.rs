@@ -19,10 +19,7 @@ pub(super) struct Watched {
 
 impl From<&Process> for Watched {
     fn from(process: &Process) -> Self {
-        Self {
-            name: process.name().to_owned(),
-            pid: process.pid(),
-        }
+        Self { name: process.name().to_owned(), pid: process.pid() }
     }
 }
 
@@ -45,13 +42,9 @@ pub(super) struct Account {
 impl Account {
     /// Opens it: what was used before does not count.
     pub(super) fn open(processes: Vec<Watched>) -> Result<Self> {
-        let processes = processes
-            .into_iter()
-            .map(|process| process.cpu_seconds().map(|seconds| (process, seconds)));
-        Ok(Self {
-            processes: processes.collect::<Result<_>>()?,
-            machine: machine_seconds()?,
-        })
+        let processes =
+            processes.into_iter().map(|process| process.cpu_seconds().map(|seconds| (process, seconds)));
+        Ok(Self { processes: processes.collect::<Result<_>>()?, machine: machine_seconds()? })
     }
 
     /// With processes that were started since it was opened.
@@ -81,15 +74,8 @@ impl Watched {
     fn cpu_seconds(&self) -> Result<f64> {
         let stat = self.read("stat")?;
         // The name may hold blanks and brackets; after its last bracket the state is the third field.
-        let fields = stat
-            .rsplit_once(')')
-            .map_or("", |(_, rest)| rest)
-            .split_ascii_whitespace();
-        let ticks: Vec<f64> = fields
-            .skip(11)
-            .take(2)
-            .filter_map(|field| field.parse().ok())
-            .collect();
+        let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_ascii_whitespace();
+        let ticks: Vec<f64> = fields.skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
         Ok(ticks.iter().sum::<f64>() / TICKS)
     }
 
@@ -109,18 +95,10 @@ impl Watched {
 /// What all processors spent working so far.
 fn machine_seconds() -> Result<f64> {
     let stat = fs::read_to_string("/proc/stat").context("the machine's processor time cannot be read")?;
-    let all = stat
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .split_ascii_whitespace()
-        .skip(1);
+    let all = stat.lines().next().unwrap_or_default().split_ascii_whitespace().skip(1);
     let ticks: Vec<f64> = all.filter_map(|field| field.parse().ok()).collect();
     // user, nice, system, idle, iowait, irq, softirq
-    let working = ticks
-        .iter()
-        .enumerate()
-        .filter(|(place, _)| matches!(place, 0..=2 | 5..=6));
+    let working = ticks.iter().enumerate().filter(|(place, _)| matches!(place, 0..=2 | 5..=6));
     Ok(working.map(|(_, ticks)| ticks).sum::<f64>() / TICKS)
 }
 
@@ -130,10 +108,7 @@ mod tests {
 
     #[test]
     fn our_own_work_is_accounted_for() {
-        let us = Watched {
-            name: "us".to_owned(),
-            pid: std::process::id(),
-        };
+        let us = Watched { name: "us".to_owned(), pid: std::process::id() };
         let account = Account::open(vec![us]).unwrap();
         let mut sum = 0_u64;
         while account.close().unwrap().0[0].cpu_seconds < 0.05 {

@@ -49,34 +49,15 @@ pub(super) struct Upserts {
 pub(super) async fn upsert(database: &Database) -> Result<Upserts> {
     let written = database.collection::<RawDocumentBuf>("water_usage");
     let indexes: Vec<_> = written.list_indexes().await?.try_collect().await?;
-    let indexes = indexes
-        .into_iter()
-        .filter(|index| !index.keys.contains_key("_id"));
-    database
-        .collection::<RawDocumentBuf>(SCRATCH)
-        .create_indexes(indexes)
-        .await?;
-    let documents: Vec<RawDocumentBuf> = written
-        .find(doc! {})
-        .limit(DOCUMENTS)
-        .await?
-        .try_collect()
-        .await?;
-    let revised: Vec<Guarded> = documents
-        .iter()
-        .map(|document| revise(document))
-        .collect::<Result<_>>()?;
+    let indexes = indexes.into_iter().filter(|index| !index.keys.contains_key("_id"));
+    database.collection::<RawDocumentBuf>(SCRATCH).create_indexes(indexes).await?;
+    let documents: Vec<RawDocumentBuf> = written.find(doc! {}).limit(DOCUMENTS).await?.try_collect().await?;
+    let revised: Vec<Guarded> = documents.iter().map(|document| revise(document)).collect::<Result<_>>()?;
     let first = std::iter::zip(documents, &revised)
-        .map(|(document, revised)| Guarded {
-            id: revised.id.clone(),
-            replaces: 0,
-            document,
-        })
+        .map(|(document, revised)| Guarded { id: revised.id.clone(), replaces: 0, document })
         .collect::<Vec<_>>();
-    let upserts = Upserts {
-        inserts: write(database, &first).await?,
-        replacements: write(database, &revised).await?,
-    };
+    let upserts =
+        Upserts { inserts: write(database, &first).await?, replacements: write(database, &revised).await? };
     database.collection::<RawDocumentBuf>(SCRATCH).drop().await?;
     Ok(upserts)
 }
@@ -92,20 +73,13 @@ fn revise(document: &RawDocumentBuf) -> Result<Guarded> {
             _ => revised.append(key, value),
         }
     }
-    Ok(Guarded {
-        id: document.get_str("_id")?.to_owned(),
-        replaces,
-        document: revised,
-    })
+    Ok(Guarded { id: document.get_str("_id")?.to_owned(), replaces, document: revised })
 }
 
 async fn write(database: &Database, documents: &[Guarded]) -> Result<f64> {
     let (one, two) = documents.split_at(documents.len() / 2);
     let started = Instant::now();
-    tokio::try_join!(
-        write_guarded(database, SCRATCH, one),
-        write_guarded(database, SCRATCH, two)
-    )
-    .context("the database did not take the documents again")?;
+    tokio::try_join!(write_guarded(database, SCRATCH, one), write_guarded(database, SCRATCH, two))
+        .context("the database did not take the documents again")?;
     Ok(documents.len() as f64 / started.elapsed().as_secs_f64())
 }

@@ -36,9 +36,7 @@ impl Report {
     pub(super) fn new(load: &Load, runs: Vec<Run>) -> Result<Self> {
         let mut order: Vec<usize> = (0..runs.len()).collect();
         order.sort_by(|a, b| runs[*a].reads_per_second.total_cmp(&runs[*b].reads_per_second));
-        let median = *order
-            .get(order.len().saturating_sub(1) / 2)
-            .context("nothing was measured")?;
+        let median = *order.get(order.len().saturating_sub(1) / 2).context("nothing was measured")?;
         let processors = std::thread::available_parallelism()?.get();
         Ok(Self {
             reads_per_second: runs[median].reads_per_second,
@@ -63,10 +61,7 @@ fn limit(run: &Run, processors: usize) -> String {
     let all = run.seconds * processors as f64;
     let used: f64 = run.processes.iter().map(|one| one.cpu_seconds).sum::<f64>() + run.others_cpu_seconds;
     let idle = (1.0 - used / all).max(0.0);
-    let most = run
-        .processes
-        .iter()
-        .max_by(|a, b| a.cpu_seconds.total_cmp(&b.cpu_seconds));
+    let most = run.processes.iter().max_by(|a, b| a.cpu_seconds.total_cmp(&b.cpu_seconds));
     let most = most.map_or_else(
         || "processes that were not watched".to_owned(),
         |most| format!("{} with {:.0} %", most.name, 100.0 * most.cpu_seconds / all),
@@ -112,11 +107,7 @@ impl fmt::Display for Report {
         self.processes(f, run)?;
         self.parts(f, run)?;
         course(f, &run.lag)?;
-        writeln!(
-            f,
-            "\n{:.0} reads/s. The limit is {}.",
-            self.reads_per_second, self.limit
-        )
+        writeln!(f, "\n{:.0} reads/s. The limit is {}.", self.reads_per_second, self.limit)
     }
 }
 
@@ -131,12 +122,7 @@ impl Report {
         )?;
         let line = |f: &mut fmt::Formatter<'_>, name: &str, cpu: f64, rss: Option<f64>| {
             let rss = rss.map_or(String::new(), |mib| format!("{mib:.0}"));
-            writeln!(
-                f,
-                "{name:<18}{cpu:>10.1}{:>18.2}{:>8.0} %{rss:>14}",
-                cpu / millions,
-                100.0 * cpu / all
-            )
+            writeln!(f, "{name:<18}{cpu:>10.1}{:>18.2}{:>8.0} %{rss:>14}", cpu / millions, 100.0 * cpu / all)
         };
         for one in &run.processes {
             line(f, &one.name, one.cpu_seconds, Some(one.peak_rss_mib))?;
@@ -162,18 +148,10 @@ impl Report {
 }
 
 fn course(f: &mut fmt::Formatter<'_>, lag: &[Lag]) -> fmt::Result {
-    writeln!(
-        f,
-        "\n{:>8}{:>18}{:>18}",
-        "second", "messages left", "readings left"
-    )?;
+    writeln!(f, "\n{:>8}{:>18}{:>18}", "second", "messages left", "readings left")?;
     let step = lag.len().div_ceil(COURSE).max(1);
     let last = lag.len().saturating_sub(1);
-    for (_, at) in lag
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| index.is_multiple_of(step) || *index == last)
-    {
+    for (_, at) in lag.iter().enumerate().filter(|(index, _)| index.is_multiple_of(step) || *index == last) {
         writeln!(f, "{:>8.1}{:>18}{:>18}", at.seconds, at.telemetry, at.readings)?;
     }
     Ok(())

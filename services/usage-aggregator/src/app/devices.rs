@@ -190,7 +190,9 @@ impl Devices {
             round += 1;
             self.shared.observe.conflicts(stale.len());
             if round == ROUNDS {
-                return Err(Retry::because("another instance writes the same devices; its documents keep changing"));
+                return Err(Retry::because(
+                    "another instance writes the same devices; its documents keep changing",
+                ));
             }
             for id in stale {
                 self.reload(&id).await?;

@@ -210,7 +210,8 @@ pub fn compute(
     }
     let cubic_metres = |counts| context.meter.unit.cubic_metres(counts);
     let tariff = context.tariffs.on(class, day);
-    figures.cost = tariff.cost_of_day(cubic_metres(carry.month_to_date), cubic_metres(figures.volume)).normalize();
+    figures.cost =
+        tariff.cost_of_day(cubic_metres(carry.month_to_date), cubic_metres(figures.volume)).normalize();
     figures
 }
 

@@ -50,7 +50,11 @@ impl History {
     /// before it, or if there are none.
     pub fn covers(&self, at: i64) -> bool {
         !self.truncated
-            || self.days.first().and_then(|day| day.reads.iter().next()).is_some_and(|read| read.point.at < at)
+            || self
+                .days
+                .first()
+                .and_then(|day| day.reads.iter().next())
+                .is_some_and(|read| read.point.at < at)
     }
 
     /// Notes that a day was written: its next revision is stored.
@@ -85,7 +89,9 @@ impl History {
         let first = self.span(context.zone.day_of(earliest), context.zone.day_of(latest), facts);
         let mut sorted = reads.to_vec();
         sorted.sort_unstable_by_key(|read| read.point.at);
-        for of_a_day in sorted.chunk_by(|a, b| context.zone.day_of(a.point.at) == context.zone.day_of(b.point.at)) {
+        for of_a_day in
+            sorted.chunk_by(|a, b| context.zone.day_of(a.point.at) == context.zone.day_of(b.point.at))
+        {
             let index = self.index(context.zone.day_of(of_a_day[0].point.at));
             self.days[index].add(of_a_day, facts);
         }
@@ -96,7 +102,8 @@ impl History {
 
     /// Makes the days from `from` to `to` exist. Returns the first index that has to be computed on that account.
     fn span(&mut self, from: Day, to: Day, facts: &Arc<Facts>) -> usize {
-        let Some((oldest, newest)) = self.days.first().map(|d| d.day).zip(self.days.last().map(|d| d.day)) else {
+        let Some((oldest, newest)) = self.days.first().map(|d| d.day).zip(self.days.last().map(|d| d.day))
+        else {
             self.days = (from.0..=to.0).map(|day| DayRecord::empty(Day(day), facts)).collect();
             return 0;
         };

@@ -77,7 +77,8 @@ impl Service {
         if !history.covers(earliest) {
             let held = history.days[0].day;
             let older = self.stored.range(..held);
-            let before = |record: &DayRecord| record.reads.iter().next().is_some_and(|r| r.point.at < earliest);
+            let before =
+                |record: &DayRecord| record.reads.iter().next().is_some_and(|r| r.point.at < earliest);
             let start = older.clone().rev().find(|(_, record)| before(record)).map(|(day, _)| *day);
             let days = older.filter(|(day, _)| start.is_none_or(|start| **day >= start));
             let days = days.map(|(_, record)| record.clone()).collect();
@@ -221,7 +222,8 @@ fn gap_of_days_is_split_evenly_and_estimated() {
 #[test]
 fn short_gap_is_no_gap() {
     let world = World::jakarta();
-    let flags = |hours| world.days(&[telemetry(MIDNIGHT, 0), telemetry(MIDNIGHT + hours * HOUR, 9)])[0].figures.flags;
+    let flags =
+        |hours| world.days(&[telemetry(MIDNIGHT, 0), telemetry(MIDNIGHT + hours * HOUR, 9)])[0].figures.flags;
     assert_eq!(flags(3), Flags::default());
     assert_eq!(flags(4), Flags::GAP);
 }
@@ -309,7 +311,8 @@ fn the_longer_day_of_a_clock_change_has_25_hours() {
 fn late_read_revises_only_the_days_it_touches() {
     let world = World::jakarta();
     let mut service = Service::default();
-    let flat: Vec<_> = (0..10).map(|day| telemetry(MIDNIGHT + 12 * HOUR + day * 24 * HOUR, day * 100)).collect();
+    let flat: Vec<_> =
+        (0..10).map(|day| telemetry(MIDNIGHT + 12 * HOUR + day * 24 * HOUR, day * 100)).collect();
     for read in &flat {
         service.merge(&facts(1), &[*read], &world);
         service.flush();

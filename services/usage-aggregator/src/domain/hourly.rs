@@ -36,9 +36,5 @@ pub fn hours(record: &DayRecord, next: Option<Point>, zone: &Zone, meter: &Meter
         }
         hour
     };
-    (start..end)
-        .step_by(3_600)
-        .filter(|from| *from < last.at && from + 3_600 > first.at)
-        .map(hour)
-        .collect()
+    (start..end).step_by(3_600).filter(|from| *from < last.at && from + 3_600 > first.at).map(hour).collect()
 }

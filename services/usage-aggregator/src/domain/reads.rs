@@ -150,7 +150,8 @@ pub(crate) mod tests {
 
     #[test]
     fn an_hourly_day_is_small() {
-        let set = ReadSet::of((0..24).map(|h| telemetry(1_790_000_000 + h * 3600, 123_456 + h * 20)).collect());
+        let set =
+            ReadSet::of((0..24).map(|h| telemetry(1_790_000_000 + h * 3600, 123_456 + h * 20)).collect());
         assert!(set.bytes().len() <= 130, "{}", set.bytes().len());
     }
 

@@ -100,7 +100,8 @@ pub fn guarded(owner: Owner<'_>, record: &DayRecord, now: Timestamp) -> Guarded 
     let id = wire::record_id(device_id, record);
     let DayRecord { figures, carry, facts, .. } = record;
     let created = if record.created_ms == 0 { now.as_millisecond() } else { record.created_ms };
-    let quality = QUALITIES.iter().find(|(quality, _)| *quality == figures.quality).map_or("", |(_, name)| name);
+    let quality =
+        QUALITIES.iter().find(|(quality, _)| *quality == figures.quality).map_or("", |(_, name)| name);
     let mut flags = RawArrayBuf::new();
     figures.flags.names().for_each(|name| flags.push(name));
     let mut document = rawdoc! {
@@ -214,6 +215,9 @@ impl Stored {
     }
 
     fn foreign(&self, field: &str) -> Error {
-        Error::custom(format!("water_usage of {} on {}: {field} is not as this service writes it", self.device_id, self.date))
+        Error::custom(format!(
+            "water_usage of {} on {}: {field} is not as this service writes it",
+            self.device_id, self.date
+        ))
     }
 }

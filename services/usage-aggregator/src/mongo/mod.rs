@@ -71,7 +71,8 @@ impl Store {
             doc! { "$group": { "_id": "$device_id", "last": { "$first": "$$ROOT" } } },
             doc! { "$replaceWith": "$last" },
         ];
-        let found: Vec<Stored> = self.usage.aggregate(last).with_type::<Stored>().await?.try_collect().await?;
+        let found: Vec<Stored> =
+            self.usage.aggregate(last).with_type::<Stored>().await?.try_collect().await?;
         found
             .into_iter()
             .map(|stored| {

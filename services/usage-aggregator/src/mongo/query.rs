@@ -8,8 +8,8 @@ use indowater_common::mongo::from_decimal128;
 use mongodb::error::Error;
 use serde::Deserialize;
 
-use super::document::{self, Stored};
 use super::Store;
+use super::document::{self, Stored};
 use crate::domain::question::{Filter, Found, Month, Whose};
 
 fn direction(filter: &Filter) -> (i32, &'static str) {
@@ -23,7 +23,8 @@ fn range(filter: &Filter) -> Document {
 }
 
 fn whose(whose: &Whose) -> Document {
-    let given = [("device_id", &whose.device), ("property_id", &whose.property), ("customer_id", &whose.customer)];
+    let given =
+        [("device_id", &whose.device), ("property_id", &whose.property), ("customer_id", &whose.customer)];
     given.into_iter().filter_map(|(field, id)| Some((field.to_owned(), id.as_ref()?.into()))).collect()
 }
 
@@ -142,7 +143,8 @@ struct MonthOfDevice {
 
 impl Grouped {
     fn month(self) -> Result<Month, Error> {
-        let decimal = |value| from_decimal128(value).ok_or_else(|| Error::custom("a sum is beyond any decimal"));
+        let decimal =
+            |value| from_decimal128(value).ok_or_else(|| Error::custom("a sum is beyond any decimal"));
         let day = i32::try_from(self.of.month.timestamp_millis().div_euclid(86_400_000));
         let count = |days| u32::try_from(days).unwrap_or(u32::MAX);
         Ok(Month {
