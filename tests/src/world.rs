@@ -335,7 +335,7 @@ impl Service {
     ///
     /// # Errors
     /// It does not answer, or has no such metric.
-    pub async fn metric(&self, name: &str, labels: &str) -> Result<f64> {
+    pub async fn metric(&self, name: &str, labels: &str) -> Result<Decimal> {
         let text = http()?.get(format!("{}/metrics", self.admin)).send().await?.text().await?;
         let lines: Vec<&str> = text
             .lines()
@@ -343,7 +343,7 @@ impl Service {
             .filter(|line| line.contains(labels))
             .collect();
         ensure!(!lines.is_empty(), "no metric {name} with {labels} in:\n{text}");
-        lines.iter().map(|line| Ok(line.rsplit(' ').next().unwrap_or_default().parse::<f64>()?)).sum()
+        lines.iter().map(|line| Ok(line.rsplit(' ').next().unwrap_or_default().parse::<Decimal>()?)).sum()
     }
 }
 

@@ -10,6 +10,7 @@ use indowater_tests::workload::{Network, messages, meters};
 use indowater_tests::world::{World, eventually};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rust_decimal::Decimal;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Slow enough that a kill finds work in flight, small enough that flushes are many.
@@ -56,7 +57,7 @@ pub async fn instances_share_and_hand_over_under_load(base: Arc<Base>) -> Result
     eventually("both instances work", async || {
         for service in [&first.0, &first.1, &second.0, &second.1] {
             let applied = service.metric("indowater_consumed_records_total", "").await?;
-            ensure!(applied > 0.0, "an instance has nothing");
+            ensure!(applied > Decimal::ZERO, "an instance has nothing");
         }
         Ok(())
     })
@@ -114,7 +115,7 @@ pub async fn a_zombie_overwrites_nothing(base: Arc<Base>) -> Result<()> {
     world.send(early).await?;
     eventually("the zombie-to-be has read it", async || {
         let applied = zombie.metric("indowater_reads_total", "").await?;
-        ensure!(applied > 300.0, "only {applied}");
+        ensure!(applied > Decimal::from(300), "only {applied}");
         Ok(())
     })
     .await?;

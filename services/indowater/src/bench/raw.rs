@@ -52,7 +52,7 @@ pub(super) async fn upsert(database: &Database) -> Result<Upserts> {
     let indexes = indexes.into_iter().filter(|index| !index.keys.contains_key("_id"));
     database.collection::<RawDocumentBuf>(SCRATCH).create_indexes(indexes).await?;
     let documents: Vec<RawDocumentBuf> = written.find(doc! {}).limit(DOCUMENTS).await?.try_collect().await?;
-    let revised: Vec<Guarded> = documents.iter().map(|document| revise(document)).collect::<Result<_>>()?;
+    let revised: Vec<Guarded> = documents.iter().map(revise).collect::<Result<_>>()?;
     let first = std::iter::zip(documents, &revised)
         .map(|(document, revised)| Guarded { id: revised.id.clone(), replaces: 0, document })
         .collect::<Vec<_>>();

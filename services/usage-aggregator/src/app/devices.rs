@@ -106,9 +106,8 @@ impl Devices {
         self.load_tails(&readings).await?;
         let mut late: HashMap<Box<str>, Vec<Reading>> = HashMap::new();
         for reading in readings {
-            let covered =
-                self.devices.get(&reading.device_id).is_some_and(|d| d.history.covers(reading.earliest()));
-            if covered {
+            let known = self.devices.get(&reading.device_id);
+            if known.is_some_and(|device| device.history.covers(device.needs(&reading))) {
                 self.merge_one(reading);
             } else {
                 late.entry(reading.device_id.clone()).or_default().push(reading);
@@ -142,8 +141,9 @@ impl Devices {
     async fn load_older(&mut self, late: &HashMap<Box<str>, Vec<Reading>>) -> Result<(), Retry> {
         let store = &self.shared.store;
         let wanted = late.iter().filter_map(|(id, readings)| {
-            let held = self.devices.get(id)?.history.days().first()?.day;
-            let earliest = readings.iter().map(Reading::earliest).min()?;
+            let device = self.devices.get(id)?;
+            let held = device.history.days().first()?.day;
+            let earliest = readings.iter().map(|reading| device.needs(reading)).min()?;
             Some((id.clone(), earliest, held))
         });
         let wanted: Vec<(Box<str>, i64, Day)> = wanted.collect();
@@ -165,6 +165,7 @@ impl Devices {
 
     fn merge_one(&mut self, reading: Reading) {
         let Some(device) = self.devices.get_mut(&reading.device_id) else { return };
+        let corrected = device.is_corrected_by(&reading);
         if reading.facts.version > device.version {
             (device.version, device.meter) = (reading.facts.version, reading.meter);
         }
@@ -173,6 +174,9 @@ impl Devices {
         }
         let context = Context { meter: &device.meter, zone: &device.zone, tariffs: &self.shared.tariffs };
         device.history.merge(&device.facts, &reading.reads, context);
+        if corrected {
+            device.history.judge_again(context);
+        }
         self.dirty.entry(reading.device_id).or_default().extend(reading.span);
     }
 
@@ -305,6 +309,16 @@ impl Drop for Devices {
 }
 
 impl Device {
+    /// Whether the registry has corrected the meter's facts: every step has to be judged again.
+    fn is_corrected_by(&self, reading: &Reading) -> bool {
+        reading.facts.version > self.version && reading.meter != self.meter
+    }
+
+    /// The moment from which on days are needed to merge a reading.
+    fn needs(&self, reading: &Reading) -> i64 {
+        if self.is_corrected_by(reading) { i64::MIN } else { reading.earliest() }
+    }
+
     fn owner<'a>(&'a self, device_id: &'a str) -> Owner<'a> {
         Owner { device_id, meter: &self.meter, meter_version: self.version, zone: &self.zone }
     }

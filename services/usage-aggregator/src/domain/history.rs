@@ -100,6 +100,13 @@ impl History {
         self.recompute(from, to, context);
     }
 
+    /// Computes all days again, because the meter's facts were corrected. The history must be whole.
+    pub fn judge_again(&mut self, context: Context<'_>) {
+        if let Some(last) = self.days.len().checked_sub(1) {
+            self.recompute(0, last, context);
+        }
+    }
+
     /// Makes the days from `from` to `to` exist. Returns the first index that has to be computed on that account.
     fn span(&mut self, from: Day, to: Day, facts: &Arc<Facts>) -> usize {
         let Some((oldest, newest)) = self.days.first().map(|d| d.day).zip(self.days.last().map(|d| d.day))

@@ -329,6 +329,19 @@ fn late_read_revises_only_the_days_it_touches() {
 }
 
 #[test]
+fn corrected_facts_of_a_meter_judge_every_step_again() {
+    let small = World::jakarta();
+    let large = World { meter: Meter { q3_litres_per_hour: 250_000, ..small.meter }, ..World::jakarta() };
+    let reads = [(0, 100), (1, 200_100), (30, 200_200)].map(|(h, r)| telemetry(MIDNIGHT + h * HOUR, r));
+    let mut history = History::default();
+    history.merge(&facts(1), &reads, small.context());
+    assert!(history.days[0].figures.flags.has(Flags::CEILING));
+    history.judge_again(large.context());
+    let again: Vec<_> = history.days.into_iter().map(content).collect();
+    assert_eq!(again, large.days(&reads));
+}
+
+#[test]
 fn a_day_belongs_to_whom_the_registry_named_when_it_was_first_read() {
     let world = World::jakarta();
     let days = |order: [i64; 2]| {
