@@ -73,3 +73,22 @@ fn start_time(pid: Pid) -> Option<u64> {
     }
     fields.nth(18)?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::getpid;
+
+    use super::*;
+
+    #[test]
+    fn a_pid_that_was_given_to_a_stranger_is_not_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ours.pid");
+        write(&path, getpid()).unwrap();
+        assert_eq!(find(&path), Some(getpid()));
+        fs::write(&path, format!("{} 1\n", getpid())).unwrap();
+        assert_eq!(find(&path), None);
+        fs::write(&path, "garbage").unwrap();
+        assert_eq!(find(&path), None);
+    }
+}

@@ -256,3 +256,87 @@ fn tail(log: &Path, start: u64) -> io::Result<String> {
     log.read_to_end(&mut text)?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
+
+#[cfg(test)]
+impl Launch {
+    /// A shell script in a folder of its own.
+    pub(super) fn shell(folder: &Path, script: &str) -> Self {
+        Self {
+            name: "script".to_owned(),
+            program: "sh".into(),
+            args: vec!["-c".into(), script.into()],
+            env: Vec::new(),
+            log: folder.join("script.log"),
+            pid_file: folder.join("script.pid"),
+            ports: Vec::new(),
+            grace: Duration::from_secs(10),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+
+    use tokio::time::sleep;
+
+    use super::*;
+
+    async fn said(process: &Process, words: &str) {
+        while !process.last_words().contains(words) {
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_process_leaves_its_words_and_no_pid() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut process = Process::start(Launch::shell(folder.path(), "echo \"it is $$\"; exit 3")).unwrap();
+        assert_eq!(process.ended().await.code(), Some(3));
+        assert_eq!(process.last_words(), format!("it is {}\n", process.pid()));
+        assert!(!process.is_running() && !folder.path().join("script.pid").exists());
+        process.start_again().unwrap();
+        process.ended().await;
+        assert_eq!(process.last_words(), format!("it is {}\n", process.pid()));
+        assert_eq!(fs::read_to_string(process.log()).unwrap().lines().count(), 2);
+    }
+
+    #[tokio::test]
+    async fn who_ends_when_asked_is_not_killed_and_who_does_not_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let polite = "trap 'exit 7' TERM; echo up; while :; do sleep 0.1; done";
+        let process = Process::start(Launch::shell(folder.path(), polite)).unwrap();
+        said(&process, "up").await;
+        process.stop().await;
+        assert_eq!(process.ended().await.code(), Some(7));
+
+        let folder = tempfile::tempdir().unwrap();
+        let stubborn = Launch::shell(folder.path(), "trap '' TERM; echo up; while :; do sleep 0.1; done");
+        let process = Process::start(Launch { grace: Duration::from_millis(300), ..stubborn }).unwrap();
+        said(&process, "up").await;
+        process.stop().await;
+        assert_eq!(process.ended().await.signal(), Some(9));
+    }
+
+    #[tokio::test]
+    async fn a_dropped_process_is_recognised_until_it_has_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let launch = Launch::shell(folder.path(), "echo up; exec sleep 60");
+        let pid_file = launch.pid_file.clone();
+        let process = Process::start(launch).unwrap();
+        said(&process, "up").await;
+        let pid = process.pid();
+        assert_eq!(pid_file::find(&pid_file).map(|pid| pid.as_raw_pid().unsigned_abs()), Some(pid));
+        drop(process);
+        pid_file::outwait(&pid_file).await.unwrap();
+        assert!(!pid_file.exists());
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let launch = Launch { program: "/nonexistent/program".into(), ..Launch::shell(folder.path(), "") };
+        let error = Process::start(launch).unwrap_err();
+        assert!(format!("{error:#}").contains("cannot start script (/nonexistent/program)"), "{error:#}");
+    }
+}

@@ -93,3 +93,36 @@ async fn keep_running(process: &mut Process, tell: impl Fn(Death)) -> Infallible
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::stack::Launch;
+
+    #[tokio::test]
+    async fn who_dies_is_started_again_later_each_time_until_it_is_stopped() {
+        let folder = tempfile::tempdir().unwrap();
+        let process = Process::start(Launch::shell(folder.path(), "exit 3")).unwrap();
+        let (tell, mut deaths) = mpsc::unbounded_channel();
+        let supervised = Supervised::keep(process, move |death| _ = tell.send(death));
+        let first = deaths.recv().await.unwrap();
+        assert!(first.to_string().starts_with("script ended (exit status: 3)"), "{first}");
+        let second = deaths.recv().await.unwrap();
+        assert_eq!(second.again_in, 2 * first.again_in);
+        supervised.stop().await;
+        assert!(deaths.recv().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_stop_is_no_death() {
+        let folder = tempfile::tempdir().unwrap();
+        let launch = Launch::shell(folder.path(), "exec sleep 60");
+        let pid_file = launch.pid_file.clone();
+        let process = Process::start(launch).unwrap();
+        let (tell, mut deaths) = mpsc::unbounded_channel();
+        Supervised::keep(process, move |death| _ = tell.send(death)).stop().await;
+        assert!(deaths.recv().await.is_none() && !pid_file.exists());
+    }
+}
