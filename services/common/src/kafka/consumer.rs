@@ -72,7 +72,9 @@ pub async fn consume<W: Work>(
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "earliest")
         .set("session.timeout.ms", "15000")
+        // A trickle is fetched ten times a second, not record by record.
         .set("fetch.wait.max.ms", "100")
+        .set("fetch.min.bytes", "65536")
         .set("fetch.queue.backoff.ms", "10")
         .set("queued.min.messages", "20000")
         .set("queued.max.messages.kbytes", "32768")

@@ -105,7 +105,8 @@ impl Publisher {
             .set("message.timeout.ms", "0")
             .set("message.max.bytes", (2 * 1024 * 1024).to_string())
             .set("compression.codec", "lz4")
-            .set("linger.ms", "5")
+            // The broker pays for requests more than for records.
+            .set("linger.ms", "20")
             .set("queue.buffering.max.messages", "200000")
             .set("queue.buffering.max.kbytes", "131072")
             .create_with_context(Acknowledge)?;

@@ -22,7 +22,7 @@ use crate::topic::{Extent, Reader};
 use crate::uplink::Uplink;
 use crate::{clients, init};
 
-const PERIOD: Duration = Duration::from_millis(300);
+const PERIOD: Duration = Duration::from_millis(500);
 /// Without any progress for so long it is given up.
 const STALLED: Duration = Duration::from_secs(60);
 const SERVICES: [&str; 2] = ["ingest", "usage-aggregator"];
