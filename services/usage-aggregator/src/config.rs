@@ -17,7 +17,7 @@ pub struct Settings {
     /// Write as soon as so many devices of a partition have something pending.
     #[arg(long, env = "INDOWATER_FLUSH_PENDING", default_value_t = 20_000, value_name = "DEVICES")]
     pub flush_pending: usize,
-    /// Devices kept in memory by one instance; the others are loaded when they report. A device takes about 600 bytes.
+    /// Devices kept in memory by one instance; the others are loaded when they report.
     #[arg(long, env = "INDOWATER_DEVICES_IN_MEMORY", default_value_t = 1_000_000, value_name = "DEVICES")]
     pub devices_in_memory: usize,
 }

@@ -2,7 +2,7 @@
 //!
 //! Median and median absolute deviation of the last 28 days: neither a holiday nor an earlier burst moves them, and
 //! integers are all they need. The factor and floors keep ordinary homes quiet: on hourly reads of 92 real homes over
-//! a year about one day in a hundred is marked.
+//! a year fewer than two days in a hundred are marked.
 
 use super::varint;
 
