@@ -72,6 +72,20 @@ impl Batch {
         });
     }
 
+    /// Adds the records of the batch that comes next.
+    pub(super) fn append(&mut self, next: Self) {
+        let shift = self.data.len();
+        let move_on = |range: Range<usize>| range.start + shift..range.end + shift;
+        self.data.extend_from_slice(&next.data);
+        self.records.extend(next.records.into_iter().map(|slots| Slots {
+            key: move_on(slots.key),
+            value: move_on(slots.value),
+            content_type: slots.content_type.map(move_on),
+            traceparent: slots.traceparent.map(move_on),
+            ..slots
+        }));
+    }
+
     fn copy(&mut self, bytes: &[u8]) -> Range<usize> {
         let start = self.data.len();
         self.data.extend_from_slice(bytes);

@@ -15,11 +15,11 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
 use rdkafka::{ClientContext, Message, TopicPartitionList};
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::Batch;
-use super::partition::{Command, FlushPolicy, Partition, Work};
+use super::partition::{BATCH_RECORDS, Command, FlushPolicy, Partition, Work};
 use crate::error::Fatal;
 use crate::health::Dependency;
 use crate::{config, telemetry};
@@ -40,13 +40,14 @@ pub struct Consume {
     pub stop: CancellationToken,
 }
 
-/// Records of a batch at most; enough to fold, few enough to stay in the cache.
-const BATCH_RECORDS: usize = 1_000;
-/// Batches that may wait for a partition's task.
-const QUEUED_BATCHES: usize = 4;
+/// Bytes polled at most before they are handed over.
+const POLLED_BYTES: usize = 4 << 20;
+/// Bytes that may wait for the partitions' tasks, all together: enough that a partition which flushes does not keep the
+/// others waiting.
+const WAITING_BYTES: usize = 32 << 20;
 /// How long a partition may take to flush when it is taken away, well below `max.poll.interval.ms`.
 const HAND_BACK: Duration = Duration::from_secs(20);
-/// How long polling may wait for a full partition before it pauses the fetching and goes on serving the group.
+/// How long polling may wait for busy partitions before it pauses the fetching and goes on serving the group.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Consumes until stopped. `work` makes the state of a partition when its first records come.
@@ -90,6 +91,7 @@ pub async fn consume<W: Work>(
         work,
         runtime: Handle::current(),
         batches: HashMap::new(),
+        budget: Arc::new(Semaphore::new(WAITING_BYTES)),
     };
     let (done, ended) = oneshot::channel();
     std::thread::Builder::new().name(format!("poll-{}", consume.group)).spawn(move || {
@@ -137,7 +139,8 @@ pub(super) struct Coordinates {
 }
 
 struct Task {
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::UnboundedSender<Command>,
+    leave: CancellationToken,
     abandon: CancellationToken,
 }
 
@@ -155,15 +158,9 @@ impl Coordinates {
         let mut answers = Vec::new();
         for task in leaving {
             let (done, answer) = oneshot::channel();
-            // A full queue is drained by a working task; one that waits for the outside world is abandoned below.
-            let mut command = Command::Stop(done);
-            while let Err(mpsc::error::TrySendError::Full(back)) = task.commands.try_send(command) {
-                if Instant::now() >= deadline {
-                    break;
-                }
-                command = back;
-                std::thread::sleep(Duration::from_millis(5));
-            }
+            task.leave.cancel();
+            // One that has ended needs no telling.
+            let _ = task.commands.send(Command::Stop(done));
             answers.push((task, answer));
         }
         for (task, mut answer) in answers {
@@ -227,6 +224,8 @@ struct Poller<F> {
     runtime: Handle,
     /// What was polled and not handed over yet.
     batches: HashMap<i32, Batch>,
+    /// Bytes that may still be handed over before others are applied.
+    budget: Arc<Semaphore>,
 }
 
 impl<F, W> Poller<F>
@@ -236,10 +235,12 @@ where
 {
     fn run(&mut self) -> Result<(), KafkaError> {
         while !self.stop.is_cancelled() {
-            let more = self.poll(Duration::from_millis(50))?;
-            let mut polled = usize::from(more);
-            while polled > 0 && polled < BATCH_RECORDS && self.poll(Duration::ZERO)? {
-                polled += 1;
+            let mut polled = self.poll(Duration::from_millis(50))?.map(|bytes| (1, bytes));
+            while let Some((records, bytes)) = polled
+                && records < BATCH_RECORDS
+                && bytes < POLLED_BYTES
+            {
+                polled = self.poll(Duration::ZERO)?.map(|more| (records + 1, bytes + more));
             }
             for batch in std::mem::take(&mut self.batches).into_values() {
                 self.hand_over(batch);
@@ -248,14 +249,14 @@ where
         Ok(())
     }
 
-    /// Takes one record. False if there is none.
-    fn poll(&mut self, timeout: Duration) -> Result<bool, KafkaError> {
+    /// Takes one record and tells how many bytes it has; none if there is no record.
+    fn poll(&mut self, timeout: Duration) -> Result<Option<usize>, KafkaError> {
         match self.consumer.poll(timeout) {
-            None => Ok(false),
+            None => Ok(None),
             Some(Ok(message)) => {
                 let partition = message.partition();
                 self.batches.entry(partition).or_insert_with(|| Batch::new(partition)).push(&message);
-                Ok(true)
+                Ok(Some(message.payload_len()))
             }
             Some(Err(error)) => match error.rdkafka_error_code() {
                 Some(
@@ -266,7 +267,7 @@ where
                 // The client mends these itself; it only tells.
                 _ => {
                     tracing::warn!(%error, topic = %self.topic, "consumer");
-                    Ok(false)
+                    Ok(None)
                 }
             },
         }
@@ -274,36 +275,42 @@ where
 
     fn hand_over(&mut self, batch: Batch) {
         let partition = batch.partition;
-        let Some(commands) = self.task(partition) else { return };
-        let mut command = Command::Apply(batch);
+        let Some(permit) = self.reserve(batch.bytes().min(WAITING_BYTES)) else { return };
+        if let Some(commands) = self.task(partition) {
+            // Closed if it was revoked meanwhile: the records are the next owner's.
+            let _ = commands.send(Command::Apply(batch, permit));
+        }
+    }
+
+    /// Waits until so many bytes may be handed over; none if the consumption is to end.
+    fn reserve(&mut self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let started = Instant::now();
         let mut paused = false;
-        loop {
-            match commands.try_send(command) {
-                Ok(()) => break,
-                // Revoked meanwhile: the records are the next owner's.
-                Err(mpsc::error::TrySendError::Closed(_)) => break,
-                Err(mpsc::error::TrySendError::Full(back)) => command = back,
+        let permit = loop {
+            if let Ok(permit) = self.budget.clone().try_acquire_many_owned(bytes) {
+                break Some(permit);
             }
             if self.stop.is_cancelled() {
-                break;
+                break None;
             }
             if paused {
                 // This serves the group and its callbacks. Only a partition given just now brings a record: it is
                 // kept for the next round, and paused like the others.
-                if matches!(self.poll(Duration::from_millis(50)), Ok(true)) {
+                if matches!(self.poll(Duration::from_millis(50)), Ok(Some(_))) {
                     paused = self.pause();
                 }
             } else if started.elapsed() > PATIENCE {
-                tracing::warn!(partition, "the partition does not keep up; fetching pauses until it does");
+                tracing::warn!(topic = %self.topic, "the partitions do not keep up; fetching pauses until they do");
                 paused = self.pause();
             } else {
                 std::thread::sleep(Duration::from_millis(1));
             }
-        }
+        };
         if paused && let Err(error) = self.consumer.assignment().and_then(|all| self.consumer.resume(&all)) {
             tracing::warn!(%error, "fetching could not be resumed");
         }
+        permit
     }
 
     fn pause(&self) -> bool {
@@ -311,13 +318,13 @@ where
     }
 
     /// The task of a partition, started if this is its first batch; none if the partition was taken away meanwhile.
-    fn task(&self, partition: i32) -> Option<mpsc::Sender<Command>> {
+    fn task(&self, partition: i32) -> Option<mpsc::UnboundedSender<Command>> {
         let assigned = self.consumer.assignment().ok()?;
         assigned.find_partition(&self.topic, partition)?;
         let mut tasks = self.consumer.context().tasks.lock().unwrap_or_else(PoisonError::into_inner);
         let task = tasks.entry(partition).or_insert_with(|| {
-            let (commands, queue) = mpsc::channel(QUEUED_BATCHES);
-            let abandon = CancellationToken::new();
+            let (commands, queue) = mpsc::unbounded_channel();
+            let (leave, abandon) = (CancellationToken::new(), CancellationToken::new());
             let task = Partition {
                 work: (self.work)(partition),
                 partition,
@@ -325,12 +332,13 @@ where
                 consumer: self.consumer.clone(),
                 topic: self.topic.clone(),
                 metrics: self.metrics.clone(),
+                leave: leave.clone(),
                 abandon: abandon.clone(),
                 position: None,
                 waiting_since: None,
             };
             self.runtime.spawn(task.run(queue));
-            Task { commands, abandon }
+            Task { commands, leave, abandon }
         });
         Some(task.commands.clone())
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use opentelemetry::KeyValue;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::Batch;
@@ -43,10 +43,14 @@ pub struct FlushPolicy {
 }
 
 pub(super) enum Command {
-    Apply(Batch),
+    /// Apply a batch; what it takes of the budget of waiting bytes is given back once it is applied.
+    Apply(Batch, OwnedSemaphorePermit),
     /// Flush, commit, forget; answer when done.
     Stop(oneshot::Sender<()>),
 }
+
+/// Records applied at once, about: enough to fold, few enough to stay in the cache.
+pub(super) const BATCH_RECORDS: usize = 1_000;
 
 pub(super) struct Partition<W> {
     pub work: W,
@@ -55,6 +59,8 @@ pub(super) struct Partition<W> {
     pub consumer: Arc<BaseConsumer<Coordinates>>,
     pub topic: Arc<str>,
     pub metrics: Arc<Metrics>,
+    /// Cancelled when the partition is taken away: what waits to be applied is the next owner's.
+    pub leave: CancellationToken,
     /// Cancelled when there is no time left to try again.
     pub abandon: CancellationToken,
     /// The offset to commit after the next flush.
@@ -67,10 +73,12 @@ pub(super) struct Partition<W> {
 struct Abandoned;
 
 impl<W: Work> Partition<W> {
-    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+    pub(super) async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
         let labels = [KeyValue::new("topic", self.topic.to_string())];
+        let mut next = None;
         loop {
             let command = match self.flush_at() {
+                _ if next.is_some() => next.take(),
                 None => commands.recv().await,
                 Some(at) => tokio::select! {
                     biased;
@@ -82,7 +90,9 @@ impl<W: Work> Partition<W> {
                 },
             };
             match command {
-                Some(Command::Apply(batch)) => {
+                Some(Command::Apply(..)) if self.leave.is_cancelled() => {}
+                Some(Command::Apply(mut batch, mut permit)) => {
+                    next = gather(&mut commands, &mut batch, &mut permit);
                     if self.apply(&batch).await.is_err() {
                         return;
                     }
@@ -168,6 +178,25 @@ impl<W: Work> Partition<W> {
             }
         }
     }
+}
+
+/// Adds to a batch what came while the partition was busy, so that one look-up serves all of it. Returns the command that
+/// is no batch, if one came.
+fn gather(
+    commands: &mut mpsc::UnboundedReceiver<Command>,
+    batch: &mut Batch,
+    permit: &mut OwnedSemaphorePermit,
+) -> Option<Command> {
+    while batch.len() < BATCH_RECORDS {
+        match commands.try_recv() {
+            Ok(Command::Apply(more, its)) => {
+                batch.append(more);
+                permit.merge(its);
+            }
+            other => return other.ok(),
+        }
+    }
+    None
 }
 
 /// Doubling pauses from 100 ms to 10 s.

@@ -1,4 +1,5 @@
-//! Guarded bulk writes: many documents by `_id`, each only if it is still as the writer knew it.
+//! Bulk writes: many updates by `_id` at the price of few, and guarded ones that write a document only if it is still as
+//! the writer knew it.
 //!
 //! The guard is the `revision` field. A writer that lost its partition without knowing holds an old revision: it inserts
 //! and meets the `_id` that is there, or replaces and meets another revision. That is a conflict, reported by index, for
@@ -8,6 +9,7 @@ use bson::raw::cstr;
 use bson::{RawArrayBuf, RawDocumentBuf, rawdoc};
 use mongodb::Database;
 use mongodb::error::Error;
+use mongodb::options::{Acknowledgment, WriteConcern};
 use serde::Deserialize;
 
 /// A whole document and the revision it replaces.
@@ -21,6 +23,18 @@ pub struct Guarded {
     pub document: RawDocumentBuf,
 }
 
+/// A statement of a bulk that the database refused.
+#[derive(Debug, Deserialize)]
+pub struct Refusal {
+    /// Which one.
+    pub index: usize,
+    /// MongoDB's error code.
+    pub code: i32,
+    /// What the database says.
+    #[serde(default, rename = "errmsg")]
+    pub message: String,
+}
+
 /// Documents of one command: about where larger ones stop being faster.
 const PER_COMMAND: usize = 500;
 const DUPLICATE_KEY: i32 = 11_000;
@@ -29,17 +43,9 @@ const CONVERSION_FAILURE: i32 = 241;
 #[derive(Deserialize)]
 struct Answer {
     #[serde(default, rename = "writeErrors")]
-    write_errors: Vec<WriteError>,
+    refusals: Vec<Refusal>,
     #[serde(default, rename = "writeConcernError")]
     write_concern_error: Option<WriteConcernError>,
-}
-
-#[derive(Deserialize)]
-struct WriteError {
-    index: usize,
-    code: i32,
-    #[serde(default)]
-    errmsg: String,
 }
 
 #[derive(Deserialize)]
@@ -66,17 +72,41 @@ pub async fn write_guarded(
         (0..documents.len()).partition(|at| documents[*at].replaces == 0);
     let mut conflicts = Vec::new();
     for chunk in new.chunks(PER_COMMAND) {
-        let documents = chunk.iter().map(|at| documents[*at].document.clone());
-        let command = rawdoc! { "insert": collection, "documents": array(documents) };
-        conflicts.extend(run(database, command).await?.into_iter().map(|at| chunk[at]));
+        let documents = array(chunk.iter().map(|at| documents[*at].document.clone()));
+        let insertion = rawdoc! { "insert": collection, "documents": documents, "ordered": false };
+        conflicts.extend(conflicting(run(database, insertion).await?)?.into_iter().map(|at| chunk[at]));
     }
-    for chunk in known.chunks(PER_COMMAND) {
-        let updates = chunk.iter().map(|at| replacement(&documents[*at]));
-        let command = rawdoc! { "update": collection, "updates": array(updates) };
-        conflicts.extend(run(database, command).await?.into_iter().map(|at| chunk[at]));
-    }
+    let replacements: Vec<RawDocumentBuf> = known.iter().map(|at| replacement(&documents[*at])).collect();
+    let refusals = update(database, collection, replacements).await?;
+    conflicts.extend(conflicting(refusals)?.into_iter().map(|at| known[at]));
     conflicts.sort_unstable();
     Ok(conflicts)
+}
+
+/// Runs update statements (`q`, `u`, `upsert`), unordered, durable on a majority. Returns those that were refused, rising;
+/// the others took effect.
+///
+/// Statements by `_id` alone, in its order, are the cheapest. Each bulk is tried as one transaction, whose single journal
+/// entry makes an update cheaper by a third. Whatever ends a transaction (a refusal, another writer, a new primary) is
+/// no error yet: the bulk runs again statement by statement.
+///
+/// # Errors
+/// The database does not answer. Some statements may have taken effect then.
+pub async fn update(
+    database: &Database,
+    collection: &str,
+    statements: Vec<RawDocumentBuf>,
+) -> Result<Vec<Refusal>, Error> {
+    let mut refusals = Vec::new();
+    for (number, chunk) in statements.chunks(PER_COMMAND).enumerate() {
+        let updates = array(chunk.iter().cloned());
+        let bulk = rawdoc! { "update": collection, "updates": updates, "ordered": false };
+        if transact(database, bulk.clone()).await.is_err() {
+            let refused = run(database, bulk).await?.into_iter();
+            refusals.extend(refused.map(|one| Refusal { index: number * PER_COMMAND + one.index, ..one }));
+        }
+    }
+    Ok(refusals)
 }
 
 fn array(documents: impl Iterator<Item = RawDocumentBuf>) -> RawArrayBuf {
@@ -98,17 +128,34 @@ fn replacement(guarded: &Guarded) -> RawDocumentBuf {
     }
 }
 
-/// Runs a bulk. Returns which of its documents were not as the writer knew them.
-async fn run(database: &Database, mut command: RawDocumentBuf) -> Result<Vec<usize>, Error> {
-    command.append(cstr!("ordered"), false);
+/// The indexes of those whose guard did not hold.
+fn conflicting(refusals: Vec<Refusal>) -> Result<Vec<usize>, Error> {
+    let refused = |refusal: Refusal| match refusal.code {
+        DUPLICATE_KEY | CONVERSION_FAILURE => Ok(refusal.index),
+        _ => Err(Error::custom(format!("the database refused a document: {}", refusal.message))),
+    };
+    refusals.into_iter().map(refused).collect()
+}
+
+/// Runs a bulk, statement by statement.
+async fn run(database: &Database, mut command: RawDocumentBuf) -> Result<Vec<Refusal>, Error> {
     command.append(cstr!("writeConcern"), rawdoc! { "w": "majority", "j": true });
     let answer: Answer = bson::deserialize_from_document(database.run_raw_command(command).await?)?;
-    if let Some(error) = answer.write_concern_error {
-        return Err(Error::custom(format!("the write is not durable yet: {}", error.errmsg)));
+    match answer.write_concern_error {
+        Some(error) => Err(Error::custom(format!("the write is not durable yet: {}", error.errmsg))),
+        None => Ok(answer.refusals),
     }
-    let refused = |error: WriteError| match error.code {
-        DUPLICATE_KEY | CONVERSION_FAILURE => Ok(error.index),
-        _ => Err(Error::custom(format!("the database refused a document: {}", error.errmsg))),
-    };
-    answer.write_errors.into_iter().map(refused).collect()
+}
+
+/// Runs a bulk as one transaction: all of it or nothing.
+async fn transact(database: &Database, command: RawDocumentBuf) -> Result<(), Error> {
+    let durable = WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build();
+    let mut session = database.client().start_session().await?;
+    session.start_transaction().write_concern(durable).await?;
+    let answer = database.run_raw_command(command).session(&mut session).await?;
+    let answer: Answer = bson::deserialize_from_document(answer)?;
+    match answer.refusals.into_iter().next() {
+        Some(refusal) => Err(Error::custom(refusal.message)),
+        None => session.commit_transaction().await,
+    }
 }

@@ -1,5 +1,5 @@
-//! The database's edge: connecting, the table of collections and indexes, exact decimals, guarded bulk writes, the
-//! outbox and leases.
+//! The database's edge: connecting, the table of collections and indexes, exact decimals, bulk writes, the outbox and
+//! leases.
 
 mod bulk;
 mod connect;
@@ -8,7 +8,7 @@ mod lease;
 pub mod outbox;
 pub mod schema;
 
-pub use bulk::{Guarded, write_guarded};
+pub use bulk::{Guarded, Refusal, update, write_guarded};
 pub use connect::{connect, watch_database};
 pub use decimal::{from_decimal128, to_decimal128};
 pub use lease::Lease;

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::processes::Watched;
 use crate::clients;
-use crate::stack::{DataFolder, Progress, Stack, StackOptions, Step};
+use crate::stack::{DataFolder, MongoOptions, Progress, Stack, StackOptions, Step};
 use crate::system::System;
 
 pub(super) struct Ground {
@@ -32,7 +32,7 @@ impl Ground {
         let (stack, kafka, mongodb) = match named {
             Some((kafka, mongodb)) => (None, kafka.to_owned(), mongodb.to_owned()),
             None => {
-                let stack = Stack::start(&folder, &StackOptions::default(), &Progress::new(tell)).await?;
+                let stack = Stack::start(&folder, &options(), &Progress::new(tell)).await?;
                 let (kafka, mongodb) = (stack.kafka.bootstrap().to_owned(), stack.mongodb.uri());
                 (Some(stack), kafka, mongodb)
             }
@@ -75,6 +75,15 @@ impl Ground {
         if let Some(stack) = self.stack {
             stack.stop().await;
         }
+    }
+}
+
+/// A database with a cache as in production: the smaller one of a developer's machine would be measured by how often it
+/// writes the same pages to the disk.
+fn options() -> StackOptions {
+    StackOptions {
+        mongodb: MongoOptions { cache_megabytes: 4_000, ..MongoOptions::default() },
+        ..StackOptions::default()
     }
 }
 

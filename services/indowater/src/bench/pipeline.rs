@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fleet::{Fleet, Load};
 use super::ground::Ground;
-use super::processes::{Account, Use, Watched};
+use super::processes::{Account, Spent, Watched};
 use super::raw::{self, Upserts};
 use crate::stack::{Launch, Port, Process};
 use crate::system::System;
@@ -38,9 +38,8 @@ pub(super) struct Run {
     pub documents: u64,
     /// Writes that it took to make them, revisions included.
     pub document_writes: u64,
-    pub processes: Vec<Use>,
-    /// Processor time of everything else on the machine.
-    pub others_cpu_seconds: f64,
+    /// Where the processors' time went meanwhile.
+    pub spent: Spent,
     /// Messages per second of a plain consumer of the same topic.
     pub raw_consumed: f64,
     /// Documents per second of the same database alone.
@@ -76,7 +75,7 @@ pub(super) async fn measure(ground: &Ground, site: &System, load: &Load) -> Resu
     let account = account.with(services.iter().map(Watched::from));
     let lag = drain(site, &services, started).await?;
     let seconds = started.elapsed().as_secs_f64();
-    let (processes, others_cpu_seconds) = account.close()?;
+    let spent = account.close()?;
     for service in &services {
         service.stop().await;
     }
@@ -98,8 +97,7 @@ pub(super) async fn measure(ground: &Ground, site: &System, load: &Load) -> Resu
         messages_per_second: load.messages as f64 / seconds,
         documents: stored.documents,
         document_writes: stored.writes,
-        processes,
-        others_cpu_seconds,
+        spent,
         raw_consumed,
         raw_upserts: raw::upsert(&database).await?,
         lag,

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 
 use crate::stack::Process;
@@ -36,7 +36,25 @@ pub(super) struct Use {
 /// The processor time of some processes and of the whole machine at one moment.
 pub(super) struct Account {
     processes: Vec<(Watched, f64)>,
-    machine: f64,
+    machine: Machine,
+}
+
+/// Where the processors' time went while an account was open, in seconds.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Spent {
+    /// What was watched.
+    pub processes: Vec<Use>,
+    /// Everything else on the machine.
+    pub others: f64,
+    /// What the host of this machine, if it is a virtual one, gave to its neighbours while we had work.
+    pub stolen: f64,
+}
+
+impl Spent {
+    /// All of it.
+    pub(super) fn sum(&self) -> f64 {
+        self.processes.iter().map(|one| one.cpu_seconds).sum::<f64>() + self.others + self.stolen
+    }
 }
 
 impl Account {
@@ -44,7 +62,7 @@ impl Account {
     pub(super) fn open(processes: Vec<Watched>) -> Result<Self> {
         let processes =
             processes.into_iter().map(|process| process.cpu_seconds().map(|seconds| (process, seconds)));
-        Ok(Self { processes: processes.collect::<Result<_>>()?, machine: machine_seconds()? })
+        Ok(Self { processes: processes.collect::<Result<_>>()?, machine: Machine::read()? })
     }
 
     /// With processes that were started since it was opened.
@@ -53,19 +71,20 @@ impl Account {
         self
     }
 
-    /// What the processes used since, and what all others did.
-    pub(super) fn close(&self) -> Result<(Vec<Use>, f64)> {
-        let machine = machine_seconds()? - self.machine;
-        let uses = self.processes.iter().map(|(process, before)| {
+    /// What was spent since.
+    pub(super) fn close(&self) -> Result<Spent> {
+        let machine = Machine::read()?;
+        let processes = self.processes.iter().map(|(process, before)| {
             Ok(Use {
                 name: process.name.clone(),
                 cpu_seconds: process.cpu_seconds()? - before,
                 peak_rss_mib: process.peak_rss_mib()?,
             })
         });
-        let uses: Vec<Use> = uses.collect::<Result<_>>()?;
-        let others = machine - uses.iter().map(|one| one.cpu_seconds).sum::<f64>();
-        Ok((uses, others.max(0.0)))
+        let processes: Vec<Use> = processes.collect::<Result<_>>()?;
+        let ours: f64 = processes.iter().map(|one| one.cpu_seconds).sum();
+        let others = (machine.working - self.machine.working - ours).max(0.0);
+        Ok(Spent { processes, others, stolen: machine.stolen - self.machine.stolen })
     }
 }
 
@@ -92,14 +111,23 @@ impl Watched {
     }
 }
 
-/// What all processors spent working so far.
-fn machine_seconds() -> Result<f64> {
-    let stat = fs::read_to_string("/proc/stat").context("the machine's processor time cannot be read")?;
-    let all = stat.lines().next().unwrap_or_default().split_ascii_whitespace().skip(1);
-    let ticks: Vec<f64> = all.filter_map(|field| field.parse().ok()).collect();
-    // user, nice, system, idle, iowait, irq, softirq
-    let working = ticks.iter().enumerate().filter(|(place, _)| matches!(place, 0..=2 | 5..=6));
-    Ok(working.map(|(_, ticks)| ticks).sum::<f64>() / TICKS)
+/// What all processors spent so far, in seconds.
+struct Machine {
+    working: f64,
+    stolen: f64,
+}
+
+impl Machine {
+    fn read() -> Result<Self> {
+        let stat = fs::read_to_string("/proc/stat").context("the machine's processor time cannot be read")?;
+        let all = stat.lines().next().unwrap_or_default().split_ascii_whitespace().skip(1);
+        let seconds: Vec<f64> =
+            all.filter_map(|field| field.parse::<f64>().ok()).map(|ticks| ticks / TICKS).collect();
+        let [user, nice, system, _idle, _iowait, irq, softirq, stolen, ..] = seconds[..] else {
+            bail!("Linux does not tell the machine's processor time");
+        };
+        Ok(Self { working: user + nice + system + irq + softirq, stolen })
+    }
 }
 
 #[cfg(test)]
@@ -111,10 +139,10 @@ mod tests {
         let us = Watched { name: "us".to_owned(), pid: std::process::id() };
         let account = Account::open(vec![us]).unwrap();
         let mut sum = 0_u64;
-        while account.close().unwrap().0[0].cpu_seconds < 0.05 {
+        while account.close().unwrap().processes[0].cpu_seconds < 0.05 {
             sum = (0..1_000_000_u64).fold(sum, u64::wrapping_add);
         }
         assert!(std::hint::black_box(sum) > 0);
-        assert!(account.close().unwrap().0[0].peak_rss_mib > 1.0);
+        assert!(account.close().unwrap().processes[0].peak_rss_mib > 1.0);
     }
 }

@@ -9,8 +9,8 @@ use super::fleet::Load;
 use super::pipeline::{Lag, Run};
 use crate::telemetry::Encoding;
 
-/// Below this share of idle processors they are what limits.
-const IDLE: f64 = 0.15;
+/// With less of the processors idle than this, in percent, they are what limits.
+const IDLE: f64 = 15.0;
 /// Lines of the lag's course.
 const COURSE: usize = 8;
 
@@ -59,19 +59,17 @@ impl Report {
 /// Who used the processors, if they were what there was too little of.
 fn limit(run: &Run, processors: usize) -> String {
     let all = run.seconds * processors as f64;
-    let used: f64 = run.processes.iter().map(|one| one.cpu_seconds).sum::<f64>() + run.others_cpu_seconds;
-    let idle = (1.0 - used / all).max(0.0);
-    let most = run.processes.iter().max_by(|a, b| a.cpu_seconds.total_cmp(&b.cpu_seconds));
+    let idle = 100.0 * (1.0 - run.spent.sum() / all).max(0.0);
+    let most = run.spent.processes.iter().max_by(|a, b| a.cpu_seconds.total_cmp(&b.cpu_seconds));
     let most = most.map_or_else(
-        || "processes that were not watched".to_owned(),
+        || "what was not watched".to_owned(),
         |most| format!("{} with {:.0} %", most.name, 100.0 * most.cpu_seconds / all),
     );
     if idle < IDLE {
-        format!("processor time: {most} of the {processors} processors used the most of it")
+        format!("processor time, of which {idle:.0} % was idle; {most} used the most")
     } else {
         format!(
-            "not processor time, of which {:.0} % was idle: waiting, for the disk or for flushes; {most} used the most",
-            100.0 * idle
+            "waiting, for the disk or for flushes: {idle:.0} % of the processor time was idle; {most} used the most"
         )
     }
 }
@@ -124,10 +122,11 @@ impl Report {
             let rss = rss.map_or(String::new(), |mib| format!("{mib:.0}"));
             writeln!(f, "{name:<18}{cpu:>10.1}{:>18.2}{:>8.0} %{rss:>14}", cpu / millions, 100.0 * cpu / all)
         };
-        for one in &run.processes {
+        for one in &run.spent.processes {
             line(f, &one.name, one.cpu_seconds, Some(one.peak_rss_mib))?;
         }
-        line(f, "all others", run.others_cpu_seconds, None)
+        line(f, "all others", run.spent.others, None)?;
+        line(f, "taken by the host", run.spent.stolen, None)
     }
 
     fn parts(&self, f: &mut fmt::Formatter<'_>, run: &Run) -> fmt::Result {
