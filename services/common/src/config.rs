@@ -164,7 +164,11 @@ pub fn milliseconds(text: &str) -> Result<Duration, String> {
     text.parse().map(Duration::from_millis).map_err(|_| "not a whole number of milliseconds".to_owned())
 }
 
-fn key_value(text: &str) -> Result<(String, String), String> {
+/// Reads `KEY=VALUE`, for a setting that is a pair.
+///
+/// # Errors
+/// It has no `=`, or nothing before it.
+pub fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("not of the form KEY=VALUE".to_owned()),

@@ -20,7 +20,7 @@ pub fn kafka(system: &System) -> config::Kafka {
     config::Kafka {
         bootstrap: system.kafka.clone(),
         topic_prefix: system.topic_prefix.clone(),
-        options: Vec::new(),
+        options: system.kafka_options.clone(),
     }
 }
 

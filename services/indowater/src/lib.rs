@@ -22,6 +22,7 @@ pub mod verify;
 
 mod clients;
 pub mod registry;
+pub mod signals;
 pub mod stack;
 pub mod system;
 pub mod telemetry;

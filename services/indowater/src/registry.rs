@@ -24,7 +24,12 @@ const PAGE: i32 = 500;
 #[derive(Debug, Clone, clap::Args)]
 pub struct RegistryAddress {
     /// URL of ingest's gRPC to use instead of the running system's
-    #[arg(long = "registry", env = "INDOWATER_REGISTRY", value_name = "URL", help_heading = "Which system")]
+    #[arg(
+        long = "registry",
+        env = "INDOWATER_REGISTRY_URL",
+        value_name = "URL",
+        help_heading = "Which system"
+    )]
     pub url: Option<String>,
 }
 

@@ -11,6 +11,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use indowater_common::config::key_value;
 use serde::{Deserialize, Serialize};
 
 /// The data folder that is used when none is named, in the current folder.
@@ -27,6 +28,9 @@ const FILE: &str = "system.json";
 pub struct System {
     /// Kafka bootstrap servers, `host:port` separated by commas.
     pub kafka: String,
+    /// Further settings of its clients, for TLS and SASL.
+    #[serde(default)]
+    pub kafka_options: Vec<(String, String)>,
     /// MongoDB connection string.
     pub mongodb: String,
     /// Name of the database.
@@ -59,6 +63,7 @@ impl System {
     pub fn at(kafka: String, mongodb: String) -> Self {
         Self {
             kafka,
+            kafka_options: Vec::new(),
             mongodb,
             database: DEFAULT_DATABASE.to_owned(),
             topic_prefix: DEFAULT_TOPIC_PREFIX.to_owned(),
@@ -138,6 +143,9 @@ pub struct Connect {
     /// Kafka bootstrap servers to use instead of the data folder's
     #[arg(long, env = "INDOWATER_KAFKA", value_name = "HOST:PORT,..")]
     pub kafka: Option<String>,
+    /// A further setting of the Kafka client, such as `security.protocol=SASL_SSL`; several times if there are several
+    #[arg(long = "kafka-option", env = "INDOWATER_KAFKA_OPTIONS", value_delimiter = ';', value_name = "KEY=VALUE", value_parser = key_value)]
+    pub kafka_options: Vec<(String, String)>,
     /// MongoDB connection string to use instead of the data folder's
     #[arg(long, env = "INDOWATER_MONGODB", value_name = "URI", hide_env_values = true)]
     pub mongodb: Option<String>,
@@ -169,6 +177,9 @@ impl Connect {
             (&mut system.database, &self.database),
             (&mut system.topic_prefix, &self.topic_prefix),
         ];
+        if !self.kafka_options.is_empty() {
+            system.kafka_options.clone_from(&self.kafka_options);
+        }
         for (setting, flag) in overrides {
             if let Some(value) = flag {
                 setting.clone_from(value);
@@ -184,6 +195,7 @@ mod tests {
     fn system() -> System {
         System {
             kafka: "127.0.0.1:9092".to_owned(),
+            kafka_options: Vec::new(),
             mongodb: "mongodb://127.0.0.1:27017".to_owned(),
             database: "one_db".to_owned(),
             topic_prefix: "one".to_owned(),
@@ -198,6 +210,7 @@ mod tests {
         Connect {
             data_dir: data_dir.to_owned(),
             kafka: None,
+            kafka_options: Vec::new(),
             mongodb: None,
             database: None,
             topic_prefix: None,

@@ -16,6 +16,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
+use crate::signals::Signals;
 use crate::telemetry::Encoding;
 use fleet::Load;
 use ground::Ground;
@@ -84,9 +85,10 @@ impl From<Format> for Encoding {
 pub async fn run(args: Args) -> Result<ExitCode> {
     let What::Pipeline(args) = args.what;
     let ground = Ground::open(args.kafka.as_deref().zip(args.mongodb.as_deref())).await?;
+    let mut signals = Signals::listen()?;
     let report = tokio::select! {
         report = repeat(&ground, &args) => report,
-        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+        () = signals.next() => Err(anyhow::anyhow!("interrupted")),
     };
     ground.close().await;
     let report = report?;

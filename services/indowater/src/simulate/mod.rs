@@ -13,7 +13,7 @@ pub mod population;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use indowater_common::clock;
 use indowater_common::config::seconds;
 use jiff::{Timestamp, ToSpan as _};
@@ -25,6 +25,7 @@ pub use population::{Population, Simulated};
 
 use crate::registry::RegistryAddress;
 use crate::seed::demo;
+use crate::signals::Signals;
 use crate::system::Connect;
 use crate::uplink::Uplink;
 
@@ -103,15 +104,12 @@ pub async fn run(args: Args) -> Result<ExitCode> {
 
     let stop = CancellationToken::new();
     let signalled = stop.clone();
-    let waiting = tokio::spawn(async move {
-        let heard = tokio::signal::ctrl_c().await;
+    let mut signals = Signals::listen()?;
+    tokio::spawn(async move {
+        signals.next().await;
         signalled.cancel();
-        heard
     });
     fleet.run(&uplink, Bounds { duration: args.duration, messages: args.messages }, &stop).await?;
-    if stop.is_cancelled() {
-        waiting.await?.context("signals cannot be heard")?;
-    }
     if args.json {
         println!("{}", serde_json::to_string_pretty(fleet.counts())?);
     } else {

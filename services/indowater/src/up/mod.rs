@@ -10,7 +10,6 @@ mod demo;
 mod figures;
 mod screen;
 mod services;
-mod signals;
 
 use std::env;
 use std::ffi::OsString;
@@ -22,6 +21,7 @@ use futures::future::{OptionFuture, join_all};
 use indowater_common::config::seconds;
 
 use crate::init;
+use crate::signals::Signals;
 use crate::stack::{
     Cache, DataFolder, Death, Kafka, KafkaOptions, Launch, Mongo, MongoOptions, Port, Process, Progress,
     Software, Supervised, Wanted,
@@ -29,7 +29,6 @@ use crate::stack::{
 use crate::system::{Connect, System};
 use screen::Screen;
 use services::Plan;
-use signals::Signals;
 
 /// Run the whole system on this machine: database, broker, services, demo data, simulated meters
 #[derive(Debug, Clone, clap::Args)]
@@ -140,7 +139,7 @@ impl Running {
         let demo = demo::fill(&system, &progress).await?;
         let meters = match args.meters {
             0 => None,
-            _ => Some(keep(Process::start(simulator(folder, args)?)?)),
+            _ => Some(keep(Process::start(simulator(folder, args, demo)?)?)),
         };
         Ok(Self { system, demo, stack, services, meters })
     }
@@ -213,11 +212,16 @@ async fn start_stack(
 }
 
 /// The simulated fleet is a process like any other: it may die, it logs, it is started again.
-fn simulator(folder: &DataFolder, args: &Args) -> Result<Launch> {
+fn simulator(folder: &DataFolder, args: &Args, demo: bool) -> Result<Launch> {
     let name = "simulator";
     let mut command: Vec<OsString> = vec!["simulate".into(), "--data-dir".into(), folder.path().into()];
     command.extend(["--meters".into(), args.meters.to_string().into()]);
     command.extend(["--interval".into(), args.interval.as_secs().to_string().into()]);
+    // A seed of its own: a fleet that somebody adds with `simulate` has other meters.
+    command.extend(["--seed".into(), "0".into()]);
+    if demo {
+        command.push("--demo".into());
+    }
     Ok(Launch {
         name: name.to_owned(),
         program: env::current_exe().context("cannot tell where this program is")?,

@@ -96,6 +96,11 @@ fn environment(system: &System, ports: &Ports, secret: &str) -> Vec<(String, Str
         ("INDOWATER_GRPC_LISTEN", listen(&ports.grpc)),
         ("INDOWATER_SHUTDOWN_DEADLINE", DRAIN_SECONDS.to_owned()),
     ];
+    if !system.kafka_options.is_empty() {
+        let options: Vec<_> =
+            system.kafka_options.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        env.push(("INDOWATER_KAFKA_OPTIONS", options.join(";")));
+    }
     if let Some(http) = &ports.http {
         env.extend([
             ("INDOWATER_HTTP_LISTEN", listen(http)),

@@ -1,13 +1,17 @@
-//! The signals that ask `up` to stop: Ctrl-C, `kill`, and a terminal that is closed.
+//! The signals that ask a command to stop: Ctrl-C, `kill`, and a terminal that is closed.
 
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Listens from its creation on, so that no signal is lost between two waits.
-pub(super) struct Signals([Signal; 3]);
+pub struct Signals([Signal; 3]);
 
 impl Signals {
-    pub(super) fn listen() -> Result<Self> {
+    /// Listens.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn listen() -> Result<Self> {
         let listen = |kind| signal(kind).context("cannot listen for signals");
         let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
         let [interrupt, terminate, hangup] = kinds.map(listen);
@@ -15,7 +19,7 @@ impl Signals {
     }
 
     /// Waits for the next one.
-    pub(super) async fn next(&mut self) {
+    pub async fn next(&mut self) {
         let [interrupt, terminate, hangup] = &mut self.0;
         tokio::select! {
             _ = interrupt.recv() => {}
