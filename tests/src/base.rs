@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use indowater::stack::{DataFolder, KafkaOptions, MongoOptions, Progress, Stack, StackOptions, Step};
@@ -66,7 +65,7 @@ fn build() -> Result<PathBuf> {
     };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     println!("Building the services' programs ...");
-    let status = Command::new(cargo)
+    let status = indowater::cargo::command(cargo)
         .args(["build", "--quiet", "--workspace", "--bins", "--profile", profile])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .status()

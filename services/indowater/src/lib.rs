@@ -20,6 +20,7 @@ pub mod status;
 pub mod up;
 pub mod verify;
 
+pub mod cargo;
 mod clients;
 pub mod registry;
 pub mod signals;

@@ -9,6 +9,7 @@ use tokio::process::Command;
 
 use super::screen::Screen;
 use super::services::SERVICES;
+use crate::cargo;
 
 /// The workspace that this program was built from; it need not exist on the machine where it runs.
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
@@ -63,7 +64,7 @@ impl<'a> Build<'a> {
     /// members, as `cargo run` built us, so that both agree on features and no dependency is compiled twice.
     async fn run(&self, screen: &Screen) -> Result<()> {
         screen.clear();
-        let mut cargo = Command::new("cargo");
+        let mut cargo = Command::from(cargo::command("cargo"));
         cargo
             .current_dir(SOURCES)
             .args(["build", "--profile", self.profile, "--target-dir"])
