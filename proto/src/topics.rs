@@ -133,5 +133,77 @@ pub const USAGE: Topic = Topic {
     log_append_time: false,
 };
 
+/// Block tariffs, all versions of each class.
+pub const TARIFFS: Topic = Topic {
+    owner: "billing",
+    what: "tariffs",
+    key: "tariff class",
+    message: "indowater.billing.v1.TariffSchedule",
+    partitions: 1,
+    retention: Retention::Compacted,
+    max_message_bytes: MIB,
+    log_append_time: false,
+};
+
+/// What the ledger is asked to post. Internal to billing: it brings all that changes a customer's balance to one writer.
+pub const INSTRUCTIONS: Topic = Topic {
+    owner: "billing",
+    what: "instructions",
+    key: "users.id of the customer",
+    message: "indowater.billing.v1.Instruction",
+    partitions: 12,
+    retention: Retention::Days(30),
+    max_message_bytes: MIB,
+    log_append_time: false,
+};
+
+/// Every transaction of the ledger. Kept for ten years, as Indonesian bookkeeping has to be (UU 8/1997, article 11).
+pub const ENTRIES: Topic = Topic {
+    owner: "billing",
+    what: "entries",
+    key: "users.id of the customer",
+    message: "indowater.billing.v1.LedgerEntry",
+    partitions: 12,
+    retention: Retention::Days(3_650),
+    max_message_bytes: MIB,
+    log_append_time: false,
+};
+
+/// Balances, whole current state.
+pub const BALANCES: Topic = Topic {
+    owner: "billing",
+    what: "balances",
+    key: "users.id of the customer",
+    message: "indowater.billing.v1.Balance",
+    partitions: 12,
+    retention: Retention::Compacted,
+    max_message_bytes: MIB,
+    log_append_time: false,
+};
+
+/// Redeemed vouchers, one record for each payment that used one.
+pub const REDEMPTIONS: Topic = Topic {
+    owner: "voucher",
+    what: "redemptions",
+    key: "users.id of the customer",
+    message: "indowater.voucher.v1.Redemption",
+    partitions: 3,
+    retention: Retention::Days(400),
+    max_message_bytes: MIB,
+    log_append_time: false,
+};
+
 /// Every topic there is.
-pub const ALL: [&Topic; 6] = [&TELEMETRY, &READINGS, &DEAD_LETTERS, &DEVICES, &PROPERTIES, &USAGE];
+pub const ALL: [&Topic; 11] = [
+    &TELEMETRY,
+    &READINGS,
+    &DEAD_LETTERS,
+    &DEVICES,
+    &PROPERTIES,
+    &USAGE,
+    &TARIFFS,
+    &INSTRUCTIONS,
+    &ENTRIES,
+    &BALANCES,
+    &REDEMPTIONS,
+];

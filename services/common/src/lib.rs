@@ -14,3 +14,4 @@ pub mod kafka;
 pub mod lifecycle;
 pub mod mongo;
 pub mod telemetry;
+pub mod wire;

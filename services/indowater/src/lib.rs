@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 
 pub mod bench;
 pub mod dead_letters;
+pub mod gateways;
 pub mod init;
 pub mod replay;
 pub mod seed;
@@ -49,6 +50,7 @@ enum Command {
     DeadLetters(dead_letters::Args),
     Verify(verify::Args),
     Bench(bench::Args),
+    Gateways(gateways::Args),
 }
 
 impl Cli {
@@ -64,6 +66,7 @@ impl Cli {
             Command::DeadLetters(args) => dead_letters::run(args).await,
             Command::Verify(args) => verify::run(args).await,
             Command::Bench(args) => bench::run(args).await,
+            Command::Gateways(args) => gateways::run(args).await,
         }
     }
 }

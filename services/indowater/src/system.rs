@@ -43,6 +43,9 @@ pub struct System {
     pub registry_url: Option<String>,
     /// URL of usage history over gRPC (served by the usage-aggregator), if it is known.
     pub usage_url: Option<String>,
+    /// URL of balances and tariffs over gRPC (served by billing), if it is known.
+    #[serde(default)]
+    pub billing_url: Option<String>,
     /// Each service that `up` started; empty when the system was named by flags.
     pub services: Vec<Service>,
 }
@@ -70,6 +73,7 @@ impl System {
             api_url: None,
             registry_url: None,
             usage_url: None,
+            billing_url: None,
             services: Vec::new(),
         }
     }
@@ -202,6 +206,7 @@ mod tests {
             api_url: Some("http://127.0.0.1:8080".to_owned()),
             registry_url: None,
             usage_url: None,
+            billing_url: None,
             services: Vec::new(),
         }
     }

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use indowater_common::config;
 use indowater_common::domain::meter::Unit;
-use indowater_common::error::Retry;
-use indowater_common::kafka::{Batch, Event, Outgoing, Publisher, Record, Ticket, Work};
+use indowater_common::error::{Fatal, Retry};
+use indowater_common::kafka::{Batch, Event, Outgoing, Publisher, Record, Ticket, Work, follow};
 use indowater_common::telemetry;
+use indowater_common::wire as tariffs;
+use indowater_proto::billing::v1::TariffSchedule;
 use indowater_proto::readings::v1::{DeadLetter, DeadLetterReason, Readings};
 use indowater_proto::topics;
 use prost::Message;
+use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 use crate::app::devices::{Devices, Reading, Shared};
@@ -61,6 +65,27 @@ impl Work for Partition {
     fn pending(&self) -> usize {
         self.devices.pending()
     }
+}
+
+/// Follows the tariffs: from here on `shared` has those that billing has published. A class of which it published none has the
+/// versions that the platform comes with, which are also what billing starts from.
+///
+/// # Errors
+/// Settings that librdkafka refuses.
+pub async fn follow_tariffs(
+    kafka: &config::Kafka,
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+) -> Result<impl Future<Output = Result<(), Fatal>> + Send + 'static, Fatal> {
+    let topic = topics::TARIFFS.name(&kafka.topic_prefix);
+    let apply = move |value: &[u8]| {
+        let schedule = TariffSchedule::decode(value).map_err(|error| error.to_string());
+        match schedule.and_then(|schedule| Ok((tariffs::versions(&schedule)?, schedule.class))) {
+            Ok((versions, class)) => shared.set_tariffs(&class, versions),
+            Err(why) => shared.observe.tariff_unreadable(&why),
+        }
+    };
+    follow(kafka, topic, stop, apply).await
 }
 
 /// A span from here until the effect is durable, for records of a kept trace.

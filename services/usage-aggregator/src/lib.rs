@@ -9,7 +9,7 @@ mod mongo;
 mod observe;
 mod wire;
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use indowater_common::domain::tariff::TariffBook;
 use indowater_common::error::Fatal;
@@ -34,11 +34,14 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let shared = Arc::new(app::devices::Shared {
         store: mongo::Store::new(database),
         outlet: kafka::Outlet::new(Publisher::open(&host.common.kafka)?, prefix),
-        tariffs: TariffBook::built_in(),
+        tariffs: RwLock::new(Arc::new(TariffBook::built_in())),
         observe: observe::Observe::new(),
         devices_in_memory: settings.devices_in_memory,
         in_memory: Default::default(),
     });
+    // Before the first day is priced.
+    let following = kafka::follow_tariffs(&host.common.kafka, shared.clone(), host.stop.clone()).await?;
+    host.spawn("tariffs", following);
     let routes = grpc::routes(app::questions::Questions::new(shared.store.clone()));
     let readings = Consume {
         kafka: host.common.kafka.clone(),

@@ -1,31 +1,48 @@
-//! voucher reserves, commits and releases vouchers. See `README.md` beside this crate.
-//!
-//! So far it owns its collections, connects and serves health; what it is for comes later, and it pretends nothing.
+//! voucher says what a voucher takes off a purchase, and keeps its limits: a payment reserves a place, and commits or
+//! releases it. See `README.md` beside this crate.
 
-use clap::Args;
-use indowater_common::config::Settings;
+pub mod app;
+pub mod config;
+pub mod domain;
+mod grpc;
+mod mongo;
+mod observe;
+mod wire;
+
 use indowater_common::error::Fatal;
+use indowater_common::kafka::Publisher;
 use indowater_common::lifecycle::Host;
-use indowater_common::{grpc, kafka, mongo};
-use tonic::service::Routes;
+use indowater_common::mongo::Lease;
+use indowater_common::mongo::outbox::Outbox;
+
+use app::sweep::{sweep, term};
+use app::vouchers::{Vouchers, announce};
+use config::Settings;
 
 /// What the service is for, in one line.
-pub const ABOUT: &str = "IndoWater: reserves, commits and releases vouchers";
-
-/// No settings of its own yet.
-#[derive(Args, Clone, Debug)]
-pub struct NoSettings {}
-
-impl Settings for NoSettings {}
+pub const ABOUT: &str = "IndoWater: validates, reserves, commits and releases vouchers";
 
 /// Wires the service up.
 ///
 /// # Errors
 /// Settings that no waiting mends.
-pub async fn start(_: NoSettings, host: Host) -> Result<(), Fatal> {
-    kafka::watch(&host);
-    mongo::open(&host).await?;
-    let address = host.common.grpc_listen;
-    host.spawn("gRPC", grpc::serve(address, Routes::default(), host.health.clone(), host.stop.clone()));
+pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
+    let (common, stop) = (host.common.clone(), host.stop.clone());
+    indowater_common::kafka::watch(&host);
+    let database = indowater_common::mongo::open(&host).await?;
+    let publisher = Publisher::open(&common.kafka)?;
+
+    let outbox = Outbox::open(&database, host.name).await?;
+    let announce = announce(host.name, &common.kafka.topic_prefix);
+    let vouchers = Vouchers::new(mongo::Store::new(&database, outbox.clone(), announce));
+    host.spawn("outbox relay", outbox.relay(publisher, host.instance.to_string(), stop.clone()));
+
+    let every = settings.sweep;
+    let lease = Lease::new(&database, "voucher-sweep", &host.instance, term(every));
+    host.spawn("sweeper", sweep(vouchers.clone(), lease, every, stop.clone()));
+
+    let routes = grpc::routes(vouchers);
+    let served = indowater_common::grpc::serve(common.grpc_listen, routes, host.health.clone(), stop);
+    host.spawn("gRPC", served);
     Ok(())
 }

@@ -2,10 +2,13 @@
 
 mod api;
 mod crashes;
+mod gateways;
+mod ledger;
 mod lifecycle;
 mod pipeline;
 mod schema;
 mod telemetry;
+mod vouchers;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -33,17 +36,28 @@ fn main() -> ExitCode {
         crashes::broker_and_database_restart_in_the_middle,
         crashes::a_zombie_overwrites_nothing,
         crashes::a_graceful_stop_loses_nothing_and_commits,
+        ledger::usage_becomes_money_whatever_is_killed,
+        ledger::a_zombie_posts_nothing_twice,
+        ledger::a_late_read_is_in_the_statement_and_explained,
+        ledger::tariffs_are_set_for_days_to_come_and_told,
         pipeline::telemetry_becomes_the_customers_usage,
         pipeline::late_reads_revise_the_days_they_touch,
         pipeline::the_registry_publishes_every_change,
         api::customers_see_only_what_is_theirs,
         api::sessions_rotate_and_end,
+        gateways::midtrans_is_understood,
+        gateways::xendit_is_understood,
+        gateways::repeated_calls_have_one_effect,
+        gateways::balances_have_what_the_gateways_have,
         telemetry::one_trace_spans_device_ingest_and_aggregator,
         telemetry::metrics_answer_whether_it_keeps_up,
         lifecycle::every_service_starts_serves_health_and_stops,
         lifecycle::wrong_settings_are_reported_at_once,
         lifecycle::a_part_that_cannot_run_ends_the_process_with_a_failure,
         schema::indexes_are_those_of_the_data_model,
+        vouchers::limits_hold_while_instances_are_killed,
+        vouchers::vouchers_are_managed_and_say_why_not,
+        vouchers::a_late_payment_redeems_only_what_is_left,
     ];
     if arguments.list || !stories.iter().any(|(name, _)| is_wanted(&arguments, name)) {
         let trials = stories.map(|(name, _)| Trial::test(name, || Ok(()))).into();

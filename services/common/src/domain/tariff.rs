@@ -1,8 +1,9 @@
 //! Block (progressive) tariffs: what a month's volume costs, exactly.
 //!
-//! A day costs the difference it makes to the month: `cost(month to date with it) - cost(month to date without it)`.
-//! So the days of a month add up to the tariff of the month's volume, whatever their order, and nothing is rounded
-//! here: rounding to whole rupiah happens once, at the posting.
+//! A day costs the difference it makes to the month: `cost(month to date with it) - cost(month to date without it)`, its
+//! share of the fixed charge, and on the month's last day what the minimum volume lacks. So the days of a month add up to
+//! the tariff of the month's volume, whatever their order, and nothing is rounded to whole rupiah here: that happens
+//! once, at the posting.
 
 use rust_decimal::Decimal;
 
@@ -26,26 +27,85 @@ pub struct Tariff {
     pub from: Day,
     /// Blocks with rising bounds; the last has none.
     pub blocks: Vec<Block>,
+    /// Rupiah a month and meter, whatever is used; it accrues evenly over the days of the month.
+    pub fixed_charge: Decimal,
+    /// m3 a month that are paid even if less was used.
+    pub minimum: Decimal,
 }
 
+/// A volume in one block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// m3.
+    pub volume: Decimal,
+    /// Rupiah per m3.
+    pub price: Decimal,
+}
+
+impl Part {
+    /// Rupiah, exact.
+    pub fn cost(&self) -> Decimal {
+        self.volume * self.price
+    }
+}
+
+/// Decimal places to which a share of the fixed charge is rounded; the shares of a month still add up to it.
+const SHARE_PLACES: u32 = 4;
+
 impl Tariff {
-    /// What a month's volume (m3) costs in rupiah, exactly. A month that ran backwards costs nothing.
+    /// What a month's volume (m3) costs in rupiah by its blocks alone, exactly. A month that ran backwards costs nothing.
     pub fn cost(&self, volume: Decimal) -> Decimal {
-        let (mut cost, mut floor) = (Decimal::ZERO, Decimal::ZERO);
-        for block in &self.blocks {
-            let top = block.up_to.map_or(volume, |bound| bound.min(volume));
-            if top <= floor {
-                break;
-            }
-            cost += (top - floor) * block.price;
-            floor = top;
-        }
-        cost
+        self.parts(Decimal::ZERO, volume).map(|part| part.cost()).sum()
     }
 
-    /// What a day of `volume` m3 adds to a month that stands at `month_to_date` m3.
-    pub fn cost_of_day(&self, month_to_date: Decimal, volume: Decimal) -> Decimal {
-        self.cost(month_to_date + volume) - self.cost(month_to_date)
+    /// Where the volume falls that takes a month from `from` m3 to `to` m3.
+    pub fn parts(&self, from: Decimal, to: Decimal) -> impl Iterator<Item = Part> + '_ {
+        let mut floor = Decimal::ZERO;
+        self.blocks.iter().filter_map(move |block| {
+            let bottom = floor.max(from);
+            let top = block.up_to.map_or(to, |bound| bound.min(to));
+            floor = block.up_to.unwrap_or(to);
+            (top > bottom).then(|| Part { volume: top - bottom, price: block.price })
+        })
+    }
+
+    /// How many m3 so many rupiah buy, after `month_to_date` m3, by blocks alone. All of it if a block is free without end.
+    pub fn volume_for(&self, month_to_date: Decimal, rupiah: Decimal) -> Option<Decimal> {
+        let (mut left, mut bought, mut floor) = (rupiah, Decimal::ZERO, month_to_date.max(Decimal::ZERO));
+        for block in &self.blocks {
+            let room = block.up_to.map(|bound| (bound - floor).max(Decimal::ZERO));
+            let price = room.map(|room| room * block.price);
+            match (room, price) {
+                (Some(room), Some(price)) if price <= left => {
+                    (left, bought, floor) = (left - price, bought + room, floor + room)
+                }
+                _ if block.price.is_zero() => return None,
+                _ => return Some(bought + left / block.price),
+            }
+        }
+        Some(bought)
+    }
+
+    /// What `day`, with its `volume` m3, adds to a month that stands at `month_to_date` m3.
+    pub fn cost_of_day(&self, day: Day, month_to_date: Decimal, volume: Decimal) -> Decimal {
+        let total = month_to_date + volume;
+        self.cost(total) - self.cost(month_to_date) + self.beyond_volume(day, total)
+    }
+
+    /// What `day` costs besides its own volume: its share of the fixed charge, and on the month's last day what the month's
+    /// volume, `total` m3, lacks of the minimum.
+    pub fn beyond_volume(&self, day: Day, total: Decimal) -> Decimal {
+        if self.fixed_charge.is_zero() && self.minimum.is_zero() {
+            return Decimal::ZERO;
+        }
+        let (date, last) = (day.date(), day.date().last_of_month());
+        let accrued = |days: i8| {
+            (self.fixed_charge * Decimal::from(days) / Decimal::from(last.day())).round_dp(SHARE_PLACES)
+        };
+        let share = accrued(date.day()) - accrued(date.day() - 1);
+        let lacking =
+            if date == last { self.cost(total.max(self.minimum)) - self.cost(total) } else { Decimal::ZERO };
+        share + lacking
     }
 }
 
@@ -87,8 +147,17 @@ impl TariffBook {
             blocks: std::iter::zip([Some(Decimal::TEN), Some(Decimal::from(20)), None], prices)
                 .map(|(up_to, price)| Block { up_to, price: Decimal::from(price) })
                 .collect(),
+            fixed_charge: Decimal::ZERO,
+            minimum: Decimal::ZERO,
         });
         Self::new(tariffs.into())
+    }
+
+    /// This book, with a class's versions in place of those it had.
+    #[must_use]
+    pub fn with(&self, class: &str, versions: Vec<Tariff>) -> Self {
+        let others = self.tariffs.iter().filter(|tariff| tariff.class != class).cloned();
+        Self::new(others.chain(versions).collect())
     }
 
     /// The classes there are.
@@ -105,7 +174,8 @@ impl TariffBook {
         &versions[in_force.saturating_sub(1)]
     }
 
-    fn versions(&self, class: &str) -> &[Tariff] {
+    /// The versions of a class by rising first day; none if the class is not known.
+    pub fn versions(&self, class: &str) -> &[Tariff] {
         let start = self.tariffs.partition_point(|tariff| tariff.class.as_str() < class);
         let len = self.tariffs[start..].partition_point(|tariff| tariff.class == class);
         &self.tariffs[start..start + len]
@@ -137,6 +207,8 @@ mod tests {
             class: DEFAULT_CLASS.to_owned(),
             from: Day(from),
             blocks: vec![Block { up_to: None, price: Decimal::from(price) }],
+            fixed_charge: Decimal::ZERO,
+            minimum: Decimal::ZERO,
         };
         let book = TariffBook::new(vec![flat(100, 2), flat(0, 1)]);
         let price = |day| book.on(DEFAULT_CLASS, Day(day)).blocks[0].price;
@@ -153,19 +225,48 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_sum_buys_what_it_would_cost() {
+        let book = TariffBook::built_in();
+        let tariff = book.on("household-middle-1", Day(0));
+        assert_eq!(tariff.volume_for(Decimal::ZERO, 206_500.into()), Some(25.into()));
+        assert_eq!(tariff.volume_for(Decimal::from(9), 14_400.into()), Some(2.into()));
+        let free = Tariff { blocks: vec![Block { up_to: None, price: Decimal::ZERO }], ..tariff.clone() };
+        assert_eq!(free.volume_for(Decimal::ZERO, 1.into()), None);
+    }
+
+    /// 2026-02-01.
+    const FEBRUARY: i32 = 20_485;
+
     proptest! {
         /// B3's pricing half: however a month's volume falls on its days, backflow included, the days add up to the
-        /// tariff of the month's volume, exactly.
+        /// tariff of the month's volume, exactly: its blocks, at least the minimum, and the fixed charge.
         #[test]
-        fn days_add_up_to_the_month(days in prop::collection::vec(-50_i64..3_000, 1..=31), class in 0_usize..7) {
+        fn days_add_up_to_the_month(
+            days in prop::collection::vec(-50_i64..3_000, 28),
+            class in 0_usize..7,
+            fixed_charge in 0_i64..30_000,
+            minimum in 0_i64..30,
+        ) {
+            let book = TariffBook::built_in();
+            let (fixed_charge, minimum) = (Decimal::from(fixed_charge), Decimal::from(minimum));
+            let tariff = Tariff { fixed_charge, minimum, ..book.on(BUILT_IN[class].0, Day(0)).clone() };
+            let (mut month, mut sum) = (Decimal::ZERO, Decimal::ZERO);
+            for (day, volume) in (FEBRUARY..).map(Day).zip(days) {
+                sum += tariff.cost_of_day(day, month, litres(volume));
+                month += litres(volume);
+            }
+            prop_assert_eq!(sum, tariff.cost(month.max(minimum)) + fixed_charge);
+        }
+
+        #[test]
+        fn parts_add_up_to_the_cost(from in 0_i64..40_000, more in 0_i64..40_000, class in 0_usize..7) {
             let book = TariffBook::built_in();
             let tariff = book.on(BUILT_IN[class].0, Day(0));
-            let (mut month, mut sum) = (Decimal::ZERO, Decimal::ZERO);
-            for day in days {
-                sum += tariff.cost_of_day(month, litres(day));
-                month += litres(day);
-            }
-            prop_assert_eq!(sum, tariff.cost(month));
+            let (from, to) = (litres(from), litres(from + more));
+            let parts: Vec<Part> = tariff.parts(from, to).collect();
+            prop_assert_eq!(parts.iter().map(|part| part.volume).sum::<Decimal>(), to - from);
+            prop_assert_eq!(parts.iter().map(Part::cost).sum::<Decimal>(), tariff.cost(to) - tariff.cost(from));
         }
     }
 }

@@ -2,7 +2,7 @@
 //! tool create them from.
 
 use bson::Document;
-use mongodb::error::Error;
+use mongodb::error::{Error, ErrorKind};
 use mongodb::options::IndexOptions;
 use mongodb::{Database, IndexModel};
 
@@ -152,6 +152,28 @@ pub const COLLECTIONS: &[Collection] = &[
         owner: "api-gateway",
         indexes: &[index(&[("user_id", 1)]), expiring(&[("expires_at", 1)])],
     },
+    Collection {
+        name: "voucher_reservations",
+        owner: "voucher",
+        indexes: &[
+            index(&[("state", 1), ("expires_at", 1)]),
+            index(&[("voucher_id", 1), ("state", 1), ("expires_at", 1)]),
+            index(&[("customer_id", 1), ("state", 1)]),
+        ],
+    },
+    Collection {
+        name: "ledger_entries",
+        owner: "billing",
+        indexes: &[unique(&[("customer_id", 1), ("sequence", -1)])],
+    },
+    Collection { name: "balances", owner: "billing", indexes: &[] },
+    Collection {
+        name: "ledger_months",
+        owner: "billing",
+        indexes: &[index(&[("customer_id", 1), ("month", 1)])],
+    },
+    Collection { name: "ledger_partitions", owner: "billing", indexes: &[] },
+    Collection { name: "tariffs", owner: "billing", indexes: &[] },
 ];
 
 /// Creates the collections of `owner` (of everyone if `None`) and their indexes where they are missing.
@@ -168,9 +190,26 @@ pub async fn ensure(database: &Database, owner: Option<&str>) -> Result<(), Erro
                 .build();
             IndexModel::builder().keys(keys).options(options).build()
         });
-        database.collection::<Document>(collection.name).create_indexes(models).await?;
+        if collection.indexes.is_empty() {
+            // A transaction writes it, and none makes a collection and writes to it at once when others do the same.
+            create(database, collection.name).await?;
+        } else {
+            database.collection::<Document>(collection.name).create_indexes(models).await?;
+        }
     }
     Ok(())
+}
+
+/// The error code of a collection that is there already.
+const NAMESPACE_EXISTS: i32 = 48;
+
+async fn create(database: &Database, name: &str) -> Result<(), Error> {
+    match database.create_collection(name).await {
+        Err(error) if matches!(*error.kind, ErrorKind::Command(ref e) if e.code == NAMESPACE_EXISTS) => {
+            Ok(())
+        }
+        other => other,
+    }
 }
 
 /// Waits until [`ensure`] has succeeded, for the services' start.

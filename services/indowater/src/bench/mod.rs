@@ -7,6 +7,7 @@
 
 mod fleet;
 mod ground;
+mod ledger;
 mod pipeline;
 mod processes;
 mod raw;
@@ -33,6 +34,8 @@ pub struct Args {
 enum What {
     /// How fast a backlog of telemetry becomes daily records: ingest and usage-aggregator as built, each a process
     Pipeline(Pipeline),
+    /// How many postings the ledger makes durable, one by one and grouped: billing as built, a process
+    Ledger(Ledger),
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -66,6 +69,28 @@ struct Pipeline {
     mongodb: Option<String>,
 }
 
+#[derive(Debug, Clone, clap::Args)]
+struct Ledger {
+    /// For how many customers
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
+    customers: u64,
+    /// How many postings
+    #[arg(long, value_name = "N", default_value_t = 500_000, value_parser = clap::value_parser!(u64).range(1..))]
+    postings: u64,
+    /// Fail if fewer postings per second become durable, grouped
+    #[arg(long, value_name = "POSTINGS_PER_SECOND")]
+    at_least: Option<u64>,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+    /// Kafka bootstrap servers to use instead of a private broker
+    #[arg(long, env = "INDOWATER_KAFKA", value_name = "HOST:PORT,..", requires = "mongodb")]
+    kafka: Option<String>,
+    /// MongoDB connection string to use instead of a private database
+    #[arg(long, env = "INDOWATER_MONGODB", value_name = "URI", hide_env_values = true, requires = "kafka")]
+    mongodb: Option<String>,
+}
+
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Format {
     Protobuf,
@@ -83,7 +108,45 @@ impl From<Format> for Encoding {
 
 /// Runs the command.
 pub async fn run(args: Args) -> Result<ExitCode> {
-    let What::Pipeline(args) = args.what;
+    match args.what {
+        What::Pipeline(args) => run_pipeline(args).await,
+        What::Ledger(args) => run_ledger(args).await,
+    }
+}
+
+async fn run_ledger(args: Ledger) -> Result<ExitCode> {
+    warn_of_debug();
+    let ground = Ground::open(args.kafka.as_deref().zip(args.mongodb.as_deref())).await?;
+    let mut signals = Signals::listen()?;
+    let site = ground.site(1);
+    let report = tokio::select! {
+        report = ledger::measure(&ground, &site, args.customers, args.postings) => report,
+        () = signals.next() => Err(anyhow::anyhow!("interrupted")),
+    };
+    ground.clear(&site).await?;
+    ground.close().await;
+    let report = report?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{report}");
+    }
+    match args.at_least {
+        Some(least) if report.grouped < least as f64 => {
+            bail!("{:.0} postings/s are below the {least} of --at-least", report.grouped)
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// An unoptimised build is measured, too, but not without a word.
+fn warn_of_debug() {
+    if cfg!(debug_assertions) {
+        eprintln!("This build is not optimised: its figures say little. Build with --release.");
+    }
+}
+
+async fn run_pipeline(args: Pipeline) -> Result<ExitCode> {
     let ground = Ground::open(args.kafka.as_deref().zip(args.mongodb.as_deref())).await?;
     let mut signals = Signals::listen()?;
     let report = tokio::select! {
@@ -106,9 +169,7 @@ pub async fn run(args: Args) -> Result<ExitCode> {
 }
 
 async fn repeat(ground: &Ground, args: &Pipeline) -> Result<Report> {
-    if cfg!(debug_assertions) {
-        eprintln!("This build is not optimised: its figures say little. Build with --release.");
-    }
+    warn_of_debug();
     let load = Load::new(args.meters, args.reads, args.reads_per_message, args.encoding.into());
     let mut runs = Vec::new();
     for number in 1..=args.runs {

@@ -105,7 +105,7 @@ pub(super) async fn measure(ground: &Ground, site: &System, load: &Load) -> Resu
 }
 
 /// Starts a service that lies beside this program; it takes its own settings from our environment.
-fn start(ground: &Ground, site: &System, name: &str) -> Result<Process> {
+pub(super) fn start(ground: &Ground, site: &System, name: &str) -> Result<Process> {
     let beside = env::current_exe().context("cannot tell where this program is")?.with_file_name(name);
     if !beside.is_file() {
         bail!("{} is not built: run `cargo build --release --workspace` first", beside.display());

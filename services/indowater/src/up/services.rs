@@ -22,11 +22,12 @@ const STOP_WITHIN: Duration = Duration::from_secs(20);
 
 const INGEST: &str = "ingest";
 const USAGE: &str = "usage-aggregator";
+const BILLING: &str = "billing";
 const API: &str = "api-gateway";
 
 /// All of them, by the names of their programs.
 pub(super) const SERVICES: [&str; 7] =
-    [INGEST, USAGE, "anomaly-detector", "billing", "voucher", "notifier", API];
+    [INGEST, USAGE, "anomaly-detector", BILLING, "voucher", "notifier", API];
 
 /// The system with an address for each service, and the way to start each.
 pub(super) struct Plan {
@@ -75,6 +76,7 @@ fn addresses(mut system: System, allotted: &[Ports]) -> System {
         match *name {
             INGEST => system.registry_url = Some(url(grpc)),
             USAGE => system.usage_url = Some(url(grpc)),
+            BILLING => system.billing_url = Some(url(grpc)),
             API => system.api_url = http.as_ref().map(url),
             _ => {}
         }
@@ -106,6 +108,7 @@ fn environment(system: &System, ports: &Ports, secret: &str) -> Vec<(String, Str
             ("INDOWATER_HTTP_LISTEN", listen(http)),
             ("INDOWATER_REGISTRY_URL", system.registry_url.clone().unwrap_or_default()),
             ("INDOWATER_USAGE_URL", system.usage_url.clone().unwrap_or_default()),
+            ("INDOWATER_BILLING_URL", system.billing_url.clone().unwrap_or_default()),
             ("INDOWATER_JWT_SECRET", secret.to_owned()),
         ]);
     }
@@ -188,5 +191,11 @@ mod tests {
         listens.dedup();
         assert_eq!(listens.len(), 2 * SERVICES.len() + 1);
         assert!(plan.system.api_url.is_some() && plan.system.registry_url.is_some());
+        let told = plan.launches.last().map(|api| {
+            api.env.iter().any(|(name, url)| {
+                name == "INDOWATER_BILLING_URL" && Some(url) == plan.system.billing_url.as_ref()
+            })
+        });
+        assert_eq!(told, Some(true), "the gateway is told where billing is");
     }
 }

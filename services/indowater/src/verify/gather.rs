@@ -6,11 +6,14 @@ use std::ops::ControlFlow;
 use anyhow::{Context as _, Result};
 use bson::{DateTime, Decimal128, doc};
 use futures::TryStreamExt as _;
+use indowater_common::domain::tariff::TariffBook;
 use indowater_common::domain::zone::{Day, Zone};
 use indowater_common::mongo::from_decimal128;
+use indowater_common::wire;
+use indowater_proto::billing::v1::TariffSchedule;
 use indowater_proto::readings::v1::{DeadLetter, ReadSource, Readings};
 use indowater_proto::telemetry::v1::RegisterUnit;
-use indowater_proto::topics::{DEAD_LETTERS, READINGS, TELEMETRY};
+use indowater_proto::topics::{DEAD_LETTERS, READINGS, TARIFFS, TELEMETRY};
 use mongodb::Database;
 use prost::Message as _;
 use rdkafka::Message as _;
@@ -82,6 +85,20 @@ pub fn topics(
     told.outcomes = outcomes.close();
     told.outcomes.neither = existing(reader, &telemetry, std::mem::take(&mut told.outcomes.neither))?;
     Ok(told)
+}
+
+/// Reads the tariffs that were published last; a class without any has those that the platform comes with. It blocks.
+///
+/// # Errors
+/// The broker does not answer, or a tariff makes no sense.
+pub fn tariffs(reader: &Reader, prefix: &str) -> Result<TariffBook> {
+    let (mut book, topic) = (TariffBook::built_in(), TARIFFS.name(prefix));
+    reader.read(&topic, &reader.extent(&topic)?, |record| {
+        let schedule = TariffSchedule::decode(record.payload().unwrap_or_default())?;
+        book = book.with(&schedule.class, wire::versions(&schedule).map_err(anyhow::Error::msg)?);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(book)
 }
 
 /// Those of the offsets that hold a record: a producer's transactions and retention leave offsets without one.

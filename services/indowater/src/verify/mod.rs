@@ -2,6 +2,8 @@
 //!
 //! - **U1**: every daily record equals what the accepted reads give, to the count and to the rupiah.
 //! - **U2**: for every device, the days of its closed span add up to the difference of its registers.
+//! - **B1**: every entry of the ledger adds up to zero, and every balance is the sum of its entries.
+//! - **B3**: what is posted for a device's month is what the month costs, rounded once.
 //! - **D1**: every telemetry message that ingest is done with became readings or a dead letter, and not both.
 //!
 //! [`oracle`] is the second opinion and shares no code with the first; [`usage`] compares it with the records, `outcomes`
@@ -9,6 +11,7 @@
 //! beside a working system; it waits until the backlog of its start is applied, and allows for what comes meanwhile.
 
 mod gather;
+mod ledger;
 pub mod oracle;
 mod outcomes;
 pub mod usage;
@@ -20,8 +23,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use indowater_common::config::seconds;
-use indowater_common::domain::tariff::TariffBook;
-use indowater_proto::topics::{READINGS, TELEMETRY};
+use indowater_proto::topics::{INSTRUCTIONS, READINGS, TELEMETRY, USAGE};
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -110,7 +112,8 @@ pub async fn verify(system: &System, patience: Duration) -> Result<Report> {
     let (kafka, prefix) = (clients::kafka(system), system.topic_prefix.clone());
     let messages = crate::topic::records(&received);
     let told = blocking(move || gather::topics(&Reader::open(&kafka)?, &prefix, &applied, &received)).await?;
-    let tariffs = TariffBook::built_in();
+    let (kafka, prefix) = (clients::kafka(system), system.topic_prefix.clone());
+    let tariffs = blocking(move || gather::tariffs(&Reader::open(&kafka)?, &prefix)).await?;
     let mut u1 = Finding::new("U1", "daily records are what the accepted reads give", "days");
     let mut u2 = Finding::new("U2", "days add up to the difference of the registers", "devices");
     let mut ids: Vec<&String> = told.devices.keys().collect();
@@ -138,8 +141,23 @@ pub async fn verify(system: &System, patience: Duration) -> Result<Report> {
     if skipped > 0 {
         u1.notes.push(format!("{skipped} days were not compared: their reads are not in the topic any more"));
     }
-    let findings = vec![u1, u2, d1(&told.outcomes, messages)];
+    let mut findings = vec![u1, u2, d1(&told.outcomes, messages)];
+    findings.extend(books(system, patience).await?);
     Ok(Report { holds: findings.iter().all(|finding| finding.broken == 0), findings })
+}
+
+/// Audits the ledger.
+async fn books(system: &System, patience: Duration) -> Result<[Finding; 2]> {
+    let until = Instant::now() + patience;
+    let prefix = system.topic_prefix.clone();
+    let charged = committed(system, &USAGE.name(&prefix), "billing-charging", until).await?;
+    committed(system, &INSTRUCTIONS.name(&prefix), "billing-ledger", until).await?;
+    // Balances first: every entry that led to them is on the topic then.
+    let balances = clients::with_database(system, ledger::balances).await?;
+    let charged = charged.into_iter().map(|(partition, (_, committed))| (partition, committed)).collect();
+    let kafka = clients::kafka(system);
+    let told = blocking(move || ledger::topics(&Reader::open(&kafka)?, &prefix, &charged)).await?;
+    Ok([told.b1(&balances), told.b3()])
 }
 
 fn d1(outcomes: &outcomes::Closed, messages: i64) -> Finding {

@@ -171,7 +171,10 @@ pub fn days(device: &Device, count: usize, tariffs: &TariffBook) -> BTreeMap<Day
         class = classes.remove(&day).unwrap_or(class);
         let class = device.classes.get(usize::from(class)).map_or("", |class| class);
         let price = |counts| month_cost(tariffs, class, day, cubic_metres(counts, device.meter.per_litre));
-        days.insert(day, Figures { volume, cost: price(month_to_date + volume) - price(month_to_date) });
+        let (before_it, with_it) = (price(month_to_date), price(month_to_date + volume));
+        let total = cubic_metres(month_to_date + volume, device.meter.per_litre);
+        let beyond = charge_beyond_volume(tariffs, class, day, total);
+        days.insert(day, Figures { volume, cost: with_it - before_it + beyond });
         month_to_date += volume;
         (before, day) = (until, day.next());
     }
@@ -205,6 +208,21 @@ fn month_cost(tariffs: &TariffBook, class: &str, day: Day, volume: Decimal) -> D
         share * block.price
     });
     shares.sum()
+}
+
+/// A day's share of the month's fixed charge, and on the month's last day what its volume lacks of the minimum.
+fn charge_beyond_volume(tariffs: &TariffBook, class: &str, day: Day, month: Decimal) -> Decimal {
+    let (tariff, days) = (tariffs.on(class, day), i64::from(day.date().days_in_month()));
+    let paid_by =
+        |number: i64| (tariff.fixed_charge * Decimal::from(number) / Decimal::from(days)).round_dp(4);
+    let number = i64::from(day.date().day());
+    let is_last = number == days;
+    let lacking = if is_last && month < tariff.minimum {
+        month_cost(tariffs, class, day, tariff.minimum) - month_cost(tariffs, class, day, month)
+    } else {
+        Decimal::ZERO
+    };
+    paid_by(number) - paid_by(number - 1) + lacking
 }
 
 #[cfg(test)]

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::StreamExt;
 use indowater_common::clock;
 use indowater_common::domain::meter::Meter;
-use indowater_common::domain::tariff::TariffBook;
+use indowater_common::domain::tariff::{Tariff, TariffBook};
 use indowater_common::domain::zone::{Day, Zone};
 use indowater_common::error::Retry;
 use indowater_common::kafka::Ticket;
@@ -28,14 +28,28 @@ pub struct Shared {
     pub store: Store,
     /// The usage topic.
     pub outlet: Outlet,
-    /// The tariffs.
-    pub tariffs: TariffBook,
+    /// The tariffs, as billing last published them.
+    pub tariffs: RwLock<Arc<TariffBook>>,
     /// Logs and metrics.
     pub observe: Observe,
     /// How many devices an instance keeps in memory.
     pub devices_in_memory: usize,
     /// How many it does, all partitions together.
     pub in_memory: AtomicUsize,
+}
+
+impl Shared {
+    /// The tariffs of now.
+    fn tariffs(&self) -> Arc<TariffBook> {
+        self.tariffs.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes what billing published of a class. Days are priced by the version of their date, and a new version holds from a day
+    /// that has not begun, so nothing that was priced changes.
+    pub fn set_tariffs(&self, class: &str, versions: Vec<Tariff>) {
+        let mut tariffs = self.tariffs.write().unwrap_or_else(PoisonError::into_inner);
+        *tariffs = Arc::new(tariffs.with(class, versions));
+    }
 }
 
 /// The reads of one record of the readings topic, understood.
@@ -104,17 +118,18 @@ impl Devices {
     /// The database did not answer; some may be merged.
     pub async fn merge(&mut self, readings: Vec<Reading>) -> Result<(), Retry> {
         self.load_tails(&readings).await?;
+        let tariffs = self.shared.tariffs();
         let mut late: HashMap<Box<str>, Vec<Reading>> = HashMap::new();
         for reading in readings {
             let known = self.devices.get(&reading.device_id);
             if known.is_some_and(|device| device.history.covers(device.needs(&reading))) {
-                self.merge_one(reading);
+                self.merge_one(reading, &tariffs);
             } else {
                 late.entry(reading.device_id.clone()).or_default().push(reading);
             }
         }
         self.load_older(&late).await?;
-        late.into_values().flatten().for_each(|reading| self.merge_one(reading));
+        late.into_values().flatten().for_each(|reading| self.merge_one(reading, &tariffs));
         Ok(())
     }
 
@@ -163,7 +178,7 @@ impl Devices {
         Ok(())
     }
 
-    fn merge_one(&mut self, reading: Reading) {
+    fn merge_one(&mut self, reading: Reading, tariffs: &TariffBook) {
         let Some(device) = self.devices.get_mut(&reading.device_id) else { return };
         let corrected = device.is_corrected_by(&reading);
         if reading.facts.version > device.version {
@@ -172,7 +187,7 @@ impl Devices {
         if *device.facts != reading.facts {
             device.facts = Arc::new(reading.facts);
         }
-        let context = Context { meter: &device.meter, zone: &device.zone, tariffs: &self.shared.tariffs };
+        let context = Context { meter: &device.meter, zone: &device.zone, tariffs };
         device.history.merge(&device.facts, &reading.reads, context);
         if corrected {
             device.history.judge_again(context);
@@ -255,7 +270,8 @@ impl Devices {
         let earliest = ours.iter().flat_map(|(_, reads)| reads).map(|read| read.point.at).min();
         let loaded = self.shared.store.days_from(id, earliest.unwrap_or(i64::MIN), None).await?;
         device.history = History::of(loaded.days, loaded.truncated);
-        let context = Context { meter: &device.meter, zone: &device.zone, tariffs: &self.shared.tariffs };
+        let tariffs = self.shared.tariffs();
+        let context = Context { meter: &device.meter, zone: &device.zone, tariffs: &tariffs };
         for (facts, reads) in &ours {
             device.history.merge(facts, reads, context);
         }

@@ -133,6 +133,8 @@ pub struct DayRecord {
     pub carry: Carry,
     /// What follows.
     pub figures: Figures,
+    /// Customers that earlier revisions named: whoever charges for the day has to take it back from them.
+    pub former_customers: Box<[Box<str>]>,
     /// Revision in the database; 0 if it is not there yet.
     pub revision: i64,
     /// When it was first written, milliseconds since the epoch; 0 if it was not.
@@ -211,7 +213,7 @@ pub fn compute(
     let cubic_metres = |counts| context.meter.unit.cubic_metres(counts);
     let tariff = context.tariffs.on(class, day);
     figures.cost =
-        tariff.cost_of_day(cubic_metres(carry.month_to_date), cubic_metres(figures.volume)).normalize();
+        tariff.cost_of_day(day, cubic_metres(carry.month_to_date), cubic_metres(figures.volume)).normalize();
     figures
 }
 

@@ -197,6 +197,7 @@ impl DayRecord {
             reads: ReadSet::default(),
             carry: Carry::default(),
             figures: Figures::default(),
+            former_customers: Box::default(),
             revision: 0,
             created_ms: 0,
             pending: Pending::Write,
@@ -222,6 +223,13 @@ impl DayRecord {
     fn take(&mut self, facts: &Arc<Facts>) {
         if self.facts != *facts {
             self.pending = Pending::Write;
+        }
+        if self.revision > 0 && self.facts.customer_id != facts.customer_id {
+            let before = self.former_customers.iter().chain([&self.facts.customer_id]);
+            let mut former: Vec<Box<str>> = before.filter(|id| **id != facts.customer_id).cloned().collect();
+            former.sort_unstable();
+            former.dedup();
+            self.former_customers = former.into();
         }
         self.facts = facts.clone();
     }

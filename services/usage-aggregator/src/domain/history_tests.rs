@@ -56,7 +56,8 @@ fn facts(version: i64) -> Arc<Facts> {
 
 /// A record without the marks of how it came about.
 fn content(record: DayRecord) -> DayRecord {
-    DayRecord { revision: 0, created_ms: 0, pending: Pending::Nothing, ..record }
+    let former_customers = Box::default();
+    DayRecord { revision: 0, created_ms: 0, former_customers, pending: Pending::Nothing, ..record }
 }
 
 /// The device as a service holds it: some days in memory, the rest in a database.

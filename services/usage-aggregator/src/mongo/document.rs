@@ -44,6 +44,8 @@ pub struct Stored {
     reads: Binary,
     carry: StoredCarry,
     meter: StoredMeter,
+    #[serde(default)]
+    former_customer_ids: Vec<Box<str>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -141,6 +143,10 @@ pub fn guarded(owner: Owner<'_>, record: &DayRecord, now: Timestamp) -> Guarded 
     if let Some(first) = record.reads.iter().next() {
         document.append(cstr!("first_read_at"), time(first.point.at));
     }
+    if !record.former_customers.is_empty() {
+        let former = record.former_customers.iter().map(|id| &**id);
+        document.append(cstr!("former_customer_ids"), former.collect::<RawArrayBuf>());
+    }
     Guarded { id, replaces: record.revision, document }
 }
 
@@ -208,6 +214,7 @@ impl Stored {
                 complete: self.complete,
                 timestamp: seconds(self.timestamp),
             },
+            former_customers: self.former_customer_ids.into(),
             revision: self.revision,
             created_ms: self.created_at.timestamp_millis(),
             pending: Pending::Nothing,

@@ -1,0 +1,58 @@
+//! Corrections by people: asked of the ledger like everything else.
+
+use indowater_common::clock;
+use indowater_common::error::Retry;
+use indowater_common::kafka::Ticket;
+use indowater_proto::billing::v1::{EntryKind, Instruction, Leg, Movement, instruction::What};
+
+use crate::domain::ledger::Account;
+use crate::kafka::Outlet;
+
+/// A correction that a person answers for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Correction {
+    /// Chosen by whoever asks; the same id is posted once.
+    pub id: String,
+    /// `users.id`.
+    pub customer_id: String,
+    /// Whole rupiah; positive raises the balance.
+    pub amount: i64,
+    /// For the customer to read.
+    pub reason: String,
+    /// `users.id` of the administrator.
+    pub made_by: String,
+}
+
+/// Where corrections are handed in.
+pub struct Corrections {
+    outlet: Outlet,
+}
+
+impl Corrections {
+    /// Hands them to the ledger through `outlet`.
+    pub fn new(outlet: Outlet) -> Self {
+        Self { outlet }
+    }
+
+    /// Asks the ledger to post a correction; when this returns it will be posted, once.
+    ///
+    /// # Errors
+    /// The broker did not take it.
+    pub async fn ask(&self, correction: Correction) -> Result<(), Retry> {
+        let Correction { id, customer_id, amount, reason, made_by } = correction;
+        let (id, now) = (format!("adjustment:{id}"), clock::now().as_second());
+        let movement = Movement {
+            id: id.clone(),
+            kind: EntryKind::Adjustment.into(),
+            legs: vec![Leg { account: Account::adjustments().name().to_owned(), amount: -amount }],
+            description: reason,
+            occurred_at: now,
+            made_by,
+            ..Movement::default()
+        };
+        let instruction = Instruction { customer_id, what: Some(What::Movement(movement)) };
+        let ticket = Ticket::default();
+        self.outlet.instruct(&ticket, &id, now, &instruction).await?;
+        Ok(ticket.delivered().await?)
+    }
+}

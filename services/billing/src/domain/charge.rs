@@ -1,0 +1,211 @@
+//! Charging: what has to be posted so that a month's postings are what the month costs, rounded once.
+//!
+//! posted(month to date) = round(exact month to date), for each customer and device: a changed day posts the difference
+//! between the two, so rounding never accumulates, and whatever the order of revisions the sum is the same (B3).
+
+use std::collections::BTreeMap;
+
+use indowater_common::domain::zone::Day;
+use rust_decimal::prelude::ToPrimitive as _;
+use rust_decimal::{Decimal, RoundingStrategy};
+
+use super::ledger::{Account, Draft, Kind, Leg};
+
+/// What a device's day costs a customer, as one revision of its record says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DayCharge {
+    /// Revision of the daily record; the highest counts.
+    pub revision: i64,
+    /// Millilitres.
+    pub volume_ml: i64,
+    /// Rupiah, exact.
+    pub cost: Decimal,
+    /// The class it was priced by.
+    pub tariff_class: Box<str>,
+    /// The month's volume before the day, millilitres.
+    pub month_to_date_before_ml: i64,
+}
+
+/// A day that changed, and what it cost before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChargedDay {
+    /// Local day.
+    pub day: Day,
+    /// What it costs now.
+    pub charge: DayCharge,
+    /// What it cost when the month was last posted.
+    pub cost_before: Decimal,
+}
+
+/// Where a posting for water comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageSource {
+    /// `devices.id`.
+    pub device_id: Box<str>,
+    /// First day of the month.
+    pub month: Day,
+    /// Rupiah, exact: what the month costs so far.
+    pub month_cost: Decimal,
+    /// Whole rupiah posted for the month before.
+    pub posted_before: i64,
+    /// The days that changed, oldest first.
+    pub days: Vec<ChargedDay>,
+}
+
+/// One device's month on one customer's account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Month {
+    /// Its days, by the newest revision known.
+    pub days: BTreeMap<Day, DayCharge>,
+    /// Whole rupiah posted so far.
+    pub posted: i64,
+    /// How often it was posted; names the next posting.
+    pub postings: i64,
+    /// Days that changed since, with what they cost at the last posting.
+    changed: BTreeMap<Day, Decimal>,
+}
+
+impl Month {
+    /// A month out of the database.
+    pub fn of(days: BTreeMap<Day, DayCharge>, posted: i64, postings: i64) -> Self {
+        Self { days, posted, postings, changed: BTreeMap::new() }
+    }
+
+    /// Takes a revision of a day. False if it is not newer than what is known.
+    pub fn take(&mut self, day: Day, charge: DayCharge) -> bool {
+        let known = self.days.get(&day);
+        if known.is_some_and(|known| known.revision >= charge.revision) {
+            return false;
+        }
+        let before = known.map_or(Decimal::ZERO, |known| known.cost);
+        self.changed.entry(day).or_insert(before);
+        self.days.insert(day, charge);
+        true
+    }
+
+    /// What the month costs so far, rupiah, exact.
+    pub fn cost(&self) -> Decimal {
+        self.days.values().map(|day| day.cost).sum()
+    }
+
+    /// Makes the draft that brings what is posted to what the month costs, and counts it as posted. None if there is no whole
+    /// rupiah between them.
+    pub fn settle(
+        &mut self,
+        customer_id: &str,
+        device_id: &str,
+        month: Day,
+        posted_at: i64,
+    ) -> Option<Draft> {
+        let changed = std::mem::take(&mut self.changed);
+        let month_cost = self.cost();
+        let due = rounded(month_cost) - self.posted;
+        if due == 0 {
+            return None;
+        }
+        let days = changed.into_iter().filter_map(|(day, cost_before)| {
+            Some(ChargedDay { day, charge: self.days.get(&day)?.clone(), cost_before })
+        });
+        let days: Vec<ChargedDay> = days.collect();
+        let class = days.last().map_or("", |day| &day.charge.tariff_class);
+        let name = month.date().strftime("%Y-%m").to_string();
+        let draft = Draft {
+            id: format!("usage:{customer_id}|{device_id}|{name}@{}", self.postings + 1),
+            kind: Kind::Usage,
+            others: vec![Leg { account: Account::revenue(class), amount: due }],
+            description: format!("Water of {device_id} in {name}"),
+            payment_id: None,
+            occurred_at: posted_at,
+            made_by: None,
+            usage: Some(UsageSource {
+                device_id: device_id.into(),
+                month,
+                month_cost,
+                posted_before: self.posted,
+                days,
+            }),
+        };
+        (self.posted, self.postings) = (self.posted + due, self.postings + 1);
+        Some(draft)
+    }
+}
+
+/// Whole rupiah, half away from zero.
+fn rounded(cost: Decimal) -> i64 {
+    let whole = cost.round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero);
+    // A cost beyond any money there is comes from no meter; it is held at what can be counted.
+    whole.to_i64().unwrap_or(if cost.is_sign_negative() { -i64::MAX / 4 } else { i64::MAX / 4 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn charge(revision: i64, cost: Decimal) -> DayCharge {
+        DayCharge {
+            revision,
+            volume_ml: 0,
+            cost,
+            tariff_class: "social-1".into(),
+            month_to_date_before_ml: 0,
+        }
+    }
+
+    #[test]
+    fn a_repeated_or_older_revision_changes_nothing() {
+        let mut month = Month::default();
+        assert!(month.take(Day(1), charge(2, 10.into())));
+        assert!(!month.take(Day(1), charge(2, 10.into())) && !month.take(Day(1), charge(1, 99.into())));
+        assert_eq!(month.settle("c", "d", Day(0), 0).unwrap().others[0].amount, 10);
+        assert!(month.settle("c", "d", Day(0), 0).is_none());
+    }
+
+    #[test]
+    fn a_posting_tells_what_changed_and_from_what() {
+        let mut month = Month::default();
+        month.take(Day(1), charge(1, Decimal::new(1004, 1)));
+        month.settle("c", "d", Day(0), 0);
+        month.take(Day(1), charge(2, Decimal::new(905, 1)));
+        month.take(Day(2), charge(1, Decimal::new(5, 0)));
+        let draft = month.settle("c", "d", Day(0), 0).unwrap();
+        let source = draft.usage.unwrap();
+        assert_eq!(draft.id, "usage:c|d|1970-01@2");
+        assert_eq!(
+            (source.posted_before, draft.others[0].amount, source.month_cost),
+            (100, -4, Decimal::new(955, 1))
+        );
+        let days: Vec<_> =
+            source.days.iter().map(|day| (day.day, day.cost_before, day.charge.cost)).collect();
+        let expected =
+            [(Day(1), Decimal::new(1004, 1), Decimal::new(905, 1)), (Day(2), Decimal::ZERO, 5.into())];
+        assert_eq!(days, expected);
+    }
+
+    proptest! {
+        /// B3: whatever the order, repetition and batching of revisions, what is posted in the end is the exact cost of the
+        /// newest revisions, rounded once; and after every settlement it is that of those known so far.
+        #[test]
+        fn posted_is_the_rounded_cost(
+            revisions in prop::collection::vec((0_i32..31, 1_i64..5, 0_usize..3), 1..80),
+        ) {
+            // The cost of a revision follows from its day and number, as a record of the topic is the same however often it comes.
+            let cost = |day: i32, revision: i64| Decimal::new(i64::from(day) * 7_919 + revision * 10_007 % 5_003, 3);
+            let mut month = Month::default();
+            let (mut posted, mut newest) = (0, BTreeMap::new());
+            for (day, revision, settle) in revisions {
+                month.take(Day(day), charge(revision, cost(day, revision)));
+                let known = newest.entry(day).or_insert(revision);
+                *known = revision.max(*known);
+                if settle == 0 {
+                    posted += month.settle("c", "d", Day(0), 0).map_or(0, |draft| draft.others[0].amount);
+                    let exact: Decimal = newest.iter().map(|(day, revision)| cost(*day, *revision)).sum();
+                    prop_assert_eq!(posted, rounded(exact));
+                }
+            }
+            posted += month.settle("c", "d", Day(0), 0).map_or(0, |draft| draft.others[0].amount);
+            let exact: Decimal = newest.iter().map(|(day, revision)| cost(*day, *revision)).sum();
+            prop_assert_eq!((posted, month.posted), (rounded(exact), rounded(exact)));
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! A payment: what a customer is asked for, what the gateway says became of it, and what that does to the balance.
+//!
+//! # How it decides
+//!
+//! Notifications of gateways are hints that anybody could forge, repeat, delay or reorder. What counts is the answer to a
+//! status call. Each answer is joined into the [`Facts`], a set that only grows; what the balance should have of the
+//! payment follows from the set alone; and the effects are the difference to what was posted before. So **the sum of the
+//! effects depends on what was seen, and neither on its order nor on how often**:
+//!
+//! - Paid with exactly what was asked: credited, once. Late, after `expired` or after a denied first try, as well.
+//! - Paid with another amount: nothing is credited; the payment stays pending with a [`Note::Mismatch`] for a person.
+//! - Settled and then denied, cancelled or charged back: what is left of the credit is reversed. **A transaction that was
+//!   taken back is never credited again**, whatever is heard of it later; a `paid` of it that comes afterwards is old.
+//!   The payment is credited again only for *another* transaction of the gateway (the customer tried again and
+//!   paid again), or when an administrator confirms it.
+//! - Refunds count by their total, so one that is noticed twice is refunded once.
+//! - Two transactions of one payment that both have the money credit once, with a [`Note::PaidTwice`] for a person.
+//!
+//! # Vouchers
+//!
+//! What the customer paid is credited at once. What the voucher adds is credited when the voucher service says that it
+//! granted the redemption, for it alone knows whether the place still holds: a payment that expired gave it back, and a
+//! late payment asks for it again. A refund takes the same share of the discount back, rounded down, and a full one all.
+//!
+//! # What the caller promises
+//!
+//! The new state and its effects are stored in one transaction, conditional on the state that they were computed from.
+
+mod effect;
+mod facts;
+mod rupiah;
+#[cfg(test)]
+mod tests;
+
+pub use effect::{Effect, What};
+pub use facts::{Facts, Finding, Observation, Seen};
+pub use rupiah::{NotRupiah, Rupiah};
+
+use serde::{Deserialize, Serialize};
+
+/// How a payment stands, as `payment_transactions.status` has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// Waits for the customer, or for a person to look at it.
+    Pending,
+    /// Credited; parts of it may have been refunded.
+    Paid,
+    /// Denied or cancelled.
+    Failed,
+    /// Not paid in time.
+    Expired,
+    /// Was paid, and the gateway took it back.
+    Reversed,
+    /// Was paid, and all of it was refunded.
+    Refunded,
+}
+
+impl Status {
+    /// Every status.
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Paid, Self::Failed, Self::Expired, Self::Reversed, Self::Refunded];
+
+    /// Its name in documents.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Paid => "paid",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+            Self::Reversed => "reversed",
+            Self::Refunded => "refunded",
+        }
+    }
+
+    /// The status of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+}
+
+/// What a person should look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A transaction was paid with another amount than was asked.
+    Mismatch {
+        /// The gateway's id.
+        transaction: String,
+        /// What was paid.
+        paid: Rupiah,
+    },
+    /// More than one transaction has the money; only one is credited.
+    PaidTwice,
+}
+
+/// Why a person cannot do something with a payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// It is credited already.
+    #[error("the payment is credited already")]
+    AlreadyPaid,
+    /// There is nothing to refund.
+    #[error("the payment is not credited")]
+    NotPaid,
+    /// More than what was paid.
+    #[error("more would be refunded than was paid")]
+    TooMuch,
+}
+
+/// The state of a voucher's place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Place {
+    /// No voucher.
+    #[default]
+    None,
+    Held,
+    Released,
+    /// The voucher service was asked to redeem.
+    Asked,
+    Granted,
+    Refused,
+}
+
+/// What the balance has of the payment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Posted {
+    /// The transaction it was credited for; none if a person confirmed it.
+    transaction: Option<String>,
+    /// Refunded so far.
+    refunded: Rupiah,
+    /// Whether the discount was credited too.
+    discounted: bool,
+}
+
+/// What a person confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Confirmed {
+    /// How many transactions were known to have had the money then. Once there is one more, the gateway's word counts.
+    settled: usize,
+}
+
+/// A payment. Stored as it serialises.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payment {
+    id: String,
+    asked: Rupiah,
+    discount: Rupiah,
+    facts: Facts,
+    confirmed: Option<Confirmed>,
+    /// Everything refunded outside the gateway.
+    refunded_by_hand: Rupiah,
+    lapsed: bool,
+    place: Place,
+    posted: Option<Posted>,
+    /// How many credits were reversed.
+    reversals: u32,
+}
+
+impl Payment {
+    /// A payment that asks the customer for `asked`, without a voucher.
+    pub fn new(id: impl Into<String>, asked: Rupiah) -> Self {
+        Self {
+            id: id.into(),
+            asked,
+            discount: Rupiah::ZERO,
+            facts: Facts::default(),
+            confirmed: None,
+            refunded_by_hand: Rupiah::ZERO,
+            lapsed: false,
+            place: Place::None,
+            posted: None,
+            reversals: 0,
+        }
+    }
+
+    /// A payment for which a voucher's place is held that adds `discount` to what the customer pays.
+    #[must_use]
+    pub fn with_voucher(self, discount: Rupiah) -> Self {
+        Self { discount, place: Place::Held, ..self }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What the gateway has to collect.
+    pub fn asked(&self) -> Rupiah {
+        self.asked
+    }
+
+    /// What the voucher adds, if it is granted.
+    pub fn discount(&self) -> Rupiah {
+        self.discount
+    }
+
+    /// The gateway's transaction that it is credited for; none if it is not credited, or a person confirmed it.
+    pub fn credited_for(&self) -> Option<&str> {
+        self.posted.as_ref()?.transaction.as_deref()
+    }
+
+    /// What was refunded of what the customer paid.
+    pub fn refunded(&self) -> Rupiah {
+        self.posted.as_ref().map_or(Rupiah::ZERO, |posted| posted.refunded)
+    }
+
+    /// What the balance has of the payment now: the sum of its effects.
+    pub fn balance(&self) -> Rupiah {
+        self.posted.as_ref().map_or(Rupiah::ZERO, |posted| {
+            let (cash, discount) = self.left(posted);
+            cash.and(discount)
+        })
+    }
+
+    /// How it stands.
+    pub fn status(&self) -> Status {
+        match &self.posted {
+            Some(posted) if posted.refunded >= self.asked => Status::Refunded,
+            Some(_) => Status::Paid,
+            None if self.facts.any_taken_back() => Status::Reversed,
+            None if self.facts.any_waiting() => Status::Pending,
+            None if self.lapsed || self.facts.any_expired() => Status::Expired,
+            None if self.facts.any_denied() || self.facts.any_cancelled() => Status::Failed,
+            None => Status::Pending,
+        }
+    }
+
+    /// Whether asking the gateway again is worth it only for late payments: it ended, one way or the other.
+    pub fn is_closed(&self) -> bool {
+        let ended = self.lapsed || self.facts.any_expired() || self.facts.any_cancelled();
+        match self.status() {
+            Status::Pending => false,
+            // A page on which a try was denied still takes another one.
+            Status::Failed => ended,
+            Status::Paid | Status::Expired | Status::Reversed | Status::Refunded => true,
+        }
+    }
+
+    /// What a person should look at.
+    pub fn notes(&self) -> Vec<Note> {
+        let mismatches = self.facts.mismatches();
+        let mismatches = mismatches
+            .map(|(transaction, paid)| Note::Mismatch { transaction: transaction.to_owned(), paid });
+        mismatches.chain((self.facts.count_good() > 1).then_some(Note::PaidTwice)).collect()
+    }
+
+    /// Takes in what the gateway said.
+    pub fn observe(&mut self, observation: Observation) -> Vec<Effect> {
+        if let Observation::Transaction { transaction, finding } = observation {
+            self.facts.join(transaction, finding, self.asked);
+        }
+        self.settle()
+    }
+
+    /// The time to pay is over, and no notification will tell: a page on which no method was chosen expires in silence.
+    pub fn lapse(&mut self) -> Vec<Effect> {
+        self.lapsed = true;
+        self.settle()
+    }
+
+    /// The voucher service answered: whether the discount is granted. The first answer is final.
+    pub fn voucher_answered(&mut self, granted: bool) -> Vec<Effect> {
+        if self.place == Place::Asked {
+            self.place = if granted { Place::Granted } else { Place::Refused };
+        }
+        self.settle()
+    }
+
+    /// An administrator saw the money. It counts until the gateway tells of a transaction that it had not told of then.
+    ///
+    /// # Errors
+    /// The payment is credited.
+    pub fn confirm_by_hand(&mut self) -> Result<Vec<Effect>, Refusal> {
+        if self.posted.is_some() {
+            return Err(Refusal::AlreadyPaid);
+        }
+        self.confirmed = Some(Confirmed { settled: self.facts.count_settled() });
+        Ok(self.settle())
+    }
+
+    /// An administrator gave money back outside the gateway: `total` so far, over and above what the gateway refunded.
+    ///
+    /// # Errors
+    /// The payment is not credited, or less is left of it.
+    pub fn refund_by_hand(&mut self, total: Rupiah) -> Result<Vec<Effect>, Refusal> {
+        let (_, by_gateway) = self.source().ok_or(Refusal::NotPaid)?;
+        if by_gateway.and(total) > self.asked {
+            return Err(Refusal::TooMuch);
+        }
+        self.refunded_by_hand = self.refunded_by_hand.max(total);
+        Ok(self.settle())
+    }
+
+    /// Why the payment is to be credited, and how much of it the gateway refunded.
+    fn source(&self) -> Option<(Option<String>, Rupiah)> {
+        if let Some((transaction, refunded)) = self.facts.good() {
+            return Some((Some(transaction.to_owned()), refunded));
+        }
+        let holds = self.confirmed.is_some_and(|confirmed| confirmed.settled == self.facts.count_settled());
+        holds.then_some((None, Rupiah::ZERO))
+    }
+
+    /// What should be credited: for which transaction, and how much of it is refunded, by whomever.
+    fn due(&self) -> Option<(Option<String>, Rupiah)> {
+        let (transaction, by_gateway) = self.source()?;
+        Some((transaction, by_gateway.and(self.refunded_by_hand).min(self.asked)))
+    }
+
+    /// What is left of a credit: cash and discount.
+    fn left(&self, posted: &Posted) -> (Rupiah, Rupiah) {
+        let discount = if posted.discounted {
+            self.discount.less(self.discount.share(posted.refunded, self.asked))
+        } else {
+            Rupiah::ZERO
+        };
+        (self.asked.less(posted.refunded), discount)
+    }
+
+    /// Brings what was posted to what is due.
+    fn settle(&mut self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let due = self.due();
+        let stands = |posted: &Posted| due.as_ref().is_some_and(|(_, refunded)| *refunded >= posted.refunded);
+        if let Some(posted) = self.posted.take_if(|posted| !stands(posted)) {
+            let (cash, discount) = self.left(&posted);
+            if !cash.and(discount).is_zero() {
+                effects.push(self.effect("reversal", None, What::Reverse { cash, discount }));
+            }
+            self.reversals += 1;
+        }
+        if let Some((transaction, refunded)) = due {
+            self.credit(transaction, refunded, &mut effects);
+        } else if self.place == Place::Held && self.is_closed() {
+            self.place = Place::Released;
+            effects.push(self.voucher("release", What::ReleaseVoucher));
+        }
+        effects
+    }
+
+    fn credit(&mut self, transaction: Option<String>, refunded: Rupiah, effects: &mut Vec<Effect>) {
+        let mut posted = self.posted.take().unwrap_or_else(|| {
+            effects.push(self.effect("credit", None, What::Credit { cash: self.asked }));
+            Posted { transaction: None, refunded: Rupiah::ZERO, discounted: false }
+        });
+        posted.transaction = transaction;
+        if matches!(self.place, Place::Held | Place::Released) {
+            self.place = Place::Asked;
+            effects.push(self.voucher("commit", What::CommitVoucher));
+        }
+        if self.place == Place::Granted && !posted.discounted {
+            posted.discounted = true;
+            let (_, discount) = self.left(&posted);
+            if !discount.is_zero() {
+                effects.push(self.effect("discount", None, What::Discount { discount }));
+            }
+        }
+        if refunded > posted.refunded {
+            let (cash_before, discount_before) = self.left(&posted);
+            posted.refunded = refunded;
+            let (cash, discount) = self.left(&posted);
+            let what =
+                What::Refund { cash: cash_before.less(cash), discount: discount_before.less(discount) };
+            effects.push(self.effect("refund", Some(refunded), what));
+        }
+        self.posted = Some(posted);
+    }
+
+    fn effect(&self, name: &str, total: Option<Rupiah>, what: What) -> Effect {
+        let again = if self.reversals == 0 { String::new() } else { format!(":{}", self.reversals + 1) };
+        let total = total.map_or(String::new(), |total| format!(":{total}"));
+        Effect { id: format!("payment:{}:{name}{again}{total}", self.id), what }
+    }
+
+    fn voucher(&self, name: &str, what: What) -> Effect {
+        Effect { id: format!("payment:{}:voucher:{name}", self.id), what }
+    }
+}

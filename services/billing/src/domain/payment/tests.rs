@@ -1,0 +1,399 @@
+//! The rules by name, and as properties over what gateways do.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const ASKED: Rupiah = Rupiah::whole(90_000);
+const DISCOUNT: Rupiah = Rupiah::whole(10_000);
+
+fn rp(amount: i64) -> Rupiah {
+    Rupiah::new(amount).expect("in bounds")
+}
+
+fn of(transaction: &str, finding: Finding) -> Observation {
+    Observation::Transaction { transaction: transaction.to_owned(), finding }
+}
+
+fn paid() -> Finding {
+    Finding::Paid { amount: ASKED }
+}
+
+fn refunded(total: i64) -> Finding {
+    Finding::Refunded { amount: ASKED, total: rp(total) }
+}
+
+fn payment() -> Payment {
+    Payment::new("p", ASKED)
+}
+
+/// What the ledger and the voucher service would have after `steps`.
+fn after(mut payment: Payment, steps: &[(&str, Finding)]) -> (Payment, Vec<Effect>) {
+    let mut effects = Vec::new();
+    for (transaction, finding) in steps {
+        effects.extend(payment.observe(of(transaction, *finding)));
+    }
+    (payment, effects)
+}
+
+fn ids(effects: &[Effect]) -> Vec<&str> {
+    effects.iter().map(|effect| effect.id.as_str()).collect()
+}
+
+fn sum(effects: &[Effect]) -> i64 {
+    effects.iter().map(|effect| effect.what.balance_change()).sum()
+}
+
+/// A name, what is observed, and the status and the balance in the end.
+type Course<'a> = (&'a str, &'a [(&'a str, Finding)], Status, i64);
+
+#[test]
+fn each_course_ends_as_the_gateway_says() {
+    use Finding::{Cancelled, Denied, Expired, Pending, Reversed};
+    let full = ASKED.get();
+    let courses: &[Course<'_>] = &[
+        ("nothing", &[], Status::Pending, 0),
+        ("chosen", &[("a", Pending)], Status::Pending, 0),
+        ("paid", &[("a", Pending), ("a", paid())], Status::Paid, full),
+        ("paid, told thrice", &[("a", paid()), ("a", paid()), ("a", paid())], Status::Paid, full),
+        ("paid, an old pending follows", &[("a", paid()), ("a", Pending)], Status::Paid, full),
+        ("expired", &[("a", Pending), ("a", Expired)], Status::Expired, 0),
+        ("paid late", &[("a", Expired), ("a", paid())], Status::Paid, full),
+        ("paid late, told in the wrong order", &[("a", paid()), ("a", Expired)], Status::Paid, full),
+        ("denied", &[("a", Denied)], Status::Failed, 0),
+        ("denied, tries again", &[("a", Denied), ("b", Pending)], Status::Pending, 0),
+        ("denied, paid at the second try", &[("a", Denied), ("b", paid())], Status::Paid, full),
+        ("the same in the wrong order", &[("b", paid()), ("a", Denied)], Status::Paid, full),
+        ("cancelled", &[("a", Pending), ("a", Cancelled)], Status::Failed, 0),
+        ("settlement, then deny", &[("a", paid()), ("a", Denied)], Status::Reversed, 0),
+        ("a capture that was voided", &[("a", paid()), ("a", Cancelled)], Status::Reversed, 0),
+        ("the settlement is heard of too late", &[("a", Denied), ("a", paid())], Status::Reversed, 0),
+        ("chargeback", &[("a", paid()), ("a", Reversed)], Status::Reversed, 0),
+        ("chargeback at first sight", &[("a", Reversed)], Status::Reversed, 0),
+        (
+            "a reversed transaction is not credited again",
+            &[("a", paid()), ("a", Reversed), ("a", paid())],
+            Status::Reversed,
+            0,
+        ),
+        ("another one is", &[("a", paid()), ("a", Reversed), ("b", paid())], Status::Paid, full),
+        ("some refunded", &[("a", paid()), ("a", refunded(30_000))], Status::Paid, full - 30_000),
+        ("refunded at first sight", &[("a", refunded(30_000))], Status::Paid, full - 30_000),
+        ("twice noticed", &[("a", refunded(30_000)), ("a", refunded(30_000))], Status::Paid, full - 30_000),
+        (
+            "the smaller total later",
+            &[("a", refunded(40_000)), ("a", refunded(10_000))],
+            Status::Paid,
+            50_000,
+        ),
+        ("all refunded", &[("a", refunded(30_000)), ("a", refunded(full))], Status::Refunded, 0),
+        ("the rest charged back", &[("a", refunded(30_000)), ("a", Reversed)], Status::Reversed, 0),
+        ("paid twice", &[("a", paid()), ("b", paid())], Status::Paid, full),
+    ];
+    for (course, steps, status, balance) in courses {
+        let (payment, effects) = after(payment(), steps);
+        assert_eq!((payment.status(), sum(&effects)), (*status, *balance), "{course}");
+        assert_eq!(payment.balance().get(), *balance, "{course}");
+    }
+}
+
+#[test]
+fn effects_have_deterministic_ids() {
+    let steps = [
+        ("a", paid()),
+        ("a", refunded(30_000)),
+        ("a", Finding::Reversed),
+        ("b", paid()),
+        ("b", refunded(30_000)),
+        ("b", Finding::Reversed),
+    ];
+    let (_, effects) = after(payment(), &steps);
+    assert_eq!(
+        ids(&effects),
+        [
+            "payment:p:credit",
+            "payment:p:refund:30000",
+            "payment:p:reversal",
+            "payment:p:credit:2",
+            "payment:p:refund:2:30000",
+            "payment:p:reversal:2",
+        ]
+    );
+}
+
+#[test]
+fn a_wrong_amount_waits_for_a_person() {
+    for amount in [1, ASKED.get() - 1, ASKED.get() + 1, Rupiah::MOST] {
+        let steps = [("a", Finding::Paid { amount: rp(amount) })];
+        let (mut payment, effects) = after(payment(), &steps);
+        assert_eq!((payment.status(), effects), (Status::Pending, vec![]));
+        let note = Note::Mismatch { transaction: "a".to_owned(), paid: rp(amount) };
+        assert_eq!(payment.notes(), [note]);
+        let refund = Finding::Refunded { amount: rp(amount), total: rp(amount) };
+        assert_eq!(payment.observe(of("a", refund)), []);
+        assert_eq!(payment.lapse(), [], "money lies there, so it does not expire");
+        assert_eq!(ids(&payment.confirm_by_hand().expect("it is not credited")), ["payment:p:credit"]);
+        assert_eq!(payment.status(), Status::Paid);
+    }
+}
+
+#[test]
+fn two_transactions_with_the_money_credit_once() {
+    let (payment, effects) = after(payment(), &[("b", paid()), ("a", paid())]);
+    assert_eq!((sum(&effects), payment.notes()), (ASKED.get(), vec![Note::PaidTwice]));
+}
+
+#[test]
+fn silence_ends_when_the_time_is_over() {
+    let mut payment = payment();
+    assert_eq!(payment.observe(Observation::Unknown), []);
+    assert!(!payment.is_closed());
+    payment.lapse();
+    assert_eq!((payment.status(), payment.is_closed()), (Status::Expired, true));
+    assert_eq!(ids(&payment.observe(of("a", paid()))), ["payment:p:credit"], "late money counts");
+}
+
+#[test]
+fn a_person_confirms_until_the_gateway_speaks() {
+    let mut payment = payment();
+    assert_eq!(ids(&payment.confirm_by_hand().expect("not credited")), ["payment:p:credit"]);
+    assert_eq!(payment.confirm_by_hand(), Err(Refusal::AlreadyPaid));
+    assert_eq!(payment.observe(of("a", paid())), [], "the same money");
+    assert_eq!(ids(&payment.observe(of("a", Finding::Reversed))), ["payment:p:reversal"]);
+    assert_eq!(ids(&payment.confirm_by_hand().expect("not credited")), ["payment:p:credit:2"]);
+    assert_eq!(payment.observe(of("a", paid())), [], "it is old");
+    assert_eq!(payment.status(), Status::Paid);
+}
+
+#[test]
+fn a_person_refunds_no_more_than_was_paid() {
+    let mut payment = payment();
+    assert_eq!(payment.refund_by_hand(rp(1)), Err(Refusal::NotPaid));
+    payment.observe(of("a", refunded(60_000)));
+    assert_eq!(payment.refund_by_hand(rp(30_001)), Err(Refusal::TooMuch));
+    assert_eq!(ids(&payment.refund_by_hand(rp(10_000)).expect("enough is left")), ["payment:p:refund:70000"]);
+    assert_eq!(payment.refund_by_hand(rp(10_000)), Ok(vec![]), "told again");
+    assert_eq!(payment.balance(), rp(20_000));
+    assert_eq!(sum(&payment.observe(of("a", refunded(80_000)))), -20_000);
+    assert_eq!(payment.status(), Status::Refunded);
+}
+
+#[test]
+fn a_voucher_adds_when_it_is_granted() {
+    let (mut payment, effects) = after(payment().with_voucher(DISCOUNT), &[("a", paid())]);
+    assert_eq!(ids(&effects), ["payment:p:credit", "payment:p:voucher:commit"]);
+    assert_eq!(sum(&effects), ASKED.get());
+    let granted = payment.voucher_answered(true);
+    assert_eq!((ids(&granted), sum(&granted)), (vec!["payment:p:discount"], DISCOUNT.get()));
+    assert_eq!(payment.voucher_answered(true), []);
+    assert_eq!(payment.voucher_answered(false), [], "the first answer is final");
+    let some = payment.observe(of("a", refunded(30_001)));
+    assert_eq!(sum(&some), -(30_001 + 3_333), "a third of the discount goes with a third of the money");
+    let all = payment.observe(of("a", refunded(ASKED.get())));
+    assert_eq!(sum(&all), -(59_999 + 6_667), "nothing of the discount is left");
+}
+
+#[test]
+fn a_refused_voucher_adds_nothing() {
+    let (mut payment, _) = after(payment().with_voucher(DISCOUNT), &[("a", paid())]);
+    assert_eq!(payment.voucher_answered(false), []);
+    assert_eq!(payment.balance(), ASKED);
+}
+
+#[test]
+fn a_place_is_given_back_when_nobody_can_pay_any_more() {
+    let place = || payment().with_voucher(DISCOUNT);
+    let release = ["payment:p:voucher:release"];
+    assert_eq!(ids(&after(place(), &[("a", Finding::Expired), ("a", Finding::Expired)]).1), release);
+    assert_eq!(ids(&after(place(), &[("a", Finding::Cancelled)]).1), release);
+    assert_eq!(ids(&place().lapse()), release);
+    let (mut denied, effects) = after(place(), &[("a", Finding::Denied)]);
+    assert_eq!(effects, [], "the page takes another try");
+    assert_eq!(ids(&denied.lapse()), release);
+    let late = denied.observe(of("b", paid()));
+    assert_eq!(ids(&late), ["payment:p:credit", "payment:p:voucher:commit"], "asked for again");
+    assert_eq!(sum(&denied.voucher_answered(true)), DISCOUNT.get());
+}
+
+#[test]
+fn a_reversal_takes_the_discount_along() {
+    let (mut payment, _) = after(payment().with_voucher(DISCOUNT), &[("a", paid())]);
+    payment.voucher_answered(true);
+    let back = payment.observe(of("a", Finding::Denied));
+    assert_eq!((ids(&back), sum(&back)), (vec!["payment:p:reversal"], -100_000));
+    assert_eq!(
+        sum(&payment.observe(of("b", paid()))),
+        100_000,
+        "the voucher stays redeemed for this payment"
+    );
+}
+
+#[test]
+fn a_grant_after_a_refund_adds_what_is_left_of_it() {
+    let (mut payment, _) = after(payment().with_voucher(DISCOUNT), &[("a", refunded(45_000))]);
+    assert_eq!(sum(&payment.voucher_answered(true)), 5_000);
+    assert_eq!(payment.balance(), rp(50_000));
+}
+
+#[test]
+fn old_transactions_make_room_but_none_that_had_money() {
+    let mut payment = payment();
+    payment.observe(of("a", Finding::Reversed));
+    for n in 0..100 {
+        payment.observe(of(&format!("t{n}"), Finding::Denied));
+    }
+    assert_eq!(payment.observe(of("a", paid())), []);
+    assert_eq!(ids(&payment.observe(of("z", paid()))), ["payment:p:credit"]);
+}
+
+/// A payment as it comes back from the database.
+fn stored(payment: &Payment) -> Payment {
+    let text = serde_json::to_string(payment).expect("it serialises");
+    serde_json::from_str(&text).expect("it was serialised")
+}
+
+#[test]
+fn a_payment_survives_being_stored() {
+    let (mut payment, _) =
+        after(payment().with_voucher(DISCOUNT), &[("a", Finding::Denied), ("b.$c", refunded(10_000))]);
+    payment.voucher_answered(true);
+    payment.refund_by_hand(rp(5_000)).expect("enough is left");
+    assert_eq!(stored(&payment), payment);
+    assert_eq!(payment.credited_for(), Some("b.$c"));
+}
+
+#[test]
+fn statuses_have_the_names_of_the_data_model() {
+    for status in Status::ALL {
+        assert_eq!(Status::named(status.name()), Some(status));
+    }
+    assert_eq!(Status::named("settled"), None);
+}
+
+/// What one transaction goes through at a gateway: the findings of its status calls in their true order.
+fn lives() -> impl Strategy<Value = Vec<Finding>> {
+    use Finding::{Cancelled, Denied, Expired, Pending, Reversed};
+    let refunds = proptest::collection::btree_set(1..=ASKED.get(), 0..4);
+    let ends = proptest::option::of(prop_oneof![Just(Denied), Just(Cancelled), Just(Reversed)]);
+    let good = (any::<bool>(), refunds, ends).prop_map(|(late, totals, end)| {
+        let mut life = vec![Pending];
+        life.extend(late.then_some(Expired));
+        life.push(paid());
+        life.extend(totals.into_iter().map(refunded));
+        life.extend(end);
+        life
+    });
+    let bad = prop_oneof![Just(Denied), Just(Cancelled), Just(Expired), Just(Pending)]
+        .prop_map(|end| vec![Pending, end]);
+    let wrong = (1..200_000_i64)
+        .prop_filter("the right amount", |amount| *amount != ASKED.get())
+        .prop_map(|amount| vec![Pending, Finding::Paid { amount: rp(amount) }]);
+    prop_oneof![2 => good, 2 => bad, 1 => wrong]
+}
+
+/// What a gateway holds in the end of a life: the money that is with us.
+fn truth(life: &[Finding]) -> Option<i64> {
+    match life.last() {
+        Some(Finding::Paid { amount }) if *amount == ASKED => Some(ASKED.get()),
+        Some(Finding::Refunded { total, .. }) => Some(ASKED.get() - total.get()),
+        _ => None,
+    }
+}
+
+/// Lives of which at most one ends with the money, as gateways have it: a paid order takes no further payment.
+fn histories() -> impl Strategy<Value = Vec<Vec<Finding>>> {
+    proptest::collection::vec(lives(), 1..4)
+        .prop_filter("paid twice", |lives| lives.iter().filter(|life| truth(life).is_some()).count() <= 1)
+}
+
+/// What reaches us of `lives`: every state at least once, any of them again, in any order.
+fn deliveries() -> impl Strategy<Value = (Vec<Vec<Finding>>, Vec<(String, Finding)>)> {
+    histories().prop_flat_map(|lives| {
+        let all: Vec<(String, Finding)> = lives
+            .iter()
+            .enumerate()
+            .flat_map(|(n, life)| life.iter().map(move |finding| (format!("t{n}"), *finding)))
+            .collect();
+        let again = proptest::collection::vec(proptest::sample::select(all.clone()), 0..20);
+        let shuffled = again.prop_flat_map(move |again| {
+            Just(all.iter().cloned().chain(again).collect::<Vec<_>>()).prop_shuffle()
+        });
+        (Just(lives), shuffled)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_096))]
+
+    /// B2: whatever is delivered, in whatever order, however often, the effects add up to what the gateway finally says.
+    #[test]
+    fn any_delivery_ends_in_the_right_balance((lives, delivered) in deliveries()) {
+        let mut payment = payment();
+        let (mut balance, mut seen) = (0, BTreeSet::new());
+        for (transaction, finding) in &delivered {
+            payment = stored(&payment);
+            for effect in payment.observe(of(transaction, *finding)) {
+                prop_assert!(seen.insert(effect.id.clone()), "{} twice", effect.id);
+                balance += effect.what.balance_change();
+                prop_assert!((0..=ASKED.get()).contains(&balance), "{balance} on the way");
+            }
+        }
+        prop_assert_eq!(balance, lives.iter().find_map(|life| truth(life)).unwrap_or(0));
+        prop_assert_eq!(balance, payment.balance().get());
+        for (transaction, finding) in &delivered {
+            prop_assert_eq!(payment.observe(of(transaction, *finding)), vec![], "told again");
+        }
+    }
+
+    /// The state in the end does not depend on the order either, so neither does the status that people see.
+    #[test]
+    fn the_order_of_delivery_does_not_show((_, delivered) in deliveries()) {
+        let (mut forth, mut back) = (payment(), payment());
+        for (transaction, finding) in &delivered {
+            forth.observe(of(transaction, *finding));
+        }
+        for (transaction, finding) in delivered.iter().rev() {
+            back.observe(of(transaction, *finding));
+        }
+        prop_assert_eq!(forth.status(), back.status());
+        prop_assert_eq!(forth.balance(), back.balance());
+        prop_assert_eq!(forth.notes(), back.notes());
+    }
+
+    /// With a voucher the balance has its share too, whenever the voucher service answers.
+    #[test]
+    fn a_voucher_adds_its_share((lives, delivered) in deliveries(), at in any::<prop::sample::Index>()) {
+        let mut payment = payment().with_voucher(DISCOUNT);
+        let (mut balance, mut asked, mut answered) = (0, false, false);
+        let at = at.index(delivered.len());
+        for (n, (transaction, finding)) in delivered.iter().enumerate() {
+            let mut effects = payment.observe(of(transaction, *finding));
+            asked |= effects.iter().any(|effect| effect.what == What::CommitVoucher);
+            if asked && !answered && n >= at {
+                answered = true;
+                effects.extend(payment.voucher_answered(true));
+            }
+            balance += sum(&effects);
+            prop_assert!(balance >= 0);
+        }
+        if asked && !answered {
+            balance += sum(&payment.voucher_answered(true));
+        }
+        let cash = lives.iter().find_map(|life| truth(life)).unwrap_or(0);
+        let given_back = DISCOUNT.share(rp(ASKED.get() - cash), ASKED).get();
+        prop_assert_eq!(balance, cash + DISCOUNT.get() - given_back);
+    }
+
+    /// Wrong amounts, under whatever transaction, credit nothing, and do not keep the right one from being credited.
+    #[test]
+    fn wrong_amounts_credit_nothing(amounts in proptest::collection::vec((0..5_u8, 0..200_000_i64), 1..30)) {
+        let mut payment = payment();
+        for (transaction, amount) in amounts.into_iter().filter(|(_, amount)| *amount != ASKED.get()) {
+            let finding = Finding::Paid { amount: rp(amount) };
+            prop_assert_eq!(payment.observe(of(&format!("t{transaction}"), finding)), vec![]);
+        }
+        prop_assert_eq!(sum(&payment.observe(of("true", paid()))), ASKED.get());
+    }
+}

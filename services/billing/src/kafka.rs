@@ -1,0 +1,182 @@
+//! The broker's edge: usage and instructions in; instructions, entries and balances out.
+
+use std::sync::Arc;
+
+use indowater_common::error::Retry;
+use indowater_common::kafka::{Batch, Event, Outgoing, Publisher, Record, Ticket, Work};
+use indowater_proto::billing::v1 as wire;
+use indowater_proto::topics::{BALANCES, ENTRIES, INSTRUCTIONS, Topic};
+use indowater_proto::usage::v1::DailyUsage;
+use prost::Message;
+
+use crate::app::books::{Books, Shared};
+use crate::domain::ledger::{Balance, Entry};
+use crate::{observe, wire as encode};
+
+/// `ce_source` of everything this service says.
+pub const SOURCE: &str = "/indowater/billing";
+
+/// The way out.
+#[derive(Clone)]
+pub struct Outlet {
+    publisher: Publisher,
+    instructions: Arc<str>,
+    entries: Arc<str>,
+    balances: Arc<str>,
+}
+
+impl Outlet {
+    /// Topics under `prefix`.
+    pub fn new(publisher: Publisher, prefix: &str) -> Self {
+        let name = |topic: &Topic| topic.name(prefix).into();
+        Self {
+            publisher,
+            instructions: name(&INSTRUCTIONS),
+            entries: name(&ENTRIES),
+            balances: name(&BALANCES),
+        }
+    }
+
+    /// Asks the ledger to post something. It is on the broker when `ticket` says so.
+    ///
+    /// # Errors
+    /// The broker will never take it.
+    pub async fn instruct(
+        &self,
+        ticket: &Ticket,
+        id: &str,
+        time: i64,
+        instruction: &wire::Instruction,
+    ) -> Result<(), Retry> {
+        let (key, value) = (instruction.customer_id.as_bytes(), instruction.encode_to_vec());
+        self.send(ticket, &self.instructions, (id, INSTRUCTIONS.message, time), key, &value).await
+    }
+
+    /// Tells an entry.
+    ///
+    /// # Errors
+    /// The broker will never take it.
+    pub async fn entry(&self, ticket: &Ticket, entry: &Entry, posted_at: i64) -> Result<(), Retry> {
+        let value = encode::entry(entry, posted_at).encode_to_vec();
+        let event = (entry.draft.id.as_str(), ENTRIES.message, entry.draft.occurred_at);
+        self.send(ticket, &self.entries, event, entry.customer_id.as_bytes(), &value).await
+    }
+
+    /// Tells a balance.
+    ///
+    /// # Errors
+    /// The broker will never take it.
+    pub async fn balance(
+        &self,
+        ticket: &Ticket,
+        customer_id: &str,
+        balance: Balance,
+        updated_at: i64,
+    ) -> Result<(), Retry> {
+        let value = encode::balance(customer_id, balance, updated_at).encode_to_vec();
+        let id = format!("{customer_id}@{}", balance.sequence);
+        self.send(ticket, &self.balances, (&id, BALANCES.message, updated_at), customer_id.as_bytes(), &value)
+            .await
+    }
+
+    async fn send(
+        &self,
+        ticket: &Ticket,
+        topic: &str,
+        (id, kind, time): (&str, &str, i64),
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<(), Retry> {
+        let event = Event { id, source: SOURCE, kind, time, traceparent: None };
+        Ok(self.publisher.send(ticket, Outgoing { topic, key, value, event }).await?)
+    }
+}
+
+/// One partition of usage: each daily record becomes instructions for the ledger, by customer. It keeps nothing.
+pub struct Charging {
+    outlet: Outlet,
+    ticket: Ticket,
+    pending: usize,
+}
+
+impl Charging {
+    /// Writes instructions to `outlet`.
+    pub fn new(outlet: Outlet) -> Self {
+        Self { outlet, ticket: Ticket::default(), pending: 0 }
+    }
+
+    async fn charge(&mut self, partition: i32, record: &Record<'_>) -> Result<(), Retry> {
+        let usage = DailyUsage::decode(record.value).map_err(|error| error.to_string());
+        let usage = match usage {
+            Ok(usage) if usage.customer_id.is_empty() => Err("it has no customer".to_owned()),
+            other => other,
+        };
+        let usage = match usage {
+            Ok(usage) => usage,
+            Err(why) => {
+                observe::unreadable("usage", partition, record.offset, &why);
+                return Ok(());
+            }
+        };
+        for instruction in encode::day_charges(&usage) {
+            let id = format!("{}@{}|{}", usage.id, usage.revision, instruction.customer_id);
+            self.outlet.instruct(&self.ticket, &id, usage.timestamp, &instruction).await?;
+            self.pending += 1;
+        }
+        Ok(())
+    }
+}
+
+impl Work for Charging {
+    async fn apply(&mut self, batch: &Batch) -> Result<(), Retry> {
+        for record in batch.records() {
+            self.charge(batch.partition, &record).await?;
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), Retry> {
+        self.ticket.delivered().await?;
+        (self.ticket, self.pending) = (Ticket::default(), 0);
+        Ok(())
+    }
+
+    fn pending(&self) -> usize {
+        self.pending
+    }
+}
+
+/// One partition of instructions: the books of its customers.
+pub struct Partition {
+    books: Books,
+}
+
+impl Partition {
+    /// With nothing in memory.
+    pub fn new(shared: Arc<Shared>, partition: i32) -> Self {
+        Self { books: Books::new(shared, partition) }
+    }
+}
+
+impl Work for Partition {
+    async fn apply(&mut self, batch: &Batch) -> Result<(), Retry> {
+        let mut instructions = Vec::with_capacity(batch.len());
+        for record in batch.records() {
+            let message = wire::Instruction::decode(record.value).map_err(|error| error.to_string());
+            match message.and_then(encode::instruction) {
+                Ok(instruction) => instructions.push(instruction),
+                // Only billing writes them, so this is a fault of ours; the record stays on the topic.
+                Err(why) => observe::unreadable("instructions", batch.partition, record.offset, &why),
+            }
+        }
+        self.books.take(instructions).await
+    }
+
+    async fn flush(&mut self) -> Result<(), Retry> {
+        self.books.flush().await
+    }
+
+    fn pending(&self) -> usize {
+        self.books.pending()
+    }
+}

@@ -1,0 +1,254 @@
+//! The ledger's documents. What is in them is described in `README.md`.
+
+use std::collections::BTreeMap;
+
+use bson::{DateTime, Decimal128};
+use indowater_common::domain::zone::Day;
+use indowater_common::mongo::{from_decimal128, to_decimal128};
+use mongodb::error::Error;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::MonthKey;
+use crate::domain::charge::{ChargedDay, DayCharge, Month, UsageSource};
+use crate::domain::ledger::{Account, Balance, Draft, Entry, Kind, Leg};
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct EntryDocument {
+    #[serde(rename = "_id")]
+    pub id: String,
+    customer_id: String,
+    pub sequence: i64,
+    kind: String,
+    amount: i64,
+    balance_after: i64,
+    legs: Vec<LegDocument>,
+    description: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment_id: Option<String>,
+    occurred_at: DateTime,
+    posted_at: DateTime,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    made_by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<UsageDocument>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct LegDocument {
+    account: String,
+    amount: i64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct UsageDocument {
+    device_id: String,
+    month: String,
+    month_cost: Decimal128,
+    posted_before: i64,
+    days: Vec<DayDocument>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct DayDocument {
+    date: String,
+    revision: i64,
+    volume_ml: i64,
+    cost: Decimal128,
+    tariff_class: String,
+    month_to_date_before_ml: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_before: Option<Decimal128>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct BalanceDocument {
+    #[serde(rename = "_id")]
+    customer_id: String,
+    balance: i64,
+    sequence: i64,
+    updated_at: DateTime,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MonthDocument {
+    #[serde(rename = "_id")]
+    id: String,
+    customer_id: String,
+    device_id: String,
+    month: String,
+    days: Vec<DayDocument>,
+    posted: i64,
+    postings: i64,
+    updated_at: DateTime,
+}
+
+/// Seconds since the epoch as a date and time.
+pub fn time(at: i64) -> DateTime {
+    DateTime::from_millis(at.saturating_mul(1_000))
+}
+
+fn seconds(at: DateTime) -> i64 {
+    at.timestamp_millis().div_euclid(1_000)
+}
+
+fn foreign(id: &str, field: &str) -> Error {
+    Error::custom(format!("{id}: {field} is not as this service writes it"))
+}
+
+fn decimal(id: &str, value: Decimal128) -> Result<Decimal, Error> {
+    from_decimal128(value).ok_or_else(|| foreign(id, "a decimal"))
+}
+
+impl DayDocument {
+    fn of(day: Day, charge: &DayCharge, before: Option<Decimal>) -> Self {
+        Self {
+            date: day.to_string(),
+            revision: charge.revision,
+            volume_ml: charge.volume_ml,
+            cost: to_decimal128(charge.cost),
+            tariff_class: charge.tariff_class.to_string(),
+            month_to_date_before_ml: charge.month_to_date_before_ml,
+            cost_before: before.map(to_decimal128),
+        }
+    }
+
+    fn charge(self, id: &str) -> Result<(Day, DayCharge, Option<Decimal>), Error> {
+        let day = Day::parse(&self.date).ok_or_else(|| foreign(id, "a day's date"))?;
+        let before = self.cost_before.map(|before| decimal(id, before)).transpose()?;
+        let charge = DayCharge {
+            revision: self.revision,
+            volume_ml: self.volume_ml,
+            cost: decimal(id, self.cost)?,
+            tariff_class: self.tariff_class.into(),
+            month_to_date_before_ml: self.month_to_date_before_ml,
+        };
+        Ok((day, charge, before))
+    }
+}
+
+impl EntryDocument {
+    pub fn of(entry: &Entry, posted_at: i64) -> Self {
+        let Draft { id, kind, description, payment_id, occurred_at, made_by, usage, .. } = &entry.draft;
+        let leg = |leg: Leg| LegDocument { account: leg.account.name().to_owned(), amount: leg.amount };
+        Self {
+            id: id.clone(),
+            customer_id: entry.customer_id.to_string(),
+            sequence: entry.sequence,
+            kind: kind.name().to_owned(),
+            amount: entry.amount,
+            balance_after: entry.balance_after,
+            legs: entry.legs().map(leg).collect(),
+            description: description.clone(),
+            payment_id: payment_id.clone(),
+            occurred_at: time(*occurred_at),
+            posted_at: time(posted_at),
+            made_by: made_by.clone(),
+            usage: usage.as_ref().map(UsageDocument::of),
+        }
+    }
+
+    /// The entry, and when it was posted in seconds since the epoch.
+    pub fn entry(self) -> Result<(Entry, i64), Error> {
+        let id = self.id;
+        // The first leg is the customer's own.
+        let others = self.legs.into_iter().skip(1).map(|leg| {
+            let account = Account::named(&leg.account).map_err(|_| foreign(&id, "an account"))?;
+            Ok(Leg { account, amount: leg.amount })
+        });
+        let draft = Draft {
+            others: others.collect::<Result<_, Error>>()?,
+            kind: Kind::named(&self.kind).ok_or_else(|| foreign(&id, "kind"))?,
+            description: self.description,
+            payment_id: self.payment_id,
+            occurred_at: seconds(self.occurred_at),
+            made_by: self.made_by,
+            usage: self.usage.map(|usage| usage.source(&id)).transpose()?,
+            id,
+        };
+        let entry = Entry {
+            draft,
+            customer_id: self.customer_id.into(),
+            amount: self.amount,
+            balance_after: self.balance_after,
+            sequence: self.sequence,
+        };
+        Ok((entry, seconds(self.posted_at)))
+    }
+}
+
+impl UsageDocument {
+    fn of(source: &UsageSource) -> Self {
+        let days = source.days.iter().map(|day| DayDocument::of(day.day, &day.charge, Some(day.cost_before)));
+        Self {
+            device_id: source.device_id.to_string(),
+            month: month_name(source.month),
+            month_cost: to_decimal128(source.month_cost),
+            posted_before: source.posted_before,
+            days: days.collect(),
+        }
+    }
+
+    fn source(self, id: &str) -> Result<UsageSource, Error> {
+        let days = self.days.into_iter().map(|day| {
+            let (day, charge, before) = day.charge(id)?;
+            Ok(ChargedDay { day, charge, cost_before: before.unwrap_or_default() })
+        });
+        Ok(UsageSource {
+            device_id: self.device_id.into(),
+            month: month_named(&self.month).ok_or_else(|| foreign(id, "month"))?,
+            month_cost: decimal(id, self.month_cost)?,
+            posted_before: self.posted_before,
+            days: days.collect::<Result<_, Error>>()?,
+        })
+    }
+}
+
+impl BalanceDocument {
+    pub fn of(customer_id: &str, balance: Balance, updated_at: i64) -> Self {
+        let Balance { rupiah, sequence } = balance;
+        Self { customer_id: customer_id.to_owned(), balance: rupiah, sequence, updated_at: time(updated_at) }
+    }
+
+    /// Whose, what, and when it changed last in seconds since the epoch.
+    pub fn balance(self) -> (Box<str>, (Balance, i64)) {
+        let balance = Balance { rupiah: self.balance, sequence: self.sequence };
+        (self.customer_id.into(), (balance, seconds(self.updated_at)))
+    }
+}
+
+impl MonthDocument {
+    pub fn of(key: &MonthKey, month: &Month, updated_at: i64) -> Self {
+        Self {
+            id: key.id(),
+            customer_id: key.customer_id.to_string(),
+            device_id: key.device_id.to_string(),
+            month: month_name(key.month),
+            days: month.days.iter().map(|(day, charge)| DayDocument::of(*day, charge, None)).collect(),
+            posted: month.posted,
+            postings: month.postings,
+            updated_at: time(updated_at),
+        }
+    }
+
+    pub fn month(self) -> Result<(MonthKey, Month), Error> {
+        let key = MonthKey {
+            customer_id: self.customer_id.into(),
+            device_id: self.device_id.into(),
+            month: month_named(&self.month).ok_or_else(|| foreign(&self.id, "month"))?,
+        };
+        let days =
+            self.days.into_iter().map(|day| day.charge(&self.id).map(|(day, charge, _)| (day, charge)));
+        let days: BTreeMap<Day, DayCharge> = days.collect::<Result<_, Error>>()?;
+        Ok((key, Month::of(days, self.posted, self.postings)))
+    }
+}
+
+/// `YYYY-MM`.
+pub fn month_name(month: Day) -> String {
+    month.date().strftime("%Y-%m").to_string()
+}
+
+fn month_named(name: &str) -> Option<Day> {
+    Day::parse(&format!("{name}-01"))
+}

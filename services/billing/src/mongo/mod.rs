@@ -1,0 +1,269 @@
+//! The database's edge: the ledger's collections, and the tariffs.
+
+mod documents;
+mod query;
+mod tariffs;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use bson::raw::RawDocumentBuf;
+use bson::{Document, RawArrayBuf, doc, rawdoc};
+use futures::TryStreamExt;
+use indowater_common::domain::zone::Day;
+use mongodb::error::Error;
+use mongodb::options::{Acknowledgment, WriteConcern};
+use mongodb::{ClientSession, Collection, Database};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::charge::Month;
+use crate::domain::ledger::{Balance, Entry};
+use documents::{BalanceDocument, EntryDocument, MonthDocument};
+
+pub use tariffs::{Announce, Tariffs};
+
+/// Whose month, and of which device.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MonthKey {
+    /// `users.id`.
+    pub customer_id: Box<str>,
+    /// `devices.id`.
+    pub device_id: Box<str>,
+    /// Its first day.
+    pub month: Day,
+}
+
+impl MonthKey {
+    fn id(&self) -> String {
+        format!("{}|{}|{}", self.customer_id, self.device_id, documents::month_name(self.month))
+    }
+}
+
+/// Postings of one partition that become durable together or not at all.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// Partition of the instructions.
+    pub partition: i32,
+    /// Revision of the partition's document that the writer knows.
+    pub replaces: i64,
+    /// Tells this transaction from anybody else's.
+    pub token: String,
+    /// The entries, in order.
+    pub entries: Vec<Entry>,
+    /// The balances they lead to.
+    pub balances: BTreeMap<Box<str>, Balance>,
+    /// The months they come from.
+    pub months: Vec<(MonthKey, Month)>,
+    /// Seconds since the epoch.
+    pub posted_at: i64,
+}
+
+/// What became of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is durable.
+    Committed,
+    /// Another writer has come since; nothing was written.
+    Fenced,
+}
+
+/// What the last writer of a partition left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fence {
+    /// Revision of the partition's document; 0 if there is none.
+    pub revision: i64,
+    /// Ids of the entries of its last transaction.
+    pub entries: Vec<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct PartitionDocument {
+    revision: i64,
+    token: String,
+    entries: Vec<String>,
+}
+
+/// The ledger. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    database: Database,
+    entries: Collection<EntryDocument>,
+    balances: Collection<BalanceDocument>,
+    months: Collection<MonthDocument>,
+    partitions: Collection<PartitionDocument>,
+}
+
+const ENTRIES: &str = "ledger_entries";
+const BALANCES: &str = "balances";
+const MONTHS: &str = "ledger_months";
+const PARTITIONS: &str = "ledger_partitions";
+
+impl Store {
+    /// On the database of billing.
+    pub fn new(database: Database) -> Self {
+        Self {
+            entries: database.collection(ENTRIES),
+            balances: database.collection(BALANCES),
+            months: database.collection(MONTHS),
+            partitions: database.collection(PARTITIONS),
+            database,
+        }
+    }
+
+    /// What the last writer of a partition left.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn fence(&self, partition: i32) -> Result<Fence, Error> {
+        let found = self.partitions.find_one(doc! { "_id": partition }).await?;
+        Ok(found.map_or_else(Fence::default, |PartitionDocument { revision, entries, .. }| Fence {
+            revision,
+            entries,
+        }))
+    }
+
+    /// Entries by id, each with the moment of its posting (seconds since the epoch), in the order of the statements.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn entries(&self, ids: &[String]) -> Result<Vec<(Entry, i64)>, Error> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found = self.entries.find(doc! { "_id": { "$in": ids } }).sort(doc! { "sequence": 1 }).await?;
+        let found: Vec<EntryDocument> = found.try_collect().await?;
+        found.into_iter().map(EntryDocument::entry).collect()
+    }
+
+    /// Which of these entries are in the ledger.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn posted(&self, ids: &[&str]) -> Result<HashSet<String>, Error> {
+        let entries = self.database.collection::<Document>(ENTRIES);
+        let found = entries.find(doc! { "_id": { "$in": ids } }).projection(doc! { "_id": 1 }).await?;
+        let found: Vec<Document> = found.try_collect().await?;
+        Ok(found.iter().filter_map(|entry| entry.get_str("_id").ok().map(str::to_owned)).collect())
+    }
+
+    /// The balances of those of these customers that have one, and when they changed (seconds since the epoch).
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn balances(
+        &self,
+        customers: impl Iterator<Item = &Box<str>>,
+    ) -> Result<HashMap<Box<str>, (Balance, i64)>, Error> {
+        let ids: Vec<&str> = customers.map(|id| &**id).collect();
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let found = self.balances.find(doc! { "_id": { "$in": ids } }).await?;
+        let found: Vec<BalanceDocument> = found.try_collect().await?;
+        Ok(found.into_iter().map(BalanceDocument::balance).collect())
+    }
+
+    /// Those of these months that are stored.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn months(&self, keys: HashSet<&MonthKey>) -> Result<HashMap<MonthKey, Month>, Error> {
+        let ids: Vec<String> = keys.into_iter().map(MonthKey::id).collect();
+        let found = self.months.find(doc! { "_id": { "$in": ids } }).await?;
+        let found: Vec<MonthDocument> = found.try_collect().await?;
+        found.into_iter().map(MonthDocument::month).collect()
+    }
+
+    /// Writes postings in one transaction, durable on a majority, unless somebody else has written the partition since.
+    ///
+    /// # Errors
+    /// The database does not answer. It may be written then or not; writing it again is safe.
+    pub async fn commit(&self, commit: &Commit) -> Result<Outcome, Error> {
+        match self.transact(commit).await {
+            Ok(()) => Ok(Outcome::Committed),
+            Err(error) => match self.partitions.find_one(doc! { "_id": commit.partition }).await? {
+                // The answer to an earlier try was lost.
+                Some(stored) if stored.token == commit.token => Ok(Outcome::Committed),
+                Some(stored) if stored.revision != commit.replaces => Ok(Outcome::Fenced),
+                None if commit.replaces != 0 => Ok(Outcome::Fenced),
+                _ => Err(error),
+            },
+        }
+    }
+
+    async fn transact(&self, commit: &Commit) -> Result<(), Error> {
+        let durable = WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build();
+        let mut session = self.database.client().start_session().await?;
+        session.start_transaction().write_concern(durable).await?;
+        let written = self.write(&mut session, commit).await;
+        match written {
+            Ok(()) => session.commit_transaction().await,
+            Err(error) => {
+                // It ends by itself if this does not reach the database.
+                let _ = session.abort_transaction().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn write(&self, session: &mut ClientSession, commit: &Commit) -> Result<(), Error> {
+        let at = commit.posted_at;
+        // First the fence: whoever lost the partition learns it before anything else is written.
+        let stored = PartitionDocument {
+            revision: commit.replaces + 1,
+            token: commit.token.clone(),
+            entries: commit.entries.iter().map(|entry| entry.draft.id.clone()).collect(),
+        };
+        let stored = bson::serialize_to_document(&stored)?;
+        if commit.replaces == 0 {
+            let mut first = doc! { "_id": commit.partition };
+            first.extend(stored);
+            self.database.collection(PARTITIONS).insert_one(first).session(&mut *session).await?;
+        } else {
+            let known = doc! { "_id": commit.partition, "revision": commit.replaces };
+            let fenced =
+                self.partitions.update_one(known, doc! { "$set": stored }).session(&mut *session).await?;
+            if fenced.matched_count != 1 {
+                return Err(Error::custom("the partition has another writer"));
+            }
+        }
+        if !commit.entries.is_empty() {
+            let entries = commit.entries.iter().map(|entry| EntryDocument::of(entry, at));
+            self.entries.insert_many(entries).session(&mut *session).await?;
+        }
+        let balances = commit.balances.iter().map(|(customer_id, balance)| {
+            Ok((
+                customer_id.to_string(),
+                bson::serialize_to_raw_document_buf(&BalanceDocument::of(customer_id, *balance, at))?,
+            ))
+        });
+        self.put(session, BALANCES, balances.collect::<Result<_, Error>>()?).await?;
+        let months = commit.months.iter().map(|(key, month)| {
+            Ok((key.id(), bson::serialize_to_raw_document_buf(&MonthDocument::of(key, month, at))?))
+        });
+        self.put(session, MONTHS, months.collect::<Result<_, Error>>()?).await
+    }
+
+    /// Puts documents in the place of what is there, or where nothing is. As a pipeline, an update journals what differs and
+    /// not the whole document, at half the price.
+    async fn put(
+        &self,
+        session: &mut ClientSession,
+        collection: &str,
+        documents: Vec<(String, RawDocumentBuf)>,
+    ) -> Result<(), Error> {
+        if documents.is_empty() {
+            return Ok(());
+        }
+        let mut updates = RawArrayBuf::new();
+        for (id, document) in documents {
+            let new = rawdoc! { "$replaceWith": { "$literal": document } };
+            updates.push(rawdoc! { "q": { "_id": id }, "u": [new], "upsert": true });
+        }
+        let command = rawdoc! { "update": collection, "updates": updates };
+        let answer = self.database.run_raw_command(command).session(session).await?;
+        match answer.get_array("writeErrors") {
+            Ok(_) => Err(Error::custom(format!("{collection} could not be written: {answer:?}"))),
+            Err(_) => Ok(()),
+        }
+    }
+}

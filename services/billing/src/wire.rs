@@ -1,0 +1,194 @@
+//! Schemas to domain and back, for the topics and for gRPC alike.
+
+use indowater_common::domain::tariff::Tariff;
+use indowater_common::domain::zone::Day;
+use indowater_common::wire::{decimal, published, tariff};
+use indowater_proto::billing::v1 as wire;
+use indowater_proto::billing::v1::instruction::What;
+use indowater_proto::usage::v1::DailyUsage;
+
+use crate::app::books::Instruction;
+use crate::domain::charge::{ChargedDay, DayCharge, UsageSource};
+use crate::domain::ledger::{Account, Balance, Draft, Entry, Kind, Leg};
+use crate::domain::schedule::{Schedule, Version};
+use crate::mongo::MonthKey;
+
+/// The instructions that follow from a daily record: what the day costs its customer, and that it costs those nothing whose it
+/// was before.
+pub fn day_charges(usage: &DailyUsage) -> impl Iterator<Item = wire::Instruction> + '_ {
+    let charge = |cost: &str| wire::DayCharge {
+        device_id: usage.device_id.clone(),
+        property_id: usage.property_id.clone(),
+        date: usage.date.clone(),
+        revision: usage.revision,
+        volume_ml: usage.volume_ml,
+        cost: cost.to_owned(),
+        tariff_class: usage.tariff_class.clone(),
+        month_to_date_before_ml: usage.month_to_date_before_ml,
+    };
+    let instruction = |customer_id: &str, charge| wire::Instruction {
+        customer_id: customer_id.to_owned(),
+        what: Some(What::DayCharge(charge)),
+    };
+    let own = instruction(&usage.customer_id, charge(&usage.cost));
+    let void = move |customer_id: &String| {
+        let nothing = wire::DayCharge { volume_ml: 0, ..charge("0") };
+        instruction(customer_id, nothing)
+    };
+    std::iter::once(own).chain(usage.former_customer_ids.iter().map(void))
+}
+
+/// Understands an instruction.
+///
+/// # Errors
+/// What does not make sense in it.
+pub fn instruction(message: wire::Instruction) -> Result<Instruction, String> {
+    if message.customer_id.is_empty() {
+        return Err("it has no customer".to_owned());
+    }
+    let customer_id: Box<str> = message.customer_id.into();
+    match message.what.ok_or("it asks for nothing")? {
+        What::DayCharge(charge) => {
+            let day = Day::parse(&charge.date).ok_or_else(|| format!("{:?} is no date", charge.date))?;
+            if charge.device_id.is_empty() {
+                return Err("it has no device".to_owned());
+            }
+            let key = MonthKey { customer_id, device_id: charge.device_id.into(), month: day.month_start() };
+            let charge = DayCharge {
+                revision: charge.revision,
+                volume_ml: charge.volume_ml,
+                cost: decimal("cost", &charge.cost)?,
+                tariff_class: charge.tariff_class.into(),
+                month_to_date_before_ml: charge.month_to_date_before_ml,
+            };
+            Ok(Instruction::Day { key, day, charge })
+        }
+        What::Movement(movement) => Ok(Instruction::Movement { customer_id, draft: draft(movement)? }),
+    }
+}
+
+fn draft(movement: wire::Movement) -> Result<Draft, String> {
+    let kind = match movement.kind() {
+        wire::EntryKind::Payment => Kind::Payment,
+        wire::EntryKind::Reversal => Kind::Reversal,
+        wire::EntryKind::Refund => Kind::Refund,
+        wire::EntryKind::Adjustment => Kind::Adjustment,
+        wire::EntryKind::Usage | wire::EntryKind::Unspecified => {
+            return Err("it is of no kind that moves money".to_owned());
+        }
+    };
+    if movement.id.is_empty() || movement.legs.is_empty() {
+        return Err("it has no id or no legs".to_owned());
+    }
+    let legs = movement.legs.into_iter().map(|leg| {
+        let account = Account::named(&leg.account).map_err(|error| error.to_string())?;
+        Ok(Leg { account, amount: leg.amount })
+    });
+    Ok(Draft {
+        kind,
+        others: legs.collect::<Result<_, String>>()?,
+        id: movement.id,
+        description: movement.description,
+        payment_id: given(movement.payment_id),
+        occurred_at: movement.occurred_at,
+        made_by: given(movement.made_by),
+        usage: None,
+    })
+}
+
+/// A text that was given.
+pub fn given(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// An entry as it is published and answered.
+pub fn entry(entry: &Entry, posted_at: i64) -> wire::LedgerEntry {
+    let draft = &entry.draft;
+    let kind = match draft.kind {
+        Kind::Usage => wire::EntryKind::Usage,
+        Kind::Payment => wire::EntryKind::Payment,
+        Kind::Reversal => wire::EntryKind::Reversal,
+        Kind::Refund => wire::EntryKind::Refund,
+        Kind::Adjustment => wire::EntryKind::Adjustment,
+    };
+    let leg = |leg: Leg| wire::Leg { account: leg.account.name().to_owned(), amount: leg.amount };
+    wire::LedgerEntry {
+        id: draft.id.clone(),
+        customer_id: entry.customer_id.to_string(),
+        kind: kind.into(),
+        legs: entry.legs().map(leg).collect(),
+        amount: entry.amount,
+        balance_after: entry.balance_after,
+        sequence: entry.sequence,
+        description: draft.description.clone(),
+        payment_id: draft.payment_id.clone().unwrap_or_default(),
+        occurred_at: draft.occurred_at,
+        posted_at,
+        made_by: draft.made_by.clone().unwrap_or_default(),
+        usage: draft.usage.as_ref().map(usage_source),
+    }
+}
+
+fn usage_source(source: &UsageSource) -> wire::UsageSource {
+    wire::UsageSource {
+        device_id: source.device_id.to_string(),
+        month: source.month.date().strftime("%Y-%m").to_string(),
+        month_cost: source.month_cost.normalize().to_string(),
+        posted_before: source.posted_before,
+        days: source.days.iter().map(charged_day).collect(),
+    }
+}
+
+/// A day that changed.
+pub fn charged_day(day: &ChargedDay) -> wire::ChargedDay {
+    wire::ChargedDay {
+        date: day.day.to_string(),
+        revision: day.charge.revision,
+        volume_ml: day.charge.volume_ml,
+        cost: day.charge.cost.normalize().to_string(),
+        cost_before: day.cost_before.normalize().to_string(),
+        tariff_class: day.charge.tariff_class.to_string(),
+        month_to_date_before_ml: day.charge.month_to_date_before_ml,
+    }
+}
+
+/// A balance as it is published and answered.
+pub fn balance(customer_id: &str, balance: Balance, updated_at: i64) -> wire::Balance {
+    let Balance { rupiah, sequence } = balance;
+    wire::Balance { customer_id: customer_id.to_owned(), balance: rupiah, sequence, updated_at }
+}
+
+/// A class's schedule out of a message.
+///
+/// # Errors
+/// What cannot be understood, and where.
+pub fn schedule(message: wire::TariffSchedule) -> Result<Schedule, String> {
+    let version = |version: &wire::Tariff| {
+        Ok(Version { tariff: tariff(&message.class, version)?, set_by: version.set_by.clone() })
+    };
+    let versions = message.versions.iter().map(version).collect::<Result<Vec<Version>, String>>()?;
+    let wire::TariffSchedule { class, revision, updated_at, .. } = message;
+    Ok(Schedule { class, versions, revision, updated_at })
+}
+
+/// A class's schedule as it is stored, published and answered.
+pub fn published_schedule(schedule: &Schedule) -> wire::TariffSchedule {
+    let version = |Version { tariff, set_by }: &Version| published(tariff, set_by);
+    wire::TariffSchedule {
+        class: schedule.class.clone(),
+        versions: schedule.versions.iter().map(version).collect(),
+        revision: schedule.revision,
+        updated_at: schedule.updated_at,
+    }
+}
+
+/// The schedule that a class starts from.
+pub fn first_schedule(class: &str, versions: &[Tariff], now: i64) -> Schedule {
+    let version = |tariff: &Tariff| Version { tariff: tariff.clone(), set_by: String::new() };
+    Schedule {
+        class: class.to_owned(),
+        versions: versions.iter().map(version).collect(),
+        revision: 1,
+        updated_at: now,
+    }
+}
