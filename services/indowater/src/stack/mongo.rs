@@ -185,7 +185,8 @@ impl Mongo {
 }
 
 /// Snapshots for readers of the past and diagnostic files cost memory and disk that a developer's machine
-/// needs for itself.
+/// needs for itself. A transaction of a service that was killed keeps its locks until it has lived too long, which by
+/// default is a minute.
 fn arguments(data: &Path, port: u16, cache_megabytes: u32) -> Vec<OsString> {
     let cache = format!("{}.{:03}", cache_megabytes / 1_000, cache_megabytes % 1_000);
     let (flag, port) = ("--setParameter", port.to_string());
@@ -194,6 +195,7 @@ fn arguments(data: &Path, port: u16, cache_megabytes: u32) -> Vec<OsString> {
     args.extend(["--nounixsocket", "--quiet", "--wiredTigerCacheSizeGB", &cache].map(OsString::from));
     args.extend([flag, "diagnosticDataCollectionEnabled=false"].map(OsString::from));
     args.extend([flag, "minSnapshotHistoryWindowInSeconds=0"].map(OsString::from));
+    args.extend([flag, "transactionLifetimeLimitSeconds=10"].map(OsString::from));
     args
 }
 
