@@ -23,6 +23,9 @@ pub struct Settings {
     /// The history of usage: usage-aggregator's gRPC.
     #[arg(long, env = "INDOWATER_USAGE_URL", default_value = "http://127.0.0.1:9001", value_name = "URL")]
     pub usage_url: String,
+    /// Balances, statements and tariffs: billing's gRPC.
+    #[arg(long, env = "INDOWATER_BILLING_URL", default_value = "http://127.0.0.1:9000", value_name = "URL")]
+    pub billing_url: String,
     /// Signs access tokens: at least 32 random bytes, the same for all instances. Better given in the environment than
     /// as a flag, which everyone on the machine can read.
     #[arg(
@@ -90,7 +93,11 @@ impl config::Settings for Settings {
                  `openssl rand -base64 48` makes such a text"
             ),
         );
-        for (flag, url) in [("--registry-url", &self.registry_url), ("--usage-url", &self.usage_url)] {
+        for (flag, url) in [
+            ("--registry-url", &self.registry_url),
+            ("--usage-url", &self.usage_url),
+            ("--billing-url", &self.billing_url),
+        ] {
             let host = url.strip_prefix("http://").unwrap_or_default();
             require(
                 !host.is_empty(),
@@ -161,6 +168,7 @@ mod tests {
             "--jwt-secret=too-short-and-private",
             "--registry-url=ingest:9000",
             "--usage-url=https://usage",
+            "--billing-url=http://",
             "--access-token-life=0",
             "--refresh-token-life=0",
             "--bcrypt-cost=31",
@@ -172,6 +180,7 @@ mod tests {
             "INDOWATER_JWT_SECRET",
             "--registry-url",
             "--usage-url",
+            "--billing-url",
             "--access-token-life",
             "--refresh-token-life",
             "--bcrypt-cost",

@@ -5,6 +5,7 @@ mod crashes;
 mod gateways;
 mod ledger;
 mod lifecycle;
+mod money_api;
 mod pipeline;
 mod schema;
 mod telemetry;
@@ -45,6 +46,8 @@ fn main() -> ExitCode {
         pipeline::the_registry_publishes_every_change,
         api::customers_see_only_what_is_theirs,
         api::sessions_rotate_and_end,
+        money_api::money_is_seen_explained_and_corrected,
+        money_api::prices_are_told_and_set,
         gateways::midtrans_is_understood,
         gateways::xendit_is_understood,
         gateways::repeated_calls_have_one_effect,

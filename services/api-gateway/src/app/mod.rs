@@ -2,6 +2,7 @@
 
 mod accounts;
 mod metering;
+mod money;
 mod sessions;
 
 use std::time::Duration;
@@ -11,7 +12,7 @@ use moka::future::Cache;
 use crate::credentials::{Passwords, Signer};
 use crate::domain::token::SessionId;
 use crate::domain::user::Actor;
-use crate::grpc::{Registry, Usage};
+use crate::grpc::{Ledger, Registry, Tariffs, Usage};
 use crate::limits::LoginLimits;
 use crate::mongo::Store;
 use crate::observe::Observe;
@@ -29,6 +30,10 @@ pub struct App {
     pub registry: Registry,
     /// Reads and consumption.
     pub usage: Usage,
+    /// Balances and statements.
+    pub ledger: Ledger,
+    /// What water costs.
+    pub tariffs: Tariffs,
     /// Password hashes.
     pub passwords: Passwords,
     /// Access tokens.

@@ -18,6 +18,14 @@ pub enum Resource {
     Reading,
     /// Consumption and its cost.
     Usage,
+    /// What is left on a balance, and what came and went.
+    Balance,
+    /// Corrections of a balance, to be posted.
+    Adjustment,
+    /// What water costs.
+    Tariff,
+    /// New prices.
+    TariffChange,
 }
 
 /// Whose things a list shows.
@@ -42,14 +50,19 @@ impl Whose {
 enum Grant {
     All,
     Own,
+    Nothing,
 }
 
 /// The table. It names every pair, so that a new role or resource does not compile until somebody decided about it.
 const fn grant(role: Role, resource: Resource) -> Grant {
-    use Resource::{Device, Property, Reading, Usage};
+    use Resource::{Adjustment, Balance, Device, Property, Reading, Tariff, TariffChange, Usage};
     match (role, resource) {
         (Role::Administrator | Role::Technician, Property | Device | Reading | Usage) => Grant::All,
-        (Role::Customer, Property | Device | Reading | Usage) => Grant::Own,
+        (Role::Administrator, Balance | Adjustment | TariffChange) => Grant::All,
+        (Role::Technician, Balance | Adjustment | TariffChange) => Grant::Nothing,
+        (Role::Customer, Property | Device | Reading | Usage | Balance) => Grant::Own,
+        (Role::Customer, Adjustment | TariffChange) => Grant::Nothing,
+        (Role::Administrator | Role::Technician | Role::Customer, Tariff) => Grant::All,
     }
 }
 
@@ -58,13 +71,27 @@ pub fn sees(actor: &Actor, resource: Resource, owner: &str) -> bool {
     match grant(actor.role, resource) {
         Grant::All => true,
         Grant::Own => actor.id.as_str() == owner,
+        Grant::Nothing => false,
     }
 }
+
+/// Whether `actor` may have or do what is of no single customer, or anyone's.
+///
+/// # Errors
+/// [`Failure::Forbidden`] if not.
+pub fn may(actor: &Actor, resource: Resource) -> Result<(), Failure> {
+    match grant(actor.role, resource) {
+        Grant::All => Ok(()),
+        Grant::Own | Grant::Nothing => Err(NOT_FOR_THEM),
+    }
+}
+
+const NOT_FOR_THEM: Failure = Failure::Forbidden("This is not for users of your role.");
 
 /// Whose resources a list for `actor` shows, who may have `asked` for those of one customer.
 ///
 /// # Errors
-/// [`Failure::Forbidden`] if that is another customer. It says nothing about whether that customer exists.
+/// [`Failure::Forbidden`] if that is another customer, or nobody's of these are for `actor`. It says nothing about whether that customer exists.
 pub fn narrow(actor: &Actor, resource: Resource, asked: Option<UserId>) -> Result<Whose, Failure> {
     match (grant(actor.role, resource), asked) {
         (Grant::All, None) => Ok(Whose::Everyones),
@@ -72,6 +99,7 @@ pub fn narrow(actor: &Actor, resource: Resource, asked: Option<UserId>) -> Resul
         (Grant::Own, None) => Ok(Whose::Of(actor.id.clone())),
         (Grant::Own, Some(customer)) if customer == actor.id => Ok(Whose::Of(customer)),
         (Grant::Own, Some(_)) => Err(Failure::Forbidden("Only staff may name another customer.")),
+        (Grant::Nothing, _) => Err(NOT_FOR_THEM),
     }
 }
 
@@ -79,8 +107,9 @@ pub fn narrow(actor: &Actor, resource: Resource, asked: Option<UserId>) -> Resul
 mod tests {
     use super::*;
 
-    const RESOURCES: [Resource; 4] =
+    const METERING: [Resource; 4] =
         [Resource::Property, Resource::Device, Resource::Reading, Resource::Usage];
+    const MONEY: [Resource; 3] = [Resource::Balance, Resource::Adjustment, Resource::TariffChange];
 
     fn user(id: &str) -> UserId {
         UserId::new(id).unwrap()
@@ -88,11 +117,16 @@ mod tests {
 
     #[test]
     fn staff_see_everything() {
-        for role in [Role::Administrator, Role::Technician] {
-            for resource in RESOURCES {
+        let everything = METERING.iter().chain(&MONEY);
+        for (role, resources) in [
+            (Role::Administrator, everything.collect::<Vec<_>>()),
+            (Role::Technician, METERING.iter().collect()),
+        ] {
+            for &resource in resources {
                 let staff = Actor { id: user("staff-1"), role };
                 assert!(sees(&staff, resource, "customer-1") && sees(&staff, resource, ""));
                 assert_eq!(narrow(&staff, resource, None), Ok(Whose::Everyones));
+                assert_eq!(may(&staff, resource), Ok(()));
                 let one = user("customer-1");
                 assert_eq!(narrow(&staff, resource, Some(one.clone())), Ok(Whose::Of(one)));
             }
@@ -103,7 +137,7 @@ mod tests {
     fn a_customer_sees_only_what_is_theirs() {
         let customer = Actor { id: user("customer-1"), role: Role::Customer };
         let own = Whose::Of(customer.id.clone());
-        for resource in RESOURCES {
+        for resource in METERING.into_iter().chain([Resource::Balance]) {
             assert!(sees(&customer, resource, "customer-1"));
             for other in ["customer-2", "customer-10", "customer-", "CUSTOMER-1", ""] {
                 assert!(!sees(&customer, resource, other), "{other}");
@@ -114,6 +148,31 @@ mod tests {
             }
             assert_eq!(narrow(&customer, resource, None), Ok(own.clone()));
             assert_eq!(narrow(&customer, resource, Some(user("customer-1"))), Ok(own.clone()));
+        }
+    }
+
+    #[test]
+    fn money_is_no_technicians_and_only_administrators_change_it() {
+        let refused = |outcome: Result<Whose, Failure>| matches!(outcome, Err(Failure::Forbidden(_)));
+        let customer = Actor { id: user("customer-1"), role: Role::Customer };
+        let technician = Actor { id: user("tech-1"), role: Role::Technician };
+        for resource in MONEY {
+            assert!(!sees(&technician, resource, "tech-1") && may(&technician, resource).is_err());
+            assert!(refused(narrow(&technician, resource, None)));
+            assert!(refused(narrow(&technician, resource, Some(user("customer-1")))));
+        }
+        for resource in [Resource::Adjustment, Resource::TariffChange] {
+            assert!(!sees(&customer, resource, "customer-1") && may(&customer, resource).is_err());
+            assert!(refused(narrow(&customer, resource, None)));
+            assert!(refused(narrow(&customer, resource, Some(user("customer-1")))));
+        }
+        assert!(may(&customer, Resource::Balance).is_err(), "anyone's balance is not for customers");
+    }
+
+    #[test]
+    fn tariffs_are_everyones() {
+        for role in [Role::Administrator, Role::Technician, Role::Customer] {
+            assert_eq!(may(&Actor { id: user("a"), role }, Resource::Tariff), Ok(()));
         }
     }
 }

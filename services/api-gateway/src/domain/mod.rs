@@ -6,6 +6,8 @@
 pub mod access;
 pub mod failure;
 pub mod metering;
+pub mod money;
+pub mod order;
 pub mod page;
 pub mod period;
 pub mod question;

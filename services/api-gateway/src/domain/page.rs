@@ -29,6 +29,8 @@ pub struct Sizes {
 
 /// Pages of the registry.
 pub const REGISTRY: Sizes = Sizes { default: 50, max: 500 };
+/// Pages of statements.
+pub const LEDGER: Sizes = Sizes { default: 100, max: 1_000 };
 /// Pages of usage and reads.
 pub const USAGE: Sizes = Sizes { default: 100, max: 1_000 };
 

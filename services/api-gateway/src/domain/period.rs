@@ -99,7 +99,11 @@ impl Wish {
     }
 }
 
-fn date(field: &str, text: &str) -> Result<Date, Fault> {
+/// Reads a date of the form YYYY-MM-DD.
+///
+/// # Errors
+/// It is none.
+pub fn date(field: &str, text: &str) -> Result<Date, Fault> {
     // The parser takes more forms than one; what we document is one.
     let date = text.parse::<Date>().ok().filter(|date| date.to_string() == text);
     date.ok_or_else(|| Fault::new(field, "is not a date of the form YYYY-MM-DD"))

@@ -1,6 +1,8 @@
-//! Two services that answer from memory, for tests of what stands before them: three devices on two properties of two
-//! customers. device-003 belonged to customer-001 until January.
+//! Services that answer from memory, for tests of what stands before them: three devices on two properties of two
+//! customers. device-003 belonged to customer-001 until January. Billing is in a file of its own.
 
+use indowater_proto::billing::v1::ledger_service_server::LedgerServiceServer;
+use indowater_proto::billing::v1::tariff_service_server::TariffServiceServer;
 use indowater_proto::registry::v1 as registry;
 use indowater_proto::registry::v1::registry_service_server::{RegistryService, RegistryServiceServer};
 use indowater_proto::telemetry::v1::RegisterUnit;
@@ -9,7 +11,8 @@ use indowater_proto::usage::v1::usage_service_server::{UsageService, UsageServic
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
-/// Both services.
+/// All services.
+#[derive(Clone, Copy)]
 pub struct Fake;
 
 const CREATED: &str = "2026-01-05T02:00:00Z";
@@ -28,9 +31,12 @@ const DAYS: [(&str, &str, &str); 4] = [
 ];
 
 impl Fake {
-    /// Both services as routes of one server.
+    /// All services as routes of one server.
     pub fn routes() -> Routes {
-        Routes::new(RegistryServiceServer::new(Self)).add_service(UsageServiceServer::new(Self))
+        Routes::new(RegistryServiceServer::new(Self))
+            .add_service(UsageServiceServer::new(Self))
+            .add_service(LedgerServiceServer::new(Self))
+            .add_service(TariffServiceServer::new(Self))
     }
 }
 

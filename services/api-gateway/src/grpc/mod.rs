@@ -28,7 +28,13 @@ use crate::observe;
 
 #[cfg(test)]
 pub mod fake;
+#[cfg(test)]
+mod fake_billing;
+mod money;
 mod wire;
+mod wire_money;
+
+pub use self::money::{Ledger, Tariffs};
 
 /// The service that keeps the registry.
 pub const INGEST: &str = "ingest";

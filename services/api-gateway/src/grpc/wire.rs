@@ -134,7 +134,7 @@ fn unit(unit: telemetry::RegisterUnit) -> Result<RegisterUnit, Unexpected> {
 }
 
 /// The domain's word for a constant of the schema, whose name has a prefix and is upper case. None for the unspecified.
-fn constant<T: DeserializeOwned>(name: &str, prefix: &str) -> Option<T> {
+pub fn constant<T: DeserializeOwned>(name: &str, prefix: &str) -> Option<T> {
     word(&name.strip_prefix(prefix)?.to_lowercase())
 }
 

@@ -7,11 +7,15 @@
 mod accounts;
 mod extract;
 mod layers;
+#[allow(unused_qualifications, reason = "what utoipa makes of `params(…)`")]
+mod money;
 mod openapi;
 mod problem;
 #[allow(unused_qualifications, reason = "what utoipa makes of `params(…)`")]
 mod registry;
 mod sessions;
+#[allow(unused_qualifications, reason = "what utoipa makes of `params(…)`")]
+mod tariffs;
 #[cfg(test)]
 mod tests;
 #[allow(unused_qualifications, reason = "what utoipa makes of `params(…)`")]
@@ -76,6 +80,14 @@ fn routes(gateway: &Gateway) -> OpenApiRouter<Gateway> {
         .routes(routes!(usage::hourly_usage))
         .routes(routes!(usage::daily_usage))
         .routes(routes!(usage::monthly_usage))
+        .routes(routes!(money::get_balance))
+        .routes(routes!(money::list_entries))
+        .routes(routes!(money::explain_entry))
+        .routes(routes!(money::adjust))
+        .routes(routes!(tariffs::list_tariffs))
+        .routes(routes!(tariffs::get_tariff))
+        .routes(routes!(tariffs::set_tariff))
+        .routes(routes!(tariffs::quote))
         .route_layer(from_fn_with_state(gateway.clone(), layers::authenticate));
     OpenApiRouter::with_openapi(openapi::base()).nest("/api/v1", open.merge(private))
 }

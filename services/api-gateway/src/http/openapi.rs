@@ -18,8 +18,9 @@ use crate::domain::failure::Fault;
     info(
         title = "IndoWater API",
         description = "The HTTP API of IndoWater, the prepaid smart-water platform.\n\n\
-            **Volumes and money** are decimal strings: `\"12.345\"`. A JSON number becomes a binary float in most \
-            clients, and neither a register nor a balance survives that. Volumes are m³, money is Indonesian rupiah.\n\n\
+            **Volumes and costs** are decimal strings: `\"12.345\"`. A JSON number becomes a binary float in most \
+            clients, and neither a register nor a price survives that. Volumes are m³, money is Indonesian rupiah. What is \
+            posted to a balance is whole rupiah, and these are JSON integers.\n\n\
             **Times** are RFC 3339 in UTC; **dates** are local days of the property a meter stands on.\n\n\
             **Lists** come in pages: `{\"items\": […], \"next_page_token\": …}`. Send the token with otherwise the same \
             parameters to get the next page; null means that it was the last.\n\n\
@@ -37,6 +38,8 @@ use crate::domain::failure::Fault;
         (name = "account", description = "The user who is asking."),
         (name = "places and meters", description = "Properties and devices."),
         (name = "usage", description = "Reads, consumption and cost."),
+        (name = "money", description = "Balances, statements, corrections."),
+        (name = "tariffs", description = "What water costs."),
         (name = "meta", description = "This document."),
     ),
 )]

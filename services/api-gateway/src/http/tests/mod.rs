@@ -1,8 +1,9 @@
-//! The whole router, with the real services' place taken by two that answer from memory, and without a database: a
+//! The whole router, with the real services' place taken by some that answer from memory, and without a database: a
 //! session's standing is put where the gateway remembers it.
 
 mod access;
 mod document;
+mod money;
 mod protocol;
 
 use std::net::SocketAddr;
@@ -25,7 +26,7 @@ use crate::credentials::{Passwords, Signer};
 use crate::domain::token::{Claims, SessionId};
 use crate::domain::user::{Actor, Role, UserId};
 use crate::grpc::fake::Fake;
-use crate::grpc::{Registry, Usage};
+use crate::grpc::{Ledger, Registry, Tariffs, Usage};
 use crate::limits::LoginLimits;
 use crate::mongo::Store;
 use crate::observe::Observe;
@@ -56,6 +57,8 @@ impl Api {
             store: Store::new(&database),
             registry: Registry::at(url).unwrap(),
             usage: Usage::at(url).unwrap(),
+            ledger: Ledger::at(url).unwrap(),
+            tariffs: Tariffs::at(url).unwrap(),
             passwords: Passwords::new(4, NonZeroUsize::MIN).unwrap(),
             signer: signer.clone(),
             limits: LoginLimits::new(limit, limit),
