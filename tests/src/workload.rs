@@ -7,6 +7,7 @@ use indowater::uplink::Uplinked;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rust_decimal::{Decimal, RoundingStrategy};
 
 use crate::oracle::{self, Expected};
 
@@ -25,6 +26,16 @@ impl Meter {
     /// What its daily records must say.
     pub fn expected(&self) -> BTreeMap<String, Expected> {
         oracle::days(self.reads.iter().copied())
+    }
+
+    /// What its water must be posted at, whole rupiah: each month rounded once.
+    pub fn owed(&self) -> i64 {
+        let mut months: BTreeMap<String, Decimal> = BTreeMap::new();
+        for (date, day) in self.expected() {
+            *months.entry(date[..7].to_owned()).or_default() += day.cost;
+        }
+        let rounded = |cost: Decimal| cost.round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero);
+        months.into_values().map(|cost| i64::try_from(rounded(cost)).expect("rupiah")).sum()
     }
 }
 

@@ -3,7 +3,7 @@
 use indowater_common::domain::tariff::Part;
 use indowater_common::domain::zone::Day;
 use indowater_common::error::Retry;
-use indowater_common::grpc::continue_trace;
+use indowater_common::grpc::{continue_trace, page_size};
 use indowater_common::wire::{decimal, tariff};
 use indowater_proto::billing::v1 as proto;
 use indowater_proto::billing::v1::ledger_service_server::{LedgerService, LedgerServiceServer};
@@ -26,8 +26,6 @@ pub fn routes(questions: Questions, corrections: Corrections, tariffs: TariffDes
     Routes::new(ledger).add_service(TariffServiceServer::new(Desk { tariffs }))
 }
 
-const DEFAULT_PAGE: usize = 100;
-const LARGEST_PAGE: usize = 1_000;
 /// Rupiah beyond which a correction is a typing error.
 const LARGEST_ADJUSTMENT: i64 = 1_000_000_000_000;
 
@@ -218,14 +216,6 @@ fn positive(field: &str, text: &str) -> Result<Decimal, Status> {
 
 fn invalid(field: &str, why: &str) -> Status {
     Status::invalid_argument(format!("{field}: {why}"))
-}
-
-fn page_size(asked: i32) -> Result<usize, Status> {
-    match usize::try_from(asked) {
-        Ok(0) => Ok(DEFAULT_PAGE),
-        Ok(size) if size <= LARGEST_PAGE => Ok(size),
-        _ => Err(invalid("page_size", "must be 1 to 1000")),
-    }
 }
 
 fn unavailable(error: Retry) -> Status {

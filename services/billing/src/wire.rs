@@ -132,7 +132,7 @@ pub fn entry(entry: &Entry, posted_at: i64) -> wire::LedgerEntry {
 fn usage_source(source: &UsageSource) -> wire::UsageSource {
     wire::UsageSource {
         device_id: source.device_id.to_string(),
-        month: source.month.date().strftime("%Y-%m").to_string(),
+        month: source.month.month(),
         month_cost: source.month_cost.normalize().to_string(),
         posted_before: source.posted_before,
         days: source.days.iter().map(charged_day).collect(),

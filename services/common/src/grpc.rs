@@ -101,3 +101,18 @@ pub fn continue_trace<T>(span: &Span, request: &Request<T>) {
         telemetry::continue_trace(span, traceparent);
     }
 }
+
+const DEFAULT_PAGE: usize = 100;
+const LARGEST_PAGE: usize = 1_000;
+
+/// How many entries a page has, of `page_size` as it was asked: 0 means 100.
+///
+/// # Errors
+/// A size out of bounds.
+pub fn page_size(asked: i32) -> Result<usize, Status> {
+    match usize::try_from(asked) {
+        Ok(0) => Ok(DEFAULT_PAGE),
+        Ok(size) if size <= LARGEST_PAGE => Ok(size),
+        _ => Err(Status::invalid_argument(format!("page_size: must be 1 to {LARGEST_PAGE}"))),
+    }
+}

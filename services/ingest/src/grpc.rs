@@ -40,7 +40,8 @@ impl RegistryService for Calls {
     ) -> Answer<pb::ListPropertiesResponse> {
         let span = span("ListProperties", &request);
         let request = request.into_inner();
-        let page = Page::new(request.page_size, request.page_token).map_err(status)?;
+        let page =
+            Page::new(request.page_size, request.page_token).map_err(|problems| status(problems.into()))?;
         let customer_id = given(request.customer_id);
         let (properties, next_page_token) =
             self.0.properties(customer_id.as_deref(), &page).instrument(span).await.map_err(status)?;
@@ -97,7 +98,8 @@ impl RegistryService for Calls {
     ) -> Answer<pb::ListDevicesResponse> {
         let span = span("ListDevices", &request);
         let request = request.into_inner();
-        let page = Page::new(request.page_size, request.page_token).map_err(status)?;
+        let page =
+            Page::new(request.page_size, request.page_token).map_err(|problems| status(problems.into()))?;
         let filter = DeviceFilter {
             customer_id: given(request.customer_id),
             property_id: given(request.property_id),

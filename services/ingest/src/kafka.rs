@@ -2,16 +2,14 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use indowater_common::config;
 use indowater_common::error::Fatal;
-use indowater_common::kafka::{self, Event, Outgoing, PublishError, Publisher, Record, Ticket};
+use indowater_common::kafka::{
+    Event, Followed, From, Outgoing, PublishError, Publisher, Record, Ticket, follow,
+};
 use indowater_proto::topics::{DEAD_LETTERS, DEVICES, PROPERTIES, READINGS, TELEMETRY, Topic};
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::{Message, Offset, TopicPartitionList};
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::facts::Change;
@@ -121,8 +119,6 @@ impl Outlet {
 /// `changes`. It returns once the end is known. Whatever is loaded from the registry after that is either as new as a
 /// change or overtaken by it, and the higher version wins; so no entry stays stale.
 ///
-/// All partitions, by every instance, and nothing is committed: a restart begins with empty caches.
-///
 /// # Errors
 /// Settings that librdkafka refuses.
 pub async fn follow_devices(
@@ -130,77 +126,15 @@ pub async fn follow_devices(
     topics: &Topics,
     changes: broadcast::Sender<Arc<Change>>,
     stop: CancellationToken,
-) -> Result<oneshot::Receiver<Result<(), KafkaError>>, Fatal> {
-    let consumer: BaseConsumer = kafka::base_config(kafka)
-        // Never joined; the client asks for a name.
-        .set("group.id", format!("{}.ingest-registry", kafka.topic_prefix))
-        .set("enable.auto.commit", "false")
-        .set("fetch.wait.max.ms", "100")
-        .create()?;
-    let topic = topics.devices.clone();
-    let (started, start) = oneshot::channel();
-    let (done, ended) = oneshot::channel();
-    // The client blocks, so it has a thread of its own.
-    std::thread::Builder::new().name("follow-devices".to_owned()).spawn(move || {
-        let mut started = Some(started);
-        while !stop.is_cancelled() && started.is_some() {
-            match assign_end(&consumer, &topic) {
-                Ok(()) => _ = started.take().map(|started| started.send(())),
-                Err(error) => {
-                    observe::registry_topic_unavailable(&error);
-                    std::thread::sleep(Duration::from_secs(1));
-                }
-            }
+) -> Result<impl Future<Output = Result<(), Fatal>> + Send + 'static, Fatal> {
+    let apply = move |record: Followed<'_>| match wire::decode_device(record.value) {
+        // A first version replaces nothing that anyone could have loaded before it.
+        Ok(change) if change.facts.version > 1 => {
+            // Without partitions there is nobody to tell.
+            let _ = changes.send(Arc::new(change));
         }
-        let outcome = follow(&consumer, &changes, &stop);
-        // Nobody waits for it any more only if the process is ending.
-        let _ = done.send(outcome);
-    })?;
-    // It is dropped unsent only if the service is stopping.
-    let _ = start.await;
-    Ok(ended)
-}
-
-/// Assigns all partitions from where they end now.
-fn assign_end(consumer: &BaseConsumer, topic: &str) -> Result<(), KafkaError> {
-    const PATIENCE: Duration = Duration::from_secs(5);
-    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
-    let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
-    let mut positions = TopicPartitionList::new();
-    for partition in partitions {
-        let (_, end) = consumer.fetch_watermarks(topic, partition.id(), PATIENCE)?;
-        positions.add_partition_offset(topic, partition.id(), Offset::Offset(end))?;
-    }
-    if positions.count() == 0 {
-        return Err(KafkaError::Subscription(format!("there is no topic {topic} yet")));
-    }
-    consumer.assign(&positions)
-}
-
-fn follow(
-    consumer: &BaseConsumer,
-    changes: &broadcast::Sender<Arc<Change>>,
-    stop: &CancellationToken,
-) -> Result<(), KafkaError> {
-    while !stop.is_cancelled() {
-        let message = match consumer.poll(Duration::from_millis(200)) {
-            None => continue,
-            Some(Ok(message)) => message,
-            Some(Err(error @ KafkaError::Global(RDKafkaErrorCode::Fatal))) => return Err(error),
-            Some(Err(error)) => {
-                observe::registry_topic_unavailable(&error);
-                continue;
-            }
-        };
-        match wire::decode_device(message.payload().unwrap_or_default()) {
-            // A first version replaces nothing that anyone could have loaded before it.
-            Ok(change) if change.facts.version > 1 => {
-                // Without partitions there is nobody to tell.
-                let _ = changes.send(Arc::new(change));
-            }
-            Ok(_) => {}
-            Err(error) => observe::registry_record_unreadable(message.partition(), message.offset(), &error),
-        }
-    }
-    Ok(())
+        Ok(_) => {}
+        Err(error) => observe::registry_record_unreadable(record.partition, record.offset, &error),
+    };
+    follow(kafka, topics.devices.to_string(), From::End, stop, apply).await
 }

@@ -53,8 +53,8 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
 
     // Changes are followed before the first device is loaded, or one could go unnoticed.
     let (changes, _) = broadcast::channel(CHANGES_KEPT);
-    let follower = kafka::follow_devices(&common.kafka, &topics, changes.clone(), stop.clone()).await?;
-    host.spawn("registry follower", async move { Ok(follower.await??) });
+    let following = kafka::follow_devices(&common.kafka, &topics, changes.clone(), stop.clone()).await?;
+    host.spawn("registry follower", following);
 
     // Telemetry.
     let (fatal, refusals) = mpsc::unbounded_channel();

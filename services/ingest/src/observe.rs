@@ -152,11 +152,6 @@ pub fn document_unreadable(collection: &str, error: &dyn Display) {
     tracing::error!(%error, collection, "a document cannot be read; it is passed over until it is mended");
 }
 
-/// The registry's topic does not answer.
-pub fn registry_topic_unavailable(error: &dyn Display) {
-    tracing::warn!(%error, "the registry's topic cannot be followed yet");
-}
-
 /// A record of the registry's topic is not what we write there.
 pub fn registry_record_unreadable(partition: i32, offset: i64, error: &dyn Display) {
     tracing::error!(%error, partition, offset, "a record of the registry's topic cannot be read; it is passed over");

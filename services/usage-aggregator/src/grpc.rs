@@ -3,7 +3,7 @@
 use indowater_common::domain::meter::Unit;
 use indowater_common::domain::zone::Day;
 use indowater_common::error::Retry;
-use indowater_common::grpc::continue_trace;
+use indowater_common::grpc::{continue_trace, page_size};
 use indowater_proto::telemetry::v1::RegisterUnit;
 use indowater_proto::usage::v1::usage_service_server::{UsageService, UsageServiceServer};
 use indowater_proto::usage::v1::{
@@ -29,9 +29,6 @@ pub fn routes(questions: Questions) -> Routes {
 struct Usage {
     questions: Questions,
 }
-
-const DEFAULT_PAGE: usize = 100;
-const LARGEST_PAGE: usize = 1_000;
 
 #[tonic::async_trait]
 impl UsageService for Usage {
@@ -116,7 +113,7 @@ fn monthly(month: Month) -> MonthlyUsage {
         device_id: month.device_id,
         customer_id: month.customer_id,
         property_id: month.property_id,
-        month: month.month.date().strftime("%Y-%m").to_string(),
+        month: month.month.month(),
         consumption: month.consumption.to_string(),
         cost: month.cost.to_string(),
         days: month.days,
@@ -176,14 +173,6 @@ fn day(field: &str, text: &str) -> Result<Day, Status> {
 
 fn token(next: Option<PageToken>) -> String {
     next.map_or_else(String::new, |PageToken { day, id }| format!("{day}/{id}"))
-}
-
-fn page_size(asked: i32) -> Result<usize, Status> {
-    match usize::try_from(asked) {
-        Ok(0) => Ok(DEFAULT_PAGE),
-        Ok(size) if size <= LARGEST_PAGE => Ok(size),
-        _ => Err(Status::invalid_argument(format!("page_size: must be 1 to {LARGEST_PAGE}"))),
-    }
 }
 
 fn wrong_token() -> Status {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use indowater_common::config;
 use indowater_common::domain::meter::Unit;
 use indowater_common::error::{Fatal, Retry};
-use indowater_common::kafka::{Batch, Event, Outgoing, Publisher, Record, Ticket, Work, follow};
+use indowater_common::kafka::{
+    Batch, Event, Followed, From, Outgoing, Publisher, Record, Ticket, Work, follow,
+};
 use indowater_common::telemetry;
 use indowater_common::wire as tariffs;
 use indowater_proto::billing::v1::TariffSchedule;
@@ -78,14 +80,14 @@ pub async fn follow_tariffs(
     stop: CancellationToken,
 ) -> Result<impl Future<Output = Result<(), Fatal>> + Send + 'static, Fatal> {
     let topic = topics::TARIFFS.name(&kafka.topic_prefix);
-    let apply = move |value: &[u8]| {
-        let schedule = TariffSchedule::decode(value).map_err(|error| error.to_string());
+    let apply = move |record: Followed<'_>| {
+        let schedule = TariffSchedule::decode(record.value).map_err(|error| error.to_string());
         match schedule.and_then(|schedule| Ok((tariffs::versions(&schedule)?, schedule.class))) {
             Ok((versions, class)) => shared.set_tariffs(&class, versions),
             Err(why) => shared.observe.tariff_unreadable(&why),
         }
     };
-    follow(kafka, topic, stop, apply).await
+    follow(kafka, topic, From::Beginning, stop, apply).await
 }
 
 /// A span from here until the effect is durable, for records of a kept trace.

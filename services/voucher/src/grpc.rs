@@ -1,5 +1,6 @@
 //! Vouchers over gRPC: calls to use cases and back, refusals to status codes.
 
+use indowater_common::domain::request::{Page, Problems};
 use indowater_common::grpc::continue_trace;
 use indowater_proto::voucher::v1 as pb;
 use indowater_proto::voucher::v1::voucher_service_server::{VoucherService, VoucherServiceServer};
@@ -8,9 +9,9 @@ use tonic::{Request, Response, Status};
 use tracing::{Instrument, Span};
 
 use crate::app::vouchers::Vouchers;
-use crate::domain::list::{Page, UsageFilter, VoucherFilter};
+use crate::domain::list::{UsageFilter, VoucherFilter};
 use crate::domain::redemption::PurchaseDraft;
-use crate::domain::refusal::{Problems, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::wire;
 
 /// What voucher serves.
@@ -50,7 +51,7 @@ impl VoucherService for Calls {
         let wanted = pb::VoucherStatus::try_from(request.status)
             .map_err(|_| Status::invalid_argument(format!("status {} is not known", request.status)))?;
         let filter = VoucherFilter::new(wire::status_from_wire(wanted), &request.text).map_err(status)?;
-        let page = Page::new(request.page_size, request.page_token).map_err(status)?;
+        let page = page(request.page_size, request.page_token)?;
         let ((vouchers, next_page_token), now) =
             self.0.vouchers(&filter, &page).instrument(span).await.map_err(status)?;
         let vouchers = vouchers.into_iter().map(|voucher| wire::voucher(voucher, now)).collect();
@@ -74,7 +75,7 @@ impl VoucherService for Calls {
         let span = span("ListVoucherUsage", &request);
         let request = request.into_inner();
         let filter = UsageFilter::new(request.voucher_id, request.customer_id).map_err(status)?;
-        let page = Page::new(request.page_size, request.page_token).map_err(status)?;
+        let page = page(request.page_size, request.page_token)?;
         let (usage, next_page_token) = self.0.usage(&filter, &page).instrument(span).await.map_err(status)?;
         let usage = usage.into_iter().map(wire::usage).collect();
         Ok(Response::new(pb::ListVoucherUsageResponse { usage, next_page_token }))
@@ -174,6 +175,10 @@ fn span<T>(call: &'static str, request: &Request<T>) -> Span {
     let span = tracing::info_span!("voucher", otel.name = call, otel.kind = "server");
     continue_trace(&span, request);
     span
+}
+
+fn page(size: i32, token: String) -> Result<Page, Status> {
+    Page::new(size, token).map_err(|problems| status(problems.into()))
 }
 
 fn missing(field: &'static str) -> Status {

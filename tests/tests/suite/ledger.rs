@@ -61,18 +61,9 @@ async fn enrol(world: &World, meters: &[Meter], customers: usize) -> Result<BTre
     Ok(owned)
 }
 
-/// What the meters cost: each month of each meter rounded once.
+/// What the meters' water must be posted at, whole rupiah.
 fn owed(meters: &[Meter]) -> i64 {
-    let mut owed = 0;
-    for meter in meters {
-        let mut months: BTreeMap<String, Decimal> = BTreeMap::new();
-        for (date, day) in meter.expected() {
-            *months.entry(date[..7].to_owned()).or_default() += day.cost;
-        }
-        let rounded = |cost: Decimal| cost.round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero);
-        owed += months.into_values().map(|cost| i64::try_from(rounded(cost)).expect("rupiah")).sum::<i64>();
-    }
-    owed
+    meters.iter().map(Meter::owed).sum()
 }
 
 /// Every entry that was told, by id; told again it must be the same.

@@ -1,7 +1,6 @@
 //! Money over HTTP: balances, statements and explanations for those whose they are, corrections and tariffs by those who
 //! answer for them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -92,18 +91,6 @@ fn explanation(id: &str) -> String {
     format!("/api/v1/balance/entries/{}/explanation", id.bytes().map(byte).collect::<String>())
 }
 
-/// What the meters cost: each month of each meter rounded once.
-fn owed(meters: &[Meter]) -> Result<i64> {
-    let mut months: BTreeMap<(String, String), Decimal> = BTreeMap::new();
-    for meter in meters {
-        for (date, day) in meter.expected() {
-            *months.entry((meter.id.clone(), date[..7].to_owned())).or_default() += day.cost;
-        }
-    }
-    let rounded = |cost: Decimal| cost.round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero);
-    months.into_values().map(|cost| Ok(i64::try_from(rounded(cost))?)).sum()
-}
-
 /// A customer sees what is left and why, down to the register; nobody else but administrators does, and they alone
 /// correct it.
 pub async fn money_is_seen_explained_and_corrected(base: Arc<Base>) -> Result<()> {
@@ -123,7 +110,7 @@ pub async fn money_is_seen_explained_and_corrected(base: Arc<Base>) -> Result<()
     world.enrol(&meters).await?;
     world.send(&messages(40, &meters, Network::ROUGH)).await?;
     world.expect_days(&meters).await?;
-    let due = -owed(&meters)?;
+    let due = -meters.iter().map(Meter::owed).sum::<i64>();
     eventually("the balance is what the meters cost", async || {
         let (balance, _) = owner.balance().await?;
         ensure!(balance == due, "it is {balance} and not {due}");

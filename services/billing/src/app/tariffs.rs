@@ -129,7 +129,7 @@ impl TariffDesk {
 
     async fn put(&self, schedule: &Schedule) -> Result<bool, Retry> {
         let encoded = wire::published_schedule(schedule).encode_to_vec();
-        Ok(self.0.put(&schedule.class, schedule.revision, schedule.updated_at, encoded).await?)
+        Ok(self.0.clone().put(&schedule.class, schedule.revision, schedule.updated_at, encoded).await?)
     }
 
     /// The tariff of a class on a day.

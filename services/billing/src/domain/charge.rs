@@ -108,7 +108,7 @@ impl Month {
         });
         let days: Vec<ChargedDay> = days.collect();
         let class = days.last().map_or("", |day| &day.charge.tariff_class);
-        let name = month.date().strftime("%Y-%m").to_string();
+        let name = month.month();
         let draft = Draft {
             id: format!("usage:{customer_id}|{device_id}|{name}@{}", self.postings + 1),
             kind: Kind::Usage,

@@ -182,7 +182,7 @@ impl UsageDocument {
         let days = source.days.iter().map(|day| DayDocument::of(day.day, &day.charge, Some(day.cost_before)));
         Self {
             device_id: source.device_id.to_string(),
-            month: month_name(source.month),
+            month: source.month.month(),
             month_cost: to_decimal128(source.month_cost),
             posted_before: source.posted_before,
             days: days.collect(),
@@ -223,7 +223,7 @@ impl MonthDocument {
             id: key.id(),
             customer_id: key.customer_id.to_string(),
             device_id: key.device_id.to_string(),
-            month: month_name(key.month),
+            month: key.month.month(),
             days: month.days.iter().map(|(day, charge)| DayDocument::of(*day, charge, None)).collect(),
             posted: month.posted,
             postings: month.postings,
@@ -242,11 +242,6 @@ impl MonthDocument {
         let days: BTreeMap<Day, DayCharge> = days.collect::<Result<_, Error>>()?;
         Ok((key, Month::of(days, self.posted, self.postings)))
     }
-}
-
-/// `YYYY-MM`.
-pub fn month_name(month: Day) -> String {
-    month.date().strftime("%Y-%m").to_string()
 }
 
 fn month_named(name: &str) -> Option<Day> {

@@ -10,8 +10,8 @@ use bson::raw::RawDocumentBuf;
 use bson::{Document, RawArrayBuf, doc, rawdoc};
 use futures::TryStreamExt;
 use indowater_common::domain::zone::Day;
+use indowater_common::mongo::update_within;
 use mongodb::error::Error;
-use mongodb::options::{Acknowledgment, WriteConcern};
 use mongodb::{ClientSession, Collection, Database};
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +34,7 @@ pub struct MonthKey {
 
 impl MonthKey {
     fn id(&self) -> String {
-        format!("{}|{}|{}", self.customer_id, self.device_id, documents::month_name(self.month))
+        format!("{}|{}|{}", self.customer_id, self.device_id, self.month.month())
     }
 }
 
@@ -191,9 +191,8 @@ impl Store {
     }
 
     async fn transact(&self, commit: &Commit) -> Result<(), Error> {
-        let durable = WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build();
         let mut session = self.database.client().start_session().await?;
-        session.start_transaction().write_concern(durable).await?;
+        session.start_transaction().await?;
         let written = self.write(&mut session, commit).await;
         match written {
             Ok(()) => session.commit_transaction().await,
@@ -259,11 +258,6 @@ impl Store {
             let new = rawdoc! { "$replaceWith": { "$literal": document } };
             updates.push(rawdoc! { "q": { "_id": id }, "u": [new], "upsert": true });
         }
-        let command = rawdoc! { "update": collection, "updates": updates };
-        let answer = self.database.run_raw_command(command).session(session).await?;
-        match answer.get_array("writeErrors") {
-            Ok(_) => Err(Error::custom(format!("{collection} could not be written: {answer:?}"))),
-            Err(_) => Ok(()),
-        }
+        update_within(session, &self.database, collection, updates).await
     }
 }

@@ -6,7 +6,7 @@ use indowater_common::domain::zone::Day;
 use mongodb::error::Error;
 
 use super::Store;
-use super::documents::{EntryDocument, MonthDocument, month_name};
+use super::documents::{EntryDocument, MonthDocument};
 use crate::domain::charge::Month;
 use crate::domain::ledger::{Balance, Entry};
 
@@ -53,7 +53,7 @@ impl Store {
     /// # Errors
     /// The database does not answer.
     pub async fn months_since(&self, customer_id: &str, since: Day) -> Result<Vec<Month>, Error> {
-        let wanted = doc! { "customer_id": customer_id, "month": { "$gte": month_name(since) } };
+        let wanted = doc! { "customer_id": customer_id, "month": { "$gte": since.month() } };
         let found: Vec<MonthDocument> = self.months.find(wanted).await?.try_collect().await?;
         found.into_iter().map(|document| document.month().map(|(_, month)| month)).collect()
     }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use bson::{Binary, doc, spec::BinarySubtype};
 use futures::TryStreamExt;
+use indowater_common::mongo::is_duplicate_key;
 use indowater_common::mongo::outbox::{Outbox, Row};
 use mongodb::error::Error;
-use mongodb::{Collection, Database};
+use mongodb::{ClientSession, Collection, Database};
 use serde::{Deserialize, Serialize};
 
 use super::documents::time;
@@ -64,39 +65,39 @@ impl Tariffs {
     /// # Errors
     /// The database does not answer.
     pub async fn put(
-        &self,
+        self,
         class: &str,
         revision: i64,
         updated_at: i64,
         schedule: Vec<u8>,
     ) -> Result<bool, Error> {
         let row = (self.announce)(class, revision, updated_at, &schedule);
-        let mut session = self.database.client().start_session().await?;
-        session.start_transaction().await?;
-        // Before anything else: two changes at once conflict here, and one of them fails.
-        let put = async {
-            self.outbox.put(&mut session, &[row]).await?;
-            let known = doc! { "_id": class, "revision": revision - 1 };
-            let document = ScheduleDocument {
-                class: class.to_owned(),
-                revision,
-                updated_at: time(updated_at),
-                schedule: Binary { subtype: BinarySubtype::Generic, bytes: schedule },
-            };
-            if revision == 1 {
-                self.schedules.insert_one(document).session(&mut session).await?;
-                return Ok(true);
-            }
-            let replaced = self.schedules.replace_one(known, document).session(&mut session).await?;
-            Ok::<_, Error>(replaced.matched_count == 1)
+        let known = doc! { "_id": class, "revision": revision - 1 };
+        let document = ScheduleDocument {
+            class: class.to_owned(),
+            revision,
+            updated_at: time(updated_at),
+            schedule: Binary { subtype: BinarySubtype::Generic, bytes: schedule },
         };
-        match put.await {
-            Ok(true) => session.commit_transaction().await.map(|()| true),
-            Ok(false) => session.abort_transaction().await.map(|()| false),
-            Err(error) if indowater_common::mongo::is_duplicate_key(&error) => {
-                session.abort_transaction().await.map(|()| false)
-            }
-            Err(error) => Err(error),
+        let mut session = self.database.client().start_session().await?;
+        let put = session
+            .start_transaction()
+            .and_run2(async move |session: &mut ClientSession| {
+                if revision == 1 {
+                    self.schedules.insert_one(&document).session(&mut *session).await?;
+                } else {
+                    let replacing = self.schedules.replace_one(known.clone(), &document);
+                    if replacing.session(&mut *session).await?.matched_count == 0 {
+                        return Ok(false);
+                    }
+                }
+                self.outbox.put(session, std::slice::from_ref(&row)).await?;
+                Ok(true)
+            })
+            .await;
+        match put {
+            Err(error) if is_duplicate_key(&error) => Ok(false),
+            other => other,
         }
     }
 }

@@ -34,6 +34,11 @@ impl Day {
         Self(self.0 + 1)
     }
 
+    /// Its month, `YYYY-MM`.
+    pub fn month(self) -> String {
+        self.date().strftime("%Y-%m").to_string()
+    }
+
     /// The first day of its month.
     pub fn month_start(self) -> Self {
         Self(self.0 - i32::from(self.date().day()) + 1)

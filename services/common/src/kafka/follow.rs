@@ -1,4 +1,4 @@
-//! Following a compacted topic whole: a view that every instance builds for itself, from the beginning to now and on.
+//! Following a topic outside any group: every instance reads all of it, for a view of its own.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,18 +15,39 @@ use crate::error::Fatal;
 const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Hands every record of `topic` to `apply`, from the beginning on, in the order of each partition. It returns once all
-/// that stood there when it began has been handed over, with what ends when the following does: at `stop`, or of an error.
+/// Where following begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// With the first record: the view is whole.
+    Beginning,
+    /// With what comes from now on: the view is loaded elsewhere.
+    End,
+}
+
+/// A record of a topic that is followed.
+#[derive(Clone, Copy, Debug)]
+pub struct Followed<'a> {
+    /// Its partition.
+    pub partition: i32,
+    /// Its place there.
+    pub offset: i64,
+    /// The value; empty if there is none.
+    pub value: &'a [u8],
+}
+
+/// Hands every record of `topic` to `apply`, in the order of each partition. It returns once all that is to be read of what stood
+/// there when it began has been handed over, with what ends when the following does: at `stop`, or of an error.
 ///
-/// Nothing is committed and no group is joined: a restart reads all of it again.
+/// Nothing is committed and no group is joined: a restart begins again.
 ///
 /// # Errors
 /// Settings that librdkafka refuses.
 pub async fn follow(
     kafka: &config::Kafka,
     topic: String,
+    from: From,
     stop: CancellationToken,
-    apply: impl FnMut(&[u8]) + Send + 'static,
+    apply: impl FnMut(Followed<'_>) + Send + 'static,
 ) -> Result<impl Future<Output = Result<(), Fatal>> + Send + 'static, Fatal> {
     let consumer: BaseConsumer = super::base_config(kafka)
         // Never joined; the client asks for a name.
@@ -38,7 +59,7 @@ pub async fn follow(
     let (done, ended) = oneshot::channel();
     // The client blocks, so it has a thread of its own.
     std::thread::Builder::new().name(format!("follow-{topic}")).spawn(move || {
-        let follower = Follower { consumer, topic, stop, apply, caught_up: Some(caught_up) };
+        let follower = Follower { consumer, topic, from, stop, apply, caught_up: Some(caught_up) };
         // Nobody waits for it any more only if the process is ending.
         let _ = done.send(follower.run());
     })?;
@@ -50,12 +71,13 @@ pub async fn follow(
 struct Follower<F> {
     consumer: BaseConsumer,
     topic: String,
+    from: From,
     stop: CancellationToken,
     apply: F,
     caught_up: Option<oneshot::Sender<()>>,
 }
 
-impl<F: FnMut(&[u8])> Follower<F> {
+impl<F: FnMut(Followed<'_>)> Follower<F> {
     fn run(mut self) -> Result<(), KafkaError> {
         let mut left = loop {
             if self.stop.is_cancelled() {
@@ -79,7 +101,12 @@ impl<F: FnMut(&[u8])> Follower<F> {
                 // Records that were compacted away are never handed over, but passed.
                 None => self.pass(&mut left),
                 Some(Ok(message)) => {
-                    (self.apply)(message.payload().unwrap_or_default());
+                    let value = message.payload().unwrap_or_default();
+                    (self.apply)(Followed {
+                        partition: message.partition(),
+                        offset: message.offset(),
+                        value,
+                    });
                     if left.get(&message.partition()).is_some_and(|end| message.offset() + 1 >= *end) {
                         left.remove(&message.partition());
                     }
@@ -93,14 +120,18 @@ impl<F: FnMut(&[u8])> Follower<F> {
         Ok(())
     }
 
-    /// Assigns all partitions from their beginning. Returns where those end that are not empty.
+    /// Assigns all partitions from where following begins. Returns where those end of which something is to be read.
     fn assign(&self) -> Result<HashMap<i32, i64>, KafkaError> {
         let metadata = self.consumer.fetch_metadata(Some(&self.topic), PATIENCE)?;
         let (mut positions, mut ends) = (TopicPartitionList::new(), HashMap::new());
         for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
             let (low, high) = self.consumer.fetch_watermarks(&self.topic, partition.id(), PATIENCE)?;
-            positions.add_partition_offset(&self.topic, partition.id(), Offset::Beginning)?;
-            if high > low {
+            let start = match self.from {
+                From::Beginning => low,
+                From::End => high,
+            };
+            positions.add_partition_offset(&self.topic, partition.id(), Offset::Offset(start))?;
+            if high > start {
                 ends.insert(partition.id(), high);
             }
         }

@@ -17,7 +17,7 @@ pub mod topics;
 pub use batch::{Batch, Record};
 pub use client::{base_config, watch_broker};
 pub use consumer::{Consume, consume};
-pub use follow::follow;
+pub use follow::{Followed, From, follow};
 pub use headers::{Event, JSON, PROTOBUF};
 pub use partition::{FlushPolicy, Work};
 pub use partitioner::{ByEntity, partition_of};

@@ -7,9 +7,8 @@
 
 use bson::raw::cstr;
 use bson::{RawArrayBuf, RawDocumentBuf, rawdoc};
-use mongodb::Database;
 use mongodb::error::Error;
-use mongodb::options::{Acknowledgment, WriteConcern};
+use mongodb::{ClientSession, Database};
 use serde::Deserialize;
 
 /// A whole document and the revision it replaces.
@@ -100,8 +99,8 @@ pub async fn update(
     let mut refusals = Vec::new();
     for (number, chunk) in statements.chunks(PER_COMMAND).enumerate() {
         let updates = array(chunk.iter().cloned());
-        let bulk = rawdoc! { "update": collection, "updates": updates, "ordered": false };
-        if transact(database, bulk.clone()).await.is_err() {
+        if transact(database, collection, updates.clone()).await.is_err() {
+            let bulk = rawdoc! { "update": collection, "updates": updates, "ordered": false };
             let refused = run(database, bulk).await?.into_iter();
             refusals.extend(refused.map(|one| Refusal { index: number * PER_COMMAND + one.index, ..one }));
         }
@@ -147,15 +146,31 @@ async fn run(database: &Database, mut command: RawDocumentBuf) -> Result<Vec<Ref
     }
 }
 
-/// Runs a bulk as one transaction: all of it or nothing.
-async fn transact(database: &Database, command: RawDocumentBuf) -> Result<(), Error> {
-    let durable = WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build();
+/// Runs update statements as one transaction: all of them or none, durable as [`connect`](super::connect) has every write.
+async fn transact(database: &Database, collection: &str, statements: RawArrayBuf) -> Result<(), Error> {
     let mut session = database.client().start_session().await?;
-    session.start_transaction().write_concern(durable).await?;
-    let answer = database.run_raw_command(command).session(&mut session).await?;
+    session.start_transaction().await?;
+    update_within(&mut session, database, collection, statements).await?;
+    session.commit_transaction().await
+}
+
+/// Runs update statements in the transaction of `session`.
+///
+/// # Errors
+/// The transaction cannot go on: a statement was refused, or the database does not answer.
+pub async fn update_within(
+    session: &mut ClientSession,
+    database: &Database,
+    collection: &str,
+    statements: RawArrayBuf,
+) -> Result<(), Error> {
+    let command = rawdoc! { "update": collection, "updates": statements };
+    let answer = database.run_raw_command(command).session(session).await?;
     let answer: Answer = bson::deserialize_from_document(answer)?;
     match answer.refusals.into_iter().next() {
-        Some(refusal) => Err(Error::custom(refusal.message)),
-        None => session.commit_transaction().await,
+        Some(refusal) => {
+            Err(Error::custom(format!("{collection} could not be written: {}", refusal.message)))
+        }
+        None => Ok(()),
     }
 }

@@ -8,7 +8,7 @@ mod lease;
 pub mod outbox;
 pub mod schema;
 
-pub use bulk::{Guarded, Refusal, update, write_guarded};
+pub use bulk::{Guarded, Refusal, update, update_within, write_guarded};
 pub use connect::{connect, watch_database};
 pub use decimal::{from_decimal128, to_decimal128};
 pub use lease::Lease;

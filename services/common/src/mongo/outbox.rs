@@ -93,13 +93,7 @@ impl Outbox {
         // An upsert outside a transaction makes the collection of counters; reading makes nothing.
         let start = doc! { "$setOnInsert": { "value": 0_i64 } };
         outbox.counters.update_one(doc! { "_id": &name }, start).upsert(true).await?;
-        if !database.list_collection_names().filter(doc! { "name": &name }).await?.contains(&name) {
-            match database.create_collection(&name).await {
-                // Another instance was faster.
-                Err(error) if error.to_string().contains("NamespaceExists") => {}
-                other => other?,
-            }
-        }
+        super::schema::create_collection(database, &name).await?;
         Ok(outbox)
     }
 

@@ -192,7 +192,7 @@ pub async fn ensure(database: &Database, owner: Option<&str>) -> Result<(), Erro
         });
         if collection.indexes.is_empty() {
             // A transaction writes it, and none makes a collection and writes to it at once when others do the same.
-            create(database, collection.name).await?;
+            create_collection(database, collection.name).await?;
         } else {
             database.collection::<Document>(collection.name).create_indexes(models).await?;
         }
@@ -203,7 +203,11 @@ pub async fn ensure(database: &Database, owner: Option<&str>) -> Result<(), Erro
 /// The error code of a collection that is there already.
 const NAMESPACE_EXISTS: i32 = 48;
 
-async fn create(database: &Database, name: &str) -> Result<(), Error> {
+/// Creates a collection if it is not there.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn create_collection(database: &Database, name: &str) -> Result<(), Error> {
     match database.create_collection(name).await {
         Err(error) if matches!(*error.kind, ErrorKind::Command(ref e) if e.code == NAMESPACE_EXISTS) => {
             Ok(())

@@ -7,23 +7,25 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bson::{Document, doc};
 use indowater_common::clock;
 use indowater_common::kafka::{Event, Outgoing, Publisher, Ticket};
+use indowater_common::mongo::schema::create_collection;
 use indowater_proto::billing::v1::instruction::What;
 use indowater_proto::billing::v1::{EntryKind, Instruction, LedgerEntry, Leg, Movement};
 use indowater_proto::topics::{ENTRIES, INSTRUCTIONS};
 use mongodb::Database;
-use mongodb::options::{Acknowledgment, WriteConcern};
 use prost::Message as _;
 use rdkafka::Message as _;
 use serde::Serialize;
 
 use super::ground::Ground;
-use super::pipeline::start;
+use super::pipeline::{STALLED, start};
+use crate::stack::Process;
 use crate::system::System;
 use crate::topic::{Reader, lag};
 use crate::{clients, init};
@@ -33,8 +35,6 @@ const ALONE: Duration = Duration::from_secs(3);
 /// For how long instructions are sent at a steady rate.
 const STEADY: Duration = Duration::from_secs(10);
 const TICK: Duration = Duration::from_millis(5);
-/// Without any progress for so long it is given up.
-const STALLED: Duration = Duration::from_secs(60);
 const GROUP: &str = "billing-ledger";
 
 /// What was measured.
@@ -111,12 +111,7 @@ pub(super) async fn measure(ground: &Ground, site: &System, customers: u64, post
 /// Transactions per second, one posting in each.
 async fn alone(database: &Database, writers: u64) -> Result<f64> {
     for name in ["alone_entries", "alone_balances"] {
-        database.create_collection(name).await.or_else(|error| {
-            match error.to_string().contains("NamespaceExists") {
-                true => Ok(()),
-                false => Err(error),
-            }
-        })?;
+        create_collection(database, name).await?;
     }
     let started = Instant::now();
     let writing = (0..writers).map(|writer| async move {
@@ -132,9 +127,8 @@ async fn alone(database: &Database, writers: u64) -> Result<f64> {
 }
 
 async fn post(database: &Database, writers: u64, writer: u64, number: u64) -> Result<()> {
-    let durable = WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build();
     let mut session = database.client().start_session().await?;
-    session.start_transaction().write_concern(durable).await?;
+    session.start_transaction().await?;
     let entry = doc! { "_id": format!("{writers}-{writer}-{number}"), "customer_id": format!("c-{writer}"), "amount": 1_i64 };
     database.collection::<Document>("alone_entries").insert_one(entry).session(&mut session).await?;
     let raise = doc! { "$inc": { "balance": 1_i64, "sequence": 1_i64 } };
@@ -187,23 +181,27 @@ impl Sender {
     }
 }
 
-/// Waits until billing has committed all instructions.
-async fn drain(site: &System, billing: &crate::stack::Process) -> Result<()> {
-    let (mut progress, mut before) = (Instant::now(), i64::MAX);
-    loop {
-        ensure!(
-            billing.is_running(),
-            "billing ended before the work was done; it said last:\n{}",
-            billing.last_words()
-        );
-        let (kafka, prefix) = (clients::kafka(site), site.topic_prefix.clone());
-        let left = clients::blocking(move || {
-            let (reader, topic) = (Reader::open(&kafka)?, INSTRUCTIONS.name(&prefix));
-            let extent = reader.extent(&topic)?;
+/// Waits until billing has committed all instructions; no more come meanwhile.
+async fn drain(site: &System, billing: &Process) -> Result<()> {
+    let (kafka, prefix) = (clients::kafka(site), site.topic_prefix.clone());
+    let topic = INSTRUCTIONS.name(&prefix);
+    let left = clients::blocking(move || {
+        let reader = Reader::open(&kafka)?;
+        let extent = reader.extent(&topic)?;
+        Ok(move || -> Result<i64> {
             let committed = reader.committed(&format!("{prefix}.{GROUP}"), &topic, extent.keys().copied())?;
             Ok(lag(&extent, &committed))
         })
-        .await?;
+    })
+    .await?;
+    let left = Arc::new(left);
+    let (mut progress, mut before) = (Instant::now(), i64::MAX);
+    loop {
+        if !billing.is_running() {
+            bail!("billing ended before the work was done; it said last:\n{}", billing.last_words());
+        }
+        let asked = left.clone();
+        let left = clients::blocking(move || asked()).await?;
         if left == 0 {
             return Ok(());
         }

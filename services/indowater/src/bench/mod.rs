@@ -13,9 +13,11 @@ mod processes;
 mod raw;
 mod report;
 
+use std::fmt;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use serde::Serialize;
 
 use crate::signals::Signals;
 use crate::telemetry::Encoding;
@@ -58,15 +60,8 @@ struct Pipeline {
     /// Fail if the result is below so many reads per second
     #[arg(long, value_name = "READS_PER_SECOND")]
     at_least: Option<u64>,
-    /// Print the result as JSON
-    #[arg(long)]
-    json: bool,
-    /// Kafka bootstrap servers to use instead of a private broker
-    #[arg(long, env = "INDOWATER_KAFKA", value_name = "HOST:PORT,..", requires = "mongodb")]
-    kafka: Option<String>,
-    /// MongoDB connection string to use instead of a private database
-    #[arg(long, env = "INDOWATER_MONGODB", value_name = "URI", hide_env_values = true, requires = "kafka")]
-    mongodb: Option<String>,
+    #[command(flatten)]
+    bench: Bench,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -80,6 +75,13 @@ struct Ledger {
     /// Fail if fewer postings per second become durable, grouped
     #[arg(long, value_name = "POSTINGS_PER_SECOND")]
     at_least: Option<u64>,
+    #[command(flatten)]
+    bench: Bench,
+}
+
+/// What every measurement takes.
+#[derive(Debug, Clone, clap::Args)]
+struct Bench {
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -109,67 +111,58 @@ impl From<Format> for Encoding {
 /// Runs the command.
 pub async fn run(args: Args) -> Result<ExitCode> {
     match args.what {
-        What::Pipeline(args) => run_pipeline(args).await,
-        What::Ledger(args) => run_ledger(args).await,
+        What::Pipeline(args) => {
+            let report = args.bench.run(async |ground| repeat(ground, &args).await).await?;
+            enough(report.reads_per_second, args.at_least, "reads/s")
+        }
+        What::Ledger(args) => {
+            let report = args.bench.run(async |ground| post(ground, &args).await).await?;
+            enough(report.grouped, args.at_least, "postings/s")
+        }
     }
 }
 
-async fn run_ledger(args: Ledger) -> Result<ExitCode> {
-    warn_of_debug();
-    let ground = Ground::open(args.kafka.as_deref().zip(args.mongodb.as_deref())).await?;
-    let mut signals = Signals::listen()?;
+impl Bench {
+    /// Measures on private ground or that which is named, and prints the report.
+    async fn run<R: fmt::Display + Serialize>(
+        &self,
+        measure: impl AsyncFnOnce(&Ground) -> Result<R>,
+    ) -> Result<R> {
+        if cfg!(debug_assertions) {
+            eprintln!("This build is not optimised: its figures say little. Build with --release.");
+        }
+        let ground = Ground::open(self.kafka.as_deref().zip(self.mongodb.as_deref())).await?;
+        let mut signals = Signals::listen()?;
+        let report = tokio::select! {
+            report = measure(&ground) => report,
+            () = signals.next() => Err(anyhow::anyhow!("interrupted")),
+        };
+        ground.close().await;
+        let report = report?;
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&report)?);
+        } else {
+            print!("{report}");
+        }
+        Ok(report)
+    }
+}
+
+fn enough(rate: f64, at_least: Option<u64>, unit: &str) -> Result<ExitCode> {
+    match at_least {
+        Some(least) if rate < least as f64 => bail!("{rate:.0} {unit} are below the {least} of --at-least"),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+async fn post(ground: &Ground, args: &Ledger) -> Result<ledger::Report> {
     let site = ground.site(1);
-    let report = tokio::select! {
-        report = ledger::measure(&ground, &site, args.customers, args.postings) => report,
-        () = signals.next() => Err(anyhow::anyhow!("interrupted")),
-    };
+    let report = ledger::measure(ground, &site, args.customers, args.postings).await;
     ground.clear(&site).await?;
-    ground.close().await;
-    let report = report?;
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        print!("{report}");
-    }
-    match args.at_least {
-        Some(least) if report.grouped < least as f64 => {
-            bail!("{:.0} postings/s are below the {least} of --at-least", report.grouped)
-        }
-        _ => Ok(ExitCode::SUCCESS),
-    }
-}
-
-/// An unoptimised build is measured, too, but not without a word.
-fn warn_of_debug() {
-    if cfg!(debug_assertions) {
-        eprintln!("This build is not optimised: its figures say little. Build with --release.");
-    }
-}
-
-async fn run_pipeline(args: Pipeline) -> Result<ExitCode> {
-    let ground = Ground::open(args.kafka.as_deref().zip(args.mongodb.as_deref())).await?;
-    let mut signals = Signals::listen()?;
-    let report = tokio::select! {
-        report = repeat(&ground, &args) => report,
-        () = signals.next() => Err(anyhow::anyhow!("interrupted")),
-    };
-    ground.close().await;
-    let report = report?;
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        print!("{report}");
-    }
-    match args.at_least {
-        Some(least) if report.reads_per_second < least as f64 => {
-            bail!("{:.0} reads/s are below the {least} of --at-least", report.reads_per_second)
-        }
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    report
 }
 
 async fn repeat(ground: &Ground, args: &Pipeline) -> Result<Report> {
-    warn_of_debug();
     let load = Load::new(args.meters, args.reads, args.reads_per_message, args.encoding.into());
     let mut runs = Vec::new();
     for number in 1..=args.runs {

@@ -24,7 +24,7 @@ use crate::{clients, init};
 
 const PERIOD: Duration = Duration::from_millis(500);
 /// Without any progress for so long it is given up.
-const STALLED: Duration = Duration::from_secs(60);
+pub(super) const STALLED: Duration = Duration::from_secs(60);
 const SERVICES: [&str; 2] = ["ingest", "usage-aggregator"];
 
 /// What one run measured.

@@ -2,11 +2,11 @@
 //! and dead messages add up to the received ones.
 
 use indowater_common::domain::meter::Point;
+use indowater_common::domain::request::MOST_ID;
 
 use super::clock::{self, END_OF_TIME};
 use super::facts::Facts;
 use super::number::Misfit;
-use super::registry::MOST_ID;
 use super::reject::{Reason, Reject};
 use super::uplink::{SaidRead, SaidUnit, State, Uplink};
 

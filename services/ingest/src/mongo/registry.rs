@@ -20,7 +20,7 @@ use mongodb::{ClientSession, Collection, Database};
 
 use super::documents::{DeviceDocument, PropertyDocument};
 use crate::domain::registry::{
-    Device, DeviceChange, DeviceFilter, Page, Property, PropertyChange, Refusal, Status, cut_page, enrol,
+    Device, DeviceChange, DeviceFilter, Page, Property, PropertyChange, Refusal, Status, enrol,
 };
 
 /// An entry that is to be told.
@@ -314,7 +314,7 @@ where
     let documents: Vec<D> = cursor.try_collect().await.map_err(refused)?;
     let entries =
         documents.into_iter().map(|d| d.try_into().map_err(unreadable)).collect::<Result<Vec<T>, _>>()?;
-    Ok(cut_page(page, entries, |entry| id(entry)))
+    Ok(page.cut(entries, |entry| id(entry).to_owned()))
 }
 
 /// The update that writes a document's fields, but for its key and those that are not ours to write.

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 
+use indowater_common::domain::request::{Page, Problems};
 use indowater_common::mongo::outbox::Row;
 use indowater_common::{clock, telemetry};
 use indowater_proto::topics::REDEMPTIONS;
@@ -14,12 +15,12 @@ use jiff::Timestamp;
 use tracing::{Instrument, Span};
 
 use super::turns::Turns;
-use crate::domain::list::{Page, UsageFilter, VoucherFilter};
+use crate::domain::list::{UsageFilter, VoucherFilter};
 use crate::domain::money::Rupiah;
 use crate::domain::redemption::{
     Purchase, PurchaseDraft, Question, Reservation, Settled, State, Usage, assess, expiry,
 };
-use crate::domain::refusal::{Problems, Refusal, Refused};
+use crate::domain::refusal::{Refusal, Refused};
 use crate::domain::voucher::{Voucher, VoucherDraft};
 use crate::mongo::{Announce, Settlement, Store};
 use crate::{observe, wire};

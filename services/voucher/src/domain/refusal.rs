@@ -1,6 +1,6 @@
 //! Every way to say no.
 
-use std::fmt;
+use indowater_common::domain::request::Problems;
 
 /// Why a call is not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -95,38 +95,6 @@ impl Refused {
 impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Self {
         Self::DoesNotHold(refused)
-    }
-}
-
-/// Every field of a request that is wrong, and how.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Problems(Vec<String>);
-
-impl Problems {
-    /// One problem of a field.
-    pub fn of(field: impl fmt::Display, what: impl fmt::Display) -> Self {
-        let mut problems = Self::default();
-        problems.add(field, what);
-        problems
-    }
-
-    /// Notes a problem of a field.
-    pub fn add(&mut self, field: impl fmt::Display, what: impl fmt::Display) {
-        self.0.push(format!("{field} {what}"));
-    }
-
-    /// The value, or what is wrong with it.
-    ///
-    /// # Errors
-    /// There are problems.
-    pub fn or<T>(self, value: T) -> Result<T, Self> {
-        if self.0.is_empty() { Ok(value) } else { Err(self) }
-    }
-}
-
-impl fmt::Display for Problems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("; "))
     }
 }
 

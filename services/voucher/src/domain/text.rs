@@ -2,31 +2,12 @@
 
 use std::ops::RangeInclusive;
 
-use jiff::Timestamp;
+use indowater_common::domain::request::Problems;
 
 use super::money::Rupiah;
-use super::refusal::Problems;
 
-/// Bytes of an identifier at most.
-const MOST_ID: usize = 64;
 /// Characters of a code.
 const CODE: RangeInclusive<usize> = 3..=32;
-
-/// Ids are parts of record keys and of other ids, so they are plain.
-pub(super) fn check_id(id: &str, field: &str, problems: &mut Problems) {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
-    if id.is_empty() {
-        problems.add(field, "is missing");
-    } else if id.len() > MOST_ID || !id.bytes().all(plain) {
-        problems.add(field, "must be 1 to 64 of A-Z a-z 0-9 . _ : -");
-    }
-}
-
-pub(super) fn check_length(text: &str, most: usize, field: &str, problems: &mut Problems) {
-    if text.chars().count() > most {
-        problems.add(field, format_args!("must not be longer than {most} characters"));
-    }
-}
 
 /// A code as it is stored and looked up: without the spaces around it, in upper case.
 pub(super) fn normal_code(text: &str) -> String {
@@ -60,17 +41,4 @@ pub(super) fn rupiah(amount: i64, least: i64, field: &str, problems: &mut Proble
         problems.add(field, format_args!("must be between {least} and {} rupiah", Rupiah::MOST));
         Rupiah::default()
     })
-}
-
-/// Reads an RFC 3339 time, in the precision the store keeps; `default` if it cannot be read.
-pub(super) fn time(text: &str, default: Timestamp, field: &str, problems: &mut Problems) -> Timestamp {
-    text.parse().map(to_milliseconds).unwrap_or_else(|_| {
-        problems.add(field, "must be a time in RFC 3339, such as 2026-01-31T08:00:00Z");
-        default
-    })
-}
-
-/// A moment in the precision the store keeps, so that what is answered equals what is stored.
-pub(super) fn to_milliseconds(at: Timestamp) -> Timestamp {
-    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }

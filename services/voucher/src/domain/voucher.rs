@@ -5,12 +5,12 @@
 
 use std::ops::RangeInclusive;
 
+use indowater_common::domain::request::{Problems, check_id, check_length, time, to_milliseconds};
 use jiff::Timestamp;
 
 use super::discount::{Discount, DiscountType, Rate};
 use super::money::Rupiah;
-use super::refusal::Problems;
-use super::text::{check_code, check_id, check_length, normal_code, rupiah, time, to_milliseconds};
+use super::text::{check_code, normal_code, rupiah};
 
 /// How a voucher stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

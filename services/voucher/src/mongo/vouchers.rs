@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use bson::{Document, doc};
 use futures::TryStreamExt;
+use indowater_common::domain::request::{Page, Problems};
 use indowater_common::mongo::{from_bson_time, is_duplicate_key, to_bson_time};
 use jiff::Timestamp;
 use mongodb::error::Error;
@@ -12,9 +13,9 @@ use serde::Deserialize;
 
 use super::documents::VoucherDocument;
 use super::{Store, refused};
-use crate::domain::list::{Page, UsageFilter, VoucherFilter};
+use crate::domain::list::{UsageFilter, VoucherFilter};
 use crate::domain::redemption::{Question, Share, State, Usage};
-use crate::domain::refusal::{Problems, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::domain::voucher::{Status, Voucher};
 use crate::observe;
 

@@ -3,11 +3,12 @@
 use std::ops::RangeInclusive;
 
 use indowater_common::domain::meter::{Meter, Point, Unit};
+use indowater_common::domain::request::{check_id, check_length, to_milliseconds};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
-use super::text::{check_id, check_length, time, to_milliseconds};
+use super::text::time;
 use super::{DeviceType, Problems, Property, Refusal, Status};
 use crate::domain::facts::{Facts, Known};
 

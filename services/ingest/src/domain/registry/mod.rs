@@ -10,10 +10,9 @@ mod text;
 
 pub use device::{Device, DeviceChange, DeviceDraft};
 pub use enrolment::{MOST_AT_ONCE, admit_all, enrol};
+pub use indowater_common::domain::request::{Page, Problems};
 pub use property::{Property, PropertyChange, PropertyDraft};
-pub use text::{DeviceType, MOST_ID, PropertyType, Status};
-
-use std::fmt;
+pub use text::{DeviceType, PropertyType, Status};
 
 /// The time zone of a property that names none: western Indonesia.
 pub const DEFAULT_TIME_ZONE: &str = "Asia/Jakarta";
@@ -60,36 +59,6 @@ pub enum Refusal {
     Unavailable(String),
 }
 
-/// Every field of a request that is wrong, and how.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Problems(Vec<String>);
-
-impl Problems {
-    /// Notes a problem of a field.
-    pub fn add(&mut self, field: impl fmt::Display, what: impl fmt::Display) {
-        self.0.push(format!("{field} {what}"));
-    }
-
-    /// Notes all problems of the entry at `place` of a list.
-    pub fn add_all(&mut self, place: impl fmt::Display, problems: Self) {
-        self.0.extend(problems.0.into_iter().map(|problem| format!("{place}.{problem}")));
-    }
-
-    /// The value, or what is wrong with it.
-    ///
-    /// # Errors
-    /// There are problems.
-    pub fn or<T>(self, value: T) -> Result<T, Self> {
-        if self.0.is_empty() { Ok(value) } else { Err(self) }
-    }
-}
-
-impl fmt::Display for Problems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("; "))
-    }
-}
-
 impl From<Problems> for Refusal {
     fn from(problems: Problems) -> Self {
         Self::Invalid(problems)
@@ -105,45 +74,6 @@ pub struct DeviceFilter {
     pub property_id: Option<String>,
     /// In this status only.
     pub status: Option<Status>,
-}
-
-/// One page of entries in the order of their ids.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
-    /// Entries of the page at most.
-    pub size: usize,
-    /// The id after which it starts; empty for the first page.
-    pub after: String,
-}
-
-impl Page {
-    const DEFAULT: usize = 50;
-    const LARGEST: usize = 500;
-
-    /// The page a caller asked for.
-    ///
-    /// # Errors
-    /// A size out of bounds.
-    pub fn new(size: i32, after: String) -> Result<Self, Refusal> {
-        match usize::try_from(size) {
-            Ok(0) => Ok(Self { size: Self::DEFAULT, after }),
-            Ok(size) if size <= Self::LARGEST => Ok(Self { size, after }),
-            _ => {
-                let mut problems = Problems::default();
-                problems.add("page_size", "must be between 1 and 500, or 0 for 50");
-                Err(problems.into())
-            }
-        }
-    }
-}
-
-/// Takes the page out of entries of which one more than its size were asked for: the entries, and the token of the
-/// next page.
-pub fn cut_page<T>(page: &Page, mut entries: Vec<T>, id: impl Fn(&T) -> &str) -> (Vec<T>, String) {
-    let more = entries.len() > page.size;
-    entries.truncate(page.size);
-    let next = entries.last().filter(|_| more).map_or(String::new(), |last| id(last).to_owned());
-    (entries, next)
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 
 use std::sync::LazyLock;
 
+use indowater_common::domain::request::{check_id, check_length, to_milliseconds};
 use indowater_common::domain::tariff::TariffBook;
 use jiff::Timestamp;
 
-use super::text::{check_id, check_length, time_zone, to_milliseconds};
+use super::text::time_zone;
 use super::{Problems, PropertyType, Refusal};
 
 /// A property where meters stand.

@@ -212,7 +212,7 @@ fn pages_are_bounded_and_end() {
     assert_eq!(Page::new(0, String::new()).unwrap().size, 50);
     assert!(Page::new(501, String::new()).is_err() && Page::new(-1, String::new()).is_err());
     let page = Page::new(2, String::new()).unwrap();
-    let cut = |ids: &[&'static str]| cut_page(&page, ids.to_vec(), |id| id);
+    let cut = |ids: &[&'static str]| page.cut(ids.to_vec(), |id| (*id).to_owned());
     assert_eq!(cut(&["a", "b", "c"]), (vec!["a", "b"], "b".to_owned()));
     assert_eq!(cut(&["a", "b"]), (vec!["a", "b"], String::new()));
     assert_eq!(cut(&[]), (vec![], String::new()));

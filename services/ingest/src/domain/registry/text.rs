@@ -1,5 +1,6 @@
 //! What the registry's fields may say.
 
+use indowater_common::domain::request;
 use indowater_common::domain::zone::Zone;
 use jiff::Timestamp;
 
@@ -64,39 +65,9 @@ impl PropertyType {
     }
 }
 
-/// Bytes of an identifier at most.
-pub const MOST_ID: usize = 64;
-
-/// Ids are parts of record keys and of other ids, so they are plain; `|` separates parts.
-pub(super) fn check_id(id: &str, field: &str, problems: &mut Problems) {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
-    if id.is_empty() {
-        problems.add(field, "is missing");
-    } else if id.len() > MOST_ID || !id.bytes().all(plain) {
-        problems.add(field, "must be 1 to 64 of A-Z a-z 0-9 . _ : -");
-    }
-}
-
-pub(super) fn check_length(text: &str, most: usize, field: &str, problems: &mut Problems) {
-    if text.chars().count() > most {
-        problems.add(field, format_args!("must not be longer than {most} characters"));
-    }
-}
-
-/// Reads an RFC 3339 time, in the precision the store keeps; `default` if there is none.
+/// Reads an RFC 3339 time; `default` if there is none.
 pub(super) fn time(text: &str, default: Timestamp, field: &str, problems: &mut Problems) -> Timestamp {
-    if text.is_empty() {
-        return default;
-    }
-    text.parse().map(to_milliseconds).unwrap_or_else(|_| {
-        problems.add(field, "must be a time in RFC 3339, such as 2026-01-31T08:00:00Z");
-        default
-    })
-}
-
-/// A moment in the precision the store keeps, so that what is published equals what is stored.
-pub(super) fn to_milliseconds(at: Timestamp) -> Timestamp {
-    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
+    if text.is_empty() { default } else { request::time(text, default, field, problems) }
 }
 
 /// Reads an IANA time zone into its proper spelling.

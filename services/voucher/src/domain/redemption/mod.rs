@@ -15,11 +15,11 @@ mod purchase;
 
 pub use purchase::{LONGEST, Purchase, PurchaseDraft, Question, Settled, expiry};
 
+use indowater_common::domain::request::to_milliseconds;
 use jiff::Timestamp;
 
 use super::money::Rupiah;
 use super::refusal::{Reason, Refusal, Refused};
-use super::text::to_milliseconds;
 use super::voucher::{Status, Voucher};
 
 /// Where a reservation stands.

@@ -1,10 +1,10 @@
 //! What callers say of a purchase, and what is wrong with it.
 
+use indowater_common::domain::request::{Problems, check_id, to_milliseconds};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::money::Rupiah;
-use crate::domain::refusal::Problems;
-use crate::domain::text::{check_email, check_id, normal_code, rupiah, to_milliseconds};
+use crate::domain::text::{check_email, normal_code, rupiah};
 
 /// What a payment is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
