@@ -181,6 +181,19 @@ pub const BALANCES: Topic = Topic {
     log_append_time: false,
 };
 
+/// Payments, whole current state, with everything each of them ever did to the ledger: billing posts from here, so the
+/// ledger can be computed again from usage and payments.
+pub const PAYMENTS: Topic = Topic {
+    owner: "billing",
+    what: "payments",
+    key: "users.id of the customer|payment_transactions.id",
+    message: "indowater.billing.v1.Payment",
+    partitions: 12,
+    retention: Retention::Compacted,
+    max_message_bytes: MIB,
+    log_append_time: false,
+};
+
 /// Redeemed vouchers, one record for each payment that used one.
 pub const REDEMPTIONS: Topic = Topic {
     owner: "voucher",
@@ -194,7 +207,7 @@ pub const REDEMPTIONS: Topic = Topic {
 };
 
 /// Every topic there is.
-pub const ALL: [&Topic; 11] = [
+pub const ALL: [&Topic; 12] = [
     &TELEMETRY,
     &READINGS,
     &DEAD_LETTERS,
@@ -205,5 +218,6 @@ pub const ALL: [&Topic; 11] = [
     &INSTRUCTIONS,
     &ENTRIES,
     &BALANCES,
+    &PAYMENTS,
     &REDEMPTIONS,
 ];
