@@ -3,7 +3,7 @@
 //! A gateway's notification is a hint to ask for the state, and nothing more: Midtrans' signature does not cover the
 //! status, and Xendit's token proves only that the sender knows it. So [`Hint`] carries no amount.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -230,6 +230,16 @@ pub(crate) fn read<T: for<'de> Deserialize<'de>>(answer: &Answer) -> Result<T, G
 pub(crate) fn same(one: &str, other: &str) -> bool {
     // Of the hashes, so that not even the length shows.
     Sha512::digest(one).ct_eq(&Sha512::digest(other)).into()
+}
+
+/// The key by which a gateway knows a refund of payment `id` that its caller calls `key`, in characters that every gateway takes.
+pub fn refund_key(id: &str, key: &str) -> String {
+    let digest = Sha512::digest(format!("{id}|{key}"));
+    digest[..16].iter().fold("refund-".to_owned(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// At most the first 300 characters, for logs and people.

@@ -1,4 +1,4 @@
-//! The broker's edge: usage and instructions in; instructions, entries and balances out.
+//! The broker's edge: usage, payments and instructions in; instructions, entries and balances out.
 
 use std::sync::Arc;
 
@@ -6,7 +6,6 @@ use indowater_common::error::Retry;
 use indowater_common::kafka::{Batch, Event, Outgoing, Publisher, Record, Ticket, Work};
 use indowater_proto::billing::v1 as wire;
 use indowater_proto::topics::{BALANCES, ENTRIES, INSTRUCTIONS, Topic};
-use indowater_proto::usage::v1::DailyUsage;
 use prost::Message;
 
 use crate::app::books::{Books, Shared};
@@ -92,45 +91,57 @@ impl Outlet {
     }
 }
 
-/// One partition of usage: each daily record becomes instructions for the ledger, by customer. It keeps nothing.
-pub struct Charging {
+/// What a record asks of the ledger: for each instruction its id and when it happened, seconds since the epoch.
+pub type Asked = Vec<(String, i64, wire::Instruction)>;
+
+/// One partition of a topic whose records become instructions for the ledger, by customer. It keeps nothing.
+pub struct Instructing {
     outlet: Outlet,
+    topic: &'static str,
+    read: fn(&[u8]) -> Result<Asked, String>,
     ticket: Ticket,
     pending: usize,
 }
 
-impl Charging {
-    /// Writes instructions to `outlet`.
-    pub fn new(outlet: Outlet) -> Self {
-        Self { outlet, ticket: Ticket::default(), pending: 0 }
+impl Instructing {
+    /// Each daily record says what the day costs whom.
+    pub fn of_usage(outlet: Outlet) -> Self {
+        Self::new(outlet, "usage", |value| encode::usage_asks(decode(value)?))
     }
 
-    async fn charge(&mut self, partition: i32, record: &Record<'_>) -> Result<(), Retry> {
-        let usage = DailyUsage::decode(record.value).map_err(|error| error.to_string());
-        let usage = match usage {
-            Ok(usage) if usage.customer_id.is_empty() => Err("it has no customer".to_owned()),
-            other => other,
-        };
-        let usage = match usage {
-            Ok(usage) => usage,
+    /// Each payment says all that it ever did; the ledger knows what it has of that.
+    pub fn of_payments(outlet: Outlet) -> Self {
+        Self::new(outlet, "payments", |value| Ok(encode::payment_asks(decode(value)?)))
+    }
+
+    fn new(outlet: Outlet, topic: &'static str, read: fn(&[u8]) -> Result<Asked, String>) -> Self {
+        Self { outlet, topic, read, ticket: Ticket::default(), pending: 0 }
+    }
+
+    async fn instruct(&mut self, partition: i32, record: &Record<'_>) -> Result<(), Retry> {
+        let asked = match (self.read)(record.value) {
+            Ok(asked) => asked,
             Err(why) => {
-                observe::unreadable("usage", partition, record.offset, &why);
+                observe::unreadable(self.topic, partition, record.offset, &why);
                 return Ok(());
             }
         };
-        for instruction in encode::day_charges(&usage) {
-            let id = format!("{}@{}|{}", usage.id, usage.revision, instruction.customer_id);
-            self.outlet.instruct(&self.ticket, &id, usage.timestamp, &instruction).await?;
+        for (id, time, instruction) in asked {
+            self.outlet.instruct(&self.ticket, &id, time, &instruction).await?;
             self.pending += 1;
         }
         Ok(())
     }
 }
 
-impl Work for Charging {
+fn decode<M: Message + Default>(value: &[u8]) -> Result<M, String> {
+    M::decode(value).map_err(|error| error.to_string())
+}
+
+impl Work for Instructing {
     async fn apply(&mut self, batch: &Batch) -> Result<(), Retry> {
         for record in batch.records() {
-            self.charge(batch.partition, &record).await?;
+            self.instruct(batch.partition, &record).await?;
         }
         Ok(())
     }
@@ -162,8 +173,7 @@ impl Work for Partition {
     async fn apply(&mut self, batch: &Batch) -> Result<(), Retry> {
         let mut instructions = Vec::with_capacity(batch.len());
         for record in batch.records() {
-            let message = wire::Instruction::decode(record.value).map_err(|error| error.to_string());
-            match message.and_then(encode::instruction) {
+            match decode(record.value).and_then(encode::instruction) {
                 Ok(instruction) => instructions.push(instruction),
                 // Only billing writes them, so this is a fault of ours; the record stays on the topic.
                 Err(why) => observe::unreadable("instructions", batch.partition, record.offset, &why),

@@ -19,22 +19,39 @@ use std::time::Duration;
 use indowater_common::error::Fatal;
 use indowater_common::kafka::{Consume, FlushPolicy, Publisher, consume};
 use indowater_common::lifecycle::Host;
+use indowater_common::mongo::Lease;
 use indowater_common::mongo::outbox::Outbox;
-use indowater_proto::topics::{INSTRUCTIONS, USAGE};
+use indowater_proto::topics::{INSTRUCTIONS, PAYMENTS, Topic, USAGE};
+use tokio::sync::Notify;
 
+use app::bills::BillDesk;
 use app::books::Shared;
 use app::corrections::Corrections;
+use app::payments::{Cashier, Gateways, follow_up, tell};
 use app::questions::Questions;
 use app::tariffs::{TariffDesk, announce};
+
+use gateway::Gateway;
+use midtrans::Midtrans;
+use xendit::Xendit;
 
 pub use config::Settings;
 
 /// What the service is for, in one line.
 pub const ABOUT: &str = "IndoWater: keeps the ledger, balances, tariffs and payments";
 
-/// How usage becomes instructions: nothing is computed or kept, so little waits.
-const CHARGING: FlushPolicy =
+/// How usage and payments become instructions: nothing is computed or kept, so little waits.
+const INSTRUCTING: FlushPolicy =
     FlushPolicy { idle: Duration::from_millis(20), age: Duration::from_secs(1), pending: 10_000 };
+
+/// How long an instance that died may keep others from making bills.
+const BILL_TERM: Duration = Duration::from_secs(60);
+
+fn gateways(settings: &Settings) -> Result<Gateways, Fatal> {
+    let midtrans = settings.midtrans().map(Midtrans::new).transpose()?.map(Gateway::Midtrans);
+    let xendit = settings.xendit().map(Xendit::new).transpose()?.map(Gateway::Xendit);
+    Ok(Gateways { midtrans, xendit })
+}
 
 /// Wires the service up.
 ///
@@ -42,7 +59,8 @@ const CHARGING: FlushPolicy =
 /// Settings that no waiting mends.
 pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let (common, stop) = (host.common.clone(), host.stop.clone());
-    let (usage_joined, instructions_joined) = (host.health.needs("usage"), host.health.needs("instructions"));
+    let [usage_joined, payments_joined, instructions_joined] =
+        ["usage", "payments", "instructions"].map(|topic| host.health.needs(topic));
     indowater_common::kafka::watch(&host);
     let database = indowater_common::mongo::open(&host).await?;
     let prefix = &common.kafka.topic_prefix;
@@ -53,26 +71,50 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let outbox = Outbox::open(&database, host.name).await?;
     let tariffs = TariffDesk::new(mongo::Tariffs::new(&database, outbox.clone(), announce(prefix)));
     tariffs.begin_eventually().await;
-    host.spawn("outbox relay", outbox.relay(publisher, host.instance.to_string(), stop.clone()));
+    host.spawn("outbox relay", outbox.clone().relay(publisher, host.instance.to_string(), stop.clone()));
+
+    // Payments: made, and followed up at their gateway.
+    let bills = mongo::Bills::new(&database);
+    let cashier = Arc::new(Cashier {
+        payments: mongo::Payments::new(&database, outbox, tell(prefix)),
+        bills: bills.clone(),
+        notifications: mongo::Notifications::new(&database),
+        gateways: gateways(&settings)?,
+        vouchers: grpc::Vouchers::at(&settings.voucher_url)?,
+        terms: settings.terms(),
+        wanted: Notify::new(),
+    });
+    host.spawn("payments", follow_up(cashier.clone(), stop.clone()));
+
+    // Bills of those who pay afterwards.
+    let bills = BillDesk::new(bills);
+    let lease = Lease::new(&database, "billing-bills", &host.instance, BILL_TERM);
+    host.spawn("bills", bills.clone().issue_all(lease, settings.bill_hour, stop.clone()));
 
     // What people ask.
     let store = mongo::Store::new(database);
     let questions = Questions::new(store.clone(), tariffs.clone());
-    let routes = grpc::routes(questions, Corrections::new(outlet.clone()), tariffs);
+    let corrections = Corrections::new(outlet.clone());
+    let routes = grpc::routes(grpc::Answering { questions, corrections, tariffs, cashier, bills });
     let served = indowater_common::grpc::serve(common.grpc_listen, routes, host.health.clone(), stop.clone());
     host.spawn("gRPC", served);
 
-    // Usage becomes instructions, by customer.
-    let usage = Consume {
+    // Usage and payments become instructions, by customer.
+    let instructing = |topic: &Topic, group, joined| Consume {
         kafka: common.kafka.clone(),
-        topic: USAGE.name(prefix),
-        group: "billing-charging",
-        flush: CHARGING,
-        joined: usage_joined,
+        topic: topic.name(prefix),
+        group,
+        flush: INSTRUCTING,
+        joined,
         stop: stop.clone(),
     };
-    let charging = outlet.clone();
-    host.spawn("charging", consume(usage, move |_| kafka::Charging::new(charging.clone())));
+    let (usage, payments) = (
+        instructing(&USAGE, "billing-charging", usage_joined),
+        instructing(&PAYMENTS, "billing-crediting", payments_joined),
+    );
+    let (charging, crediting) = (outlet.clone(), outlet.clone());
+    host.spawn("charging", consume(usage, move |_| kafka::Instructing::of_usage(charging.clone())));
+    host.spawn("crediting", consume(payments, move |_| kafka::Instructing::of_payments(crediting.clone())));
 
     // Instructions become postings.
     let instructions = Consume {

@@ -28,6 +28,10 @@ use crate::http_client::{Answer, Call, CallError, Caller, Patience};
 pub const SNAP_URL: &str = "https://app.midtrans.com";
 /// Where production serves the Core API.
 pub const API_URL: &str = "https://api.midtrans.com";
+/// Where the sandbox serves Snap.
+pub const SANDBOX_SNAP_URL: &str = "https://app.sandbox.midtrans.com";
+/// Where the sandbox serves the Core API.
+pub const SANDBOX_API_URL: &str = "https://api.sandbox.midtrans.com";
 /// Western Indonesia, in which Midtrans writes and reads times.
 const HOURS_EAST: i8 = 7;
 

@@ -5,14 +5,23 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use indowater_common::telemetry;
+use jiff::Timestamp;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram};
+
+use crate::domain::bill::Bill;
+use crate::domain::transaction::Transaction;
 
 struct Instruments {
     entries: Counter<u64>,
     commit: Histogram<f64>,
     repeated: Counter<u64>,
     faults: Counter<u64>,
+    payments: Counter<u64>,
+    notifications: Counter<u64>,
+    gateway_failures: Counter<u64>,
+    turn_delay: Histogram<f64>,
+    bills: Counter<u64>,
 }
 
 static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| Instruments {
@@ -29,6 +38,23 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| Instruments {
         "indowater_ledger_faults",
         "What could not be posted and needs a person, by kind: not zero is an alarm",
     ),
+    payments: telemetry::counter(
+        "indowater_payments",
+        "Payments that came into a status, by method and status; `pending` counts new ones",
+    ),
+    notifications: telemetry::counter(
+        "indowater_payment_notifications",
+        "Notifications of gateways, by gateway and verdict: many `forged` are an attack or a wrong key",
+    ),
+    gateway_failures: telemetry::counter(
+        "indowater_gateway_failures",
+        "Calls to gateways that did not do what was asked, by gateway",
+    ),
+    turn_delay: telemetry::durations(
+        "indowater_payment_follow_up_delay",
+        "How late payments are followed up: rising is falling behind",
+    ),
+    bills: telemetry::counter("indowater_bills", "Bills issued"),
 });
 
 /// Entries are durable.
@@ -68,4 +94,89 @@ pub fn tariffs_wait(why: &impl Display) {
 /// A class has a new tariff.
 pub fn tariff_set(class: &str, revision: i64, set_by: &str) {
     tracing::info!(class, revision, set_by, "a tariff was set");
+}
+
+/// Somebody wants to pay.
+pub fn payment_made(transaction: &Transaction) {
+    in_status(transaction);
+    tracing::info!(
+        payment = transaction.payment.id(),
+        customer = transaction.customer_id,
+        method = transaction.method.name(),
+        rupiah = transaction.payment.amount().get(),
+        status = transaction.payment.status().name(),
+        "a payment was made"
+    );
+}
+
+/// A payment changed.
+pub fn payment_changed(from: &Transaction, to: &Transaction) {
+    let (before, after) = (from.payment.status(), to.payment.status());
+    if before != after {
+        in_status(to);
+        tracing::info!(
+            payment = to.payment.id(),
+            from = before.name(),
+            to = after.name(),
+            balance = to.payment.balance().get(),
+            "a payment changed"
+        );
+    }
+    for note in to.notes().iter().filter(|note| !from.notes().contains(note)) {
+        tracing::warn!(payment = to.payment.id(), note, "a person should look at a payment");
+    }
+}
+
+fn in_status(transaction: &Transaction) {
+    let method = KeyValue::new("method", transaction.method.name());
+    INSTRUMENTS.payments.add(1, &[method, KeyValue::new("status", transaction.payment.status().name())]);
+}
+
+/// A gateway sent something. Its content is a stranger's until the gateway was asked.
+pub fn notified(gateway: &'static str, verdict: &'static str, payment: Option<&str>, says: &str) {
+    let labels = [KeyValue::new("gateway", gateway), KeyValue::new("verdict", verdict)];
+    INSTRUMENTS.notifications.add(1, &labels);
+    tracing::info!(gateway, verdict, payment, says, "a gateway sent a notification");
+}
+
+/// A gateway did not do what it was asked.
+pub fn gateway_failed(gateway: &'static str, why: &impl Display) {
+    INSTRUMENTS.gateway_failures.add(1, &[KeyValue::new("gateway", gateway)]);
+    tracing::warn!(gateway, %why, "a gateway did not do what it was asked");
+}
+
+/// A payment is followed up.
+pub fn turn_came(due: Timestamp, now: Timestamp) {
+    INSTRUMENTS.turn_delay.record(now.duration_since(due).as_secs_f64().max(0.0), &[]);
+}
+
+/// A payment could not be followed up to the end; it is tried again.
+pub fn payment_waits(id: &str, why: &impl Display) {
+    tracing::warn!(payment = id, %why, "a payment could not be followed up; it is tried again");
+}
+
+/// Payments could not be looked for.
+pub fn follow_up_waits(why: &impl Display) {
+    tracing::warn!(%why, "payments are not followed up: the database does not answer");
+}
+
+/// The voucher of a payment cannot be redeemed or released, and never will.
+pub fn voucher_lost(payment: &str, why: &impl Display) {
+    tracing::warn!(payment, %why, "the voucher service does not know the voucher of a payment as it was reserved");
+}
+
+/// A bill was made.
+pub fn bill_issued(bill: &Bill) {
+    INSTRUMENTS.bills.add(1, &[]);
+    tracing::info!(id = bill.id(), rupiah = bill.amount(), "a bill was issued");
+}
+
+/// Bills could not be made.
+pub fn bills_wait(why: &impl Display) {
+    tracing::warn!(%why, "bills are not issued: the database does not answer");
+}
+
+/// How a customer pays was set.
+pub fn account_set(customer_id: &str, mode: &str, set_by: &str) {
+    tracing::info!(customer_id, mode, set_by, "how a customer pays was set");
 }

@@ -6,36 +6,56 @@ use indowater_common::wire::{decimal, published, tariff};
 use indowater_proto::billing::v1 as wire;
 use indowater_proto::billing::v1::instruction::What;
 use indowater_proto::usage::v1::DailyUsage;
+use jiff::Timestamp;
 
 use crate::app::books::Instruction;
+use crate::domain::bill::{self, Bill};
 use crate::domain::charge::{ChargedDay, DayCharge, UsageSource};
 use crate::domain::ledger::{Account, Balance, Draft, Entry, Kind, Leg};
+use crate::domain::payment::Status;
+use crate::domain::purchase::Method;
 use crate::domain::schedule::{Schedule, Version};
+use crate::domain::transaction::Transaction;
+use crate::kafka::Asked;
 use crate::mongo::MonthKey;
 
-/// The instructions that follow from a daily record: what the day costs its customer, and that it costs those nothing whose it
-/// was before.
-pub fn day_charges(usage: &DailyUsage) -> impl Iterator<Item = wire::Instruction> + '_ {
-    let charge = |cost: &str| wire::DayCharge {
+/// What a daily record asks of the ledger: what the day costs its customer, and that it costs those nothing whose it was before.
+///
+/// # Errors
+/// It has no customer.
+pub fn usage_asks(usage: DailyUsage) -> Result<Asked, String> {
+    if usage.customer_id.is_empty() {
+        return Err("it has no customer".to_owned());
+    }
+    let charge = |volume_ml: i64, cost: &str| wire::DayCharge {
         device_id: usage.device_id.clone(),
         property_id: usage.property_id.clone(),
         date: usage.date.clone(),
         revision: usage.revision,
-        volume_ml: usage.volume_ml,
+        volume_ml,
         cost: cost.to_owned(),
         tariff_class: usage.tariff_class.clone(),
         month_to_date_before_ml: usage.month_to_date_before_ml,
     };
-    let instruction = |customer_id: &str, charge| wire::Instruction {
-        customer_id: customer_id.to_owned(),
-        what: Some(What::DayCharge(charge)),
-    };
-    let own = instruction(&usage.customer_id, charge(&usage.cost));
-    let void = move |customer_id: &String| {
-        let nothing = wire::DayCharge { volume_ml: 0, ..charge("0") };
-        instruction(customer_id, nothing)
-    };
-    std::iter::once(own).chain(usage.former_customer_ids.iter().map(void))
+    let own = (&usage.customer_id, charge(usage.volume_ml, &usage.cost));
+    let former = usage.former_customer_ids.iter().map(|former| (former, charge(0, "0")));
+    let asked = std::iter::once(own).chain(former).map(|(customer_id, charge)| {
+        let what = Some(What::DayCharge(charge));
+        let instruction = wire::Instruction { customer_id: customer_id.clone(), what };
+        (format!("{}@{}|{customer_id}", usage.id, usage.revision), usage.timestamp, instruction)
+    });
+    Ok(asked.collect())
+}
+
+/// What a payment asks of the ledger: everything that it ever did.
+pub fn payment_asks(payment: wire::Payment) -> Asked {
+    let customer_id = payment.customer_id;
+    let asked = payment.movements.into_iter().map(|movement| {
+        let (id, time) = (movement.id.clone(), movement.occurred_at);
+        let what = Some(What::Movement(movement));
+        (id, time, wire::Instruction { customer_id: customer_id.clone(), what })
+    });
+    asked.collect()
 }
 
 /// Understands an instruction.
@@ -104,18 +124,11 @@ pub fn given(text: String) -> Option<String> {
 /// An entry as it is published and answered.
 pub fn entry(entry: &Entry, posted_at: i64) -> wire::LedgerEntry {
     let draft = &entry.draft;
-    let kind = match draft.kind {
-        Kind::Usage => wire::EntryKind::Usage,
-        Kind::Payment => wire::EntryKind::Payment,
-        Kind::Reversal => wire::EntryKind::Reversal,
-        Kind::Refund => wire::EntryKind::Refund,
-        Kind::Adjustment => wire::EntryKind::Adjustment,
-    };
     let leg = |leg: Leg| wire::Leg { account: leg.account.name().to_owned(), amount: leg.amount };
     wire::LedgerEntry {
         id: draft.id.clone(),
         customer_id: entry.customer_id.to_string(),
-        kind: kind.into(),
+        kind: kind(draft.kind).into(),
         legs: entry.legs().map(leg).collect(),
         amount: entry.amount,
         balance_after: entry.balance_after,
@@ -149,6 +162,116 @@ pub fn charged_day(day: &ChargedDay) -> wire::ChargedDay {
         cost_before: day.cost_before.normalize().to_string(),
         tariff_class: day.charge.tariff_class.to_string(),
         month_to_date_before_ml: day.charge.month_to_date_before_ml,
+    }
+}
+
+fn kind(kind: Kind) -> wire::EntryKind {
+    match kind {
+        Kind::Usage => wire::EntryKind::Usage,
+        Kind::Payment => wire::EntryKind::Payment,
+        Kind::Reversal => wire::EntryKind::Reversal,
+        Kind::Refund => wire::EntryKind::Refund,
+        Kind::Adjustment => wire::EntryKind::Adjustment,
+    }
+}
+
+/// What a payment did to the ledger, as it is told.
+fn movement(draft: Draft) -> wire::Movement {
+    let leg = |leg: Leg| wire::Leg { account: leg.account.name().to_owned(), amount: leg.amount };
+    wire::Movement {
+        id: draft.id,
+        kind: kind(draft.kind).into(),
+        legs: draft.others.into_iter().map(leg).collect(),
+        description: draft.description,
+        payment_id: draft.payment_id.unwrap_or_default(),
+        occurred_at: draft.occurred_at,
+        made_by: draft.made_by.unwrap_or_default(),
+    }
+}
+
+/// A payment as it is published and answered.
+pub fn payment(transaction: &Transaction) -> wire::Payment {
+    let Transaction { payment, .. } = transaction;
+    let seconds = |at: Option<Timestamp>| at.map_or(0, Timestamp::as_second);
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let status = match payment.status() {
+        Status::Pending => wire::PaymentStatus::Pending,
+        Status::Paid => wire::PaymentStatus::Paid,
+        Status::Failed => wire::PaymentStatus::Failed,
+        Status::Expired => wire::PaymentStatus::Expired,
+        Status::Reversed => wire::PaymentStatus::Reversed,
+        Status::Refunded => wire::PaymentStatus::Refunded,
+    };
+    let method = match transaction.method {
+        Method::Midtrans => wire::PaymentMethod::Midtrans,
+        Method::Xendit => wire::PaymentMethod::Xendit,
+        Method::Manual => wire::PaymentMethod::Manual,
+    };
+    let r#type = match transaction.bill_id {
+        None => wire::PaymentType::BalanceTopup,
+        Some(_) => wire::PaymentType::WaterBill,
+    };
+    wire::Payment {
+        id: payment.id().to_owned(),
+        reference_id: payment.id().to_owned(),
+        customer_id: transaction.customer_id.clone(),
+        customer_email: transaction.customer_email.clone(),
+        amount: payment.amount().get(),
+        discount_amount: payment.discount().get(),
+        method: method.into(),
+        r#type: r#type.into(),
+        status: status.into(),
+        payment_url: text(&transaction.payment_url),
+        voucher_code: text(&transaction.voucher_code),
+        bill_id: text(&transaction.bill_id),
+        created_at: transaction.created_at.as_second(),
+        updated_at: transaction.updated_at.as_second(),
+        paid_at: seconds(transaction.paid_at),
+        expires_at: seconds(transaction.expires_at),
+        refunded_amount: payment.refunded().get(),
+        credited_amount: payment.balance().get(),
+        notes: transaction.notes(),
+        reason: text(&transaction.reason),
+        made_by: text(&transaction.made_by),
+        movements: transaction.drafts().map(movement).collect(),
+        voucher_state: payment.voucher_state().unwrap_or_default().to_owned(),
+        revision: transaction.revision,
+    }
+}
+
+/// A bill as it is answered.
+pub fn bill(bill: &Bill) -> wire::Bill {
+    let status = match bill.status() {
+        bill::Status::Open => wire::BillStatus::Open,
+        bill::Status::Paid => wire::BillStatus::Paid,
+        bill::Status::Carried => wire::BillStatus::Carried,
+    };
+    wire::Bill {
+        id: bill.id(),
+        customer_id: bill.customer_id.clone(),
+        month: bill.month.month(),
+        charges: bill.charges,
+        carried_over: bill.carried_over,
+        amount: bill.amount(),
+        status: status.into(),
+        payment_id: bill.payment_id.clone().unwrap_or_default(),
+        issued_at: bill.issued_at.as_second(),
+        due_date: bill.due.to_string(),
+    }
+}
+
+/// How a customer pays, as it is answered.
+pub fn account(account: &bill::Account) -> wire::Account {
+    let mode = match account.mode {
+        bill::Mode::Prepaid => wire::AccountMode::Prepaid,
+        bill::Mode::Postpaid => wire::AccountMode::Postpaid,
+    };
+    wire::Account {
+        customer_id: account.customer_id.clone(),
+        mode: mode.into(),
+        time_zone: account.zone.name().to_owned(),
+        since: account.since.map_or(0, Timestamp::as_second),
+        set_by: account.set_by.clone().unwrap_or_default(),
     }
 }
 

@@ -29,7 +29,11 @@ budget_goals: id! customer_id!
 notifications: id! user_id,read,-created_at
 ";
 
-/// The services alone, without `init`, create the indexes of their collections, exactly those of the data model.
+/// Indexes that a capability needs besides.
+const BESIDES: &[(&str, &str)] = &[("payment_transactions", "-created_at,-_id")];
+
+/// The services alone, without `init`, create the indexes of their collections: those of the data model, and no other that is
+/// not told here.
 pub async fn indexes_are_those_of_the_data_model(base: Arc<Base>) -> Result<()> {
     let mut world = World::new(&base, "indexes").await?;
     world.system.database = "t_indexes_by_services".to_owned();
@@ -42,7 +46,8 @@ pub async fn indexes_are_those_of_the_data_model(base: Arc<Base>) -> Result<()> 
     }
     for line in DATA_MODEL.trim().lines() {
         let (collection, indexes) = line.split_once(": ").expect("a collection and its indexes");
-        let expected: BTreeSet<String> = indexes.split(' ').map(str::to_owned).collect();
+        let besides = BESIDES.iter().filter(|(of, _)| *of == collection).map(|(_, index)| *index);
+        let expected: BTreeSet<String> = indexes.split(' ').chain(besides).map(str::to_owned).collect();
         let found: Vec<IndexModel> =
             database.collection::<bson::Document>(collection).list_indexes().await?.try_collect().await?;
         let found: BTreeSet<String> =

@@ -9,8 +9,8 @@ use rust_decimal::prelude::ToPrimitive as _;
 
 use super::tariffs::TariffDesk;
 use crate::domain::charge::{ChargedDay, Month};
-use crate::domain::ledger::{Balance, Entry};
-use crate::mongo::Store;
+use crate::domain::ledger::{Balance, Entry, book_day};
+use crate::mongo::{AccountDay, Store};
 
 /// What is left and for how long.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,10 +44,9 @@ pub struct ExplainedDay {
 
 /// Days over which an average day is taken.
 const RECENT_DAYS: i32 = 30;
-/// Seconds that Jakarta is ahead of Greenwich. An average over thirty days needs no property's own zone.
-const JAKARTA: i64 = 7 * 3_600;
 
-/// Answers from the ledger.
+/// Answers from the ledger. Cheap to clone.
+#[derive(Clone)]
 pub struct Questions {
     store: Store,
     tariffs: TariffDesk,
@@ -64,8 +63,8 @@ impl Questions {
     /// # Errors
     /// The database does not answer.
     pub async fn standing(&self, customer_id: &str) -> Result<Standing, Retry> {
-        let today = (clock::now().as_second() + JAKARTA).div_euclid(86_400);
-        let today = Day(i32::try_from(today)?);
+        // An average over thirty days needs no property's own zone.
+        let today = book_day(clock::now().as_second());
         let since = Day(today.0 - RECENT_DAYS);
         let (balance, updated_at) = self.store.balance(customer_id).await?.unwrap_or_default();
         let months = self.store.months_since(customer_id, since).await?;
@@ -100,6 +99,14 @@ impl Questions {
             days.push(self.explain_day(day).await?);
         }
         Ok(Some((entry, days)))
+    }
+
+    /// What every account of the ledger received on every day of a span.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn revenue(&self, from: Day, to: Day) -> Result<Vec<AccountDay>, Retry> {
+        Ok(self.store.revenue(from, to).await?)
     }
 
     async fn explain_day(&self, day: &ChargedDay) -> Result<ExplainedDay, Retry> {

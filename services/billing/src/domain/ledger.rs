@@ -1,6 +1,9 @@
 //! Double entry in whole rupiah: an entry is built balanced, and is never changed afterwards.
 
+use std::collections::BTreeMap;
 use std::fmt;
+
+use indowater_common::domain::zone::Day;
 
 use super::charge::UsageSource;
 
@@ -10,6 +13,8 @@ pub struct Account(Box<str>);
 
 /// Where corrections that a person answers for come from and go to.
 const ADJUSTMENTS: &str = "adjustments";
+const VOUCHERS: &str = "vouchers";
+const REFUNDS: &str = "refunds";
 
 impl Account {
     /// What a customer has left.
@@ -20,6 +25,21 @@ impl Account {
     /// What the water of a tariff class earned.
     pub fn revenue(class: &str) -> Self {
         Self(format!("revenue:{class}").into())
+    }
+
+    /// What a method of payment has taken and not paid out.
+    pub fn clearing(method: &str) -> Self {
+        Self(format!("clearing:{method}").into())
+    }
+
+    /// What vouchers gave.
+    pub fn vouchers() -> Self {
+        Self(VOUCHERS.into())
+    }
+
+    /// What went back to customers.
+    pub fn refunds() -> Self {
+        Self(REFUNDS.into())
     }
 
     /// Corrections by administrators.
@@ -34,7 +54,7 @@ impl Account {
     pub fn named(name: &str) -> Result<Self, UnknownAccount> {
         let known = match name.split_once(':') {
             Some(("customer" | "revenue" | "clearing", of)) => !of.is_empty(),
-            None => matches!(name, "vouchers" | "refunds" | ADJUSTMENTS),
+            None => matches!(name, VOUCHERS | REFUNDS | ADJUSTMENTS),
             Some(_) => false,
         };
         if known { Ok(Self(name.into())) } else { Err(UnknownAccount(name.to_owned())) }
@@ -141,6 +161,30 @@ impl Entry {
     }
 }
 
+/// The account that stands for those of all customers where single ones do not matter.
+const CUSTOMERS: &str = "customers";
+
+/// What each account receives from `entries`, and in how many legs; those of customers together. The sums add up to zero.
+pub fn by_account(entries: &[Entry]) -> BTreeMap<&str, (i64, i64)> {
+    let mut sums: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
+    for entry in entries {
+        let others = entry.draft.others.iter().map(|leg| (leg.account.name(), leg.amount));
+        for (account, amount) in others.chain([(CUSTOMERS, entry.amount)]) {
+            let sum = sums.entry(account).or_default();
+            *sum = (sum.0.saturating_add(amount), sum.1 + 1);
+        }
+    }
+    sums
+}
+
+/// Seconds that Jakarta is ahead of Greenwich.
+const JAKARTA: i64 = 7 * 3_600;
+
+/// The day of the books at a moment (seconds since the epoch): Jakarta's, wherever the customer lives.
+pub fn book_day(at: i64) -> Day {
+    Day(i32::try_from((at.saturating_add(JAKARTA)).div_euclid(86_400)).unwrap_or(i32::MAX))
+}
+
 /// More rupiah than can be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the amounts are beyond what the ledger can count")]
@@ -208,13 +252,18 @@ mod tests {
         ) {
             let mut balance = Balance::default();
             let mut sum = 0;
+            let mut entries = Vec::new();
             for (number, amounts) in (1..).zip(drafts) {
                 let entry = balance.post("customer-1", draft(amounts)).unwrap();
                 prop_assert_eq!(entry.legs().map(|leg| leg.amount).sum::<i64>(), 0);
                 sum += entry.amount;
                 prop_assert_eq!((entry.balance_after, entry.sequence), (sum, number));
+                entries.push(entry);
             }
             prop_assert_eq!(balance.rupiah, sum);
+            let sums = by_account(&entries);
+            prop_assert_eq!(sums.values().map(|(amount, _)| amount).sum::<i64>(), 0);
+            prop_assert_eq!(sums.get(CUSTOMERS).map_or(0, |(amount, _)| *amount), sum);
         }
     }
 

@@ -1,7 +1,12 @@
-//! The database's edge: the ledger's collections, and the tariffs.
+//! The database's edge: the ledger's collections, tariffs, payments and bills.
 
+mod bills;
 mod documents;
+mod notifications;
+mod payment_documents;
+mod payments;
 mod query;
+mod revenue;
 mod tariffs;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -19,6 +24,10 @@ use crate::domain::charge::Month;
 use crate::domain::ledger::{Balance, Entry};
 use documents::{BalanceDocument, EntryDocument, MonthDocument};
 
+pub use bills::Bills;
+pub use notifications::Notifications;
+pub use payments::{After, Claim, Inserted, PaymentFilter, Payments, Tell, Turn};
+pub use revenue::AccountDay;
 pub use tariffs::{Announce, Tariffs};
 
 /// Whose month, and of which device.
@@ -239,7 +248,8 @@ impl Store {
         let months = commit.months.iter().map(|(key, month)| {
             Ok((key.id(), bson::serialize_to_raw_document_buf(&MonthDocument::of(key, month, at))?))
         });
-        self.put(session, MONTHS, months.collect::<Result<_, Error>>()?).await
+        self.put(session, MONTHS, months.collect::<Result<_, Error>>()?).await?;
+        self.add_to_days(session, commit).await
     }
 
     /// Puts documents in the place of what is there, or where nothing is. As a pipeline, an update journals what differs and

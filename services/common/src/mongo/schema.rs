@@ -92,6 +92,8 @@ pub const COLLECTIONS: &[Collection] = &[
             unique(&[("reference_id", 1)]),
             index(&[("customer_id", 1), ("created_at", -1)]),
             index(&[("status", 1)]),
+            // Besides the data model: for lists of all customers' payments.
+            index(&[("created_at", -1), ("_id", -1)]),
         ],
     },
     Collection {
@@ -173,6 +175,27 @@ pub const COLLECTIONS: &[Collection] = &[
         indexes: &[index(&[("customer_id", 1), ("month", 1)])],
     },
     Collection { name: "ledger_partitions", owner: "billing", indexes: &[] },
+    Collection { name: "ledger_days", owner: "billing", indexes: &[index(&[("date", 1)])] },
+    Collection {
+        name: "payment_follow_ups",
+        owner: "billing",
+        indexes: &[index(&[("at", 1)]), index(&[("page", 1)])],
+    },
+    Collection {
+        name: "payment_notifications",
+        owner: "billing",
+        indexes: &[index(&[("payment_id", 1), ("received_at", 1)]), expiring(&[("expires_at", 1)])],
+    },
+    Collection {
+        name: "bills",
+        owner: "billing",
+        indexes: &[index(&[("customer_id", 1), ("month", -1)]), index(&[("month", -1), ("_id", -1)])],
+    },
+    Collection {
+        name: "billing_accounts",
+        owner: "billing",
+        indexes: &[index(&[("mode", 1), ("billed", 1)])],
+    },
     Collection { name: "tariffs", owner: "billing", indexes: &[] },
 ];
 

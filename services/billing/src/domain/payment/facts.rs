@@ -173,6 +173,10 @@ impl Facts {
         self.0.values().any(|seen| seen.is_open() || seen.is_mismatched())
     }
 
+    pub(super) fn any_mismatched(&self) -> bool {
+        self.0.values().any(Seen::is_mismatched)
+    }
+
     pub(super) fn any_expired(&self) -> bool {
         self.0.values().any(|seen| seen.expired)
     }

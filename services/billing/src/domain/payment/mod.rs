@@ -150,6 +150,9 @@ pub struct Payment {
     /// Everything refunded outside the gateway.
     refunded_by_hand: Rupiah,
     lapsed: bool,
+    /// Ended by the customer or by us; the page may still be open.
+    #[serde(default)]
+    withdrawn: bool,
     place: Place,
     posted: Option<Posted>,
     /// How many credits were reversed.
@@ -167,6 +170,7 @@ impl Payment {
             confirmed: None,
             refunded_by_hand: Rupiah::ZERO,
             lapsed: false,
+            withdrawn: false,
             place: Place::None,
             posted: None,
             reversals: 0,
@@ -194,6 +198,23 @@ impl Payment {
         self.discount
     }
 
+    /// What the balance is to get: both together.
+    pub fn amount(&self) -> Rupiah {
+        self.asked.and(self.discount)
+    }
+
+    /// What became of the voucher's place; none without a voucher.
+    pub fn voucher_state(&self) -> Option<&'static str> {
+        match self.place {
+            Place::None => None,
+            Place::Held => Some("held"),
+            Place::Released => Some("released"),
+            Place::Asked => Some("asked"),
+            Place::Granted => Some("granted"),
+            Place::Refused => Some("refused"),
+        }
+    }
+
     /// The gateway's transaction that it is credited for; none if it is not credited, or a person confirmed it.
     pub fn credited_for(&self) -> Option<&str> {
         self.posted.as_ref()?.transaction.as_deref()
@@ -218,6 +239,7 @@ impl Payment {
             Some(posted) if posted.refunded >= self.asked => Status::Refunded,
             Some(_) => Status::Paid,
             None if self.facts.any_taken_back() => Status::Reversed,
+            None if self.withdrawn && !self.facts.any_mismatched() => Status::Failed,
             None if self.facts.any_waiting() => Status::Pending,
             None if self.lapsed || self.facts.any_expired() => Status::Expired,
             None if self.facts.any_denied() || self.facts.any_cancelled() => Status::Failed,
@@ -227,7 +249,7 @@ impl Payment {
 
     /// Whether asking the gateway again is worth it only for late payments: it ended, one way or the other.
     pub fn is_closed(&self) -> bool {
-        let ended = self.lapsed || self.facts.any_expired() || self.facts.any_cancelled();
+        let ended = self.lapsed || self.withdrawn || self.facts.any_expired() || self.facts.any_cancelled();
         match self.status() {
             Status::Pending => false,
             // A page on which a try was denied still takes another one.
@@ -255,6 +277,13 @@ impl Payment {
     /// The time to pay is over, and no notification will tell: a page on which no method was chosen expires in silence.
     pub fn lapse(&mut self) -> Vec<Effect> {
         self.lapsed = true;
+        self.settle()
+    }
+
+    /// The customer does not want it any more, or the gateway did not take it. A page may be open all the same; what is paid
+    /// on it is credited.
+    pub fn withdraw(&mut self) -> Vec<Effect> {
+        self.withdrawn = true;
         self.settle()
     }
 

@@ -324,8 +324,30 @@ fn deliveries() -> impl Strategy<Value = (Vec<Vec<Finding>>, Vec<(String, Findin
     })
 }
 
+#[test]
+fn what_was_withdrawn_is_over_and_credited_all_the_same_if_it_is_paid() {
+    let mut payment = payment().with_voucher(DISCOUNT);
+    payment.observe(of("a", Finding::Pending));
+    assert_eq!(ids(&payment.withdraw()), ["payment:p:voucher:release"]);
+    assert!(payment.status() == Status::Failed && payment.is_closed());
+    assert_eq!(payment.withdraw(), []);
+    let effects = payment.observe(of("a", paid()));
+    assert_eq!((ids(&effects).len(), sum(&effects), payment.status()), (2, ASKED.get(), Status::Paid));
+    // What came of a wrong amount waits for a person, whoever withdrew.
+    let mut wrong = Payment::new("p", ASKED);
+    wrong.withdraw();
+    wrong.observe(of("a", Finding::Paid { amount: rp(1) }));
+    assert_eq!(wrong.status(), Status::Pending);
+}
+
+/// Thousands of cases for each property; more of them with `PROPTEST_CASES`, for a longer run.
+fn cases() -> ProptestConfig {
+    let asked = ProptestConfig::default();
+    ProptestConfig { cases: asked.cases.max(4_096), ..asked }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4_096))]
+    #![proptest_config(cases())]
 
     /// B2: whatever is delivered, in whatever order, however often, the effects add up to what the gateway finally says.
     #[test]

@@ -1,4 +1,10 @@
-//! The gRPC edge: balances, statements, explanations, corrections, tariffs.
+//! The gRPC edge: balances, statements, explanations, corrections, tariffs, payments, bills; and the voucher service.
+
+mod bills;
+mod payments;
+mod vouchers;
+
+use std::sync::Arc;
 
 use indowater_common::domain::tariff::Part;
 use indowater_common::domain::zone::Day;
@@ -6,7 +12,9 @@ use indowater_common::error::Retry;
 use indowater_common::grpc::{continue_trace, page_size};
 use indowater_common::wire::{decimal, tariff};
 use indowater_proto::billing::v1 as proto;
+use indowater_proto::billing::v1::bill_service_server::BillServiceServer;
 use indowater_proto::billing::v1::ledger_service_server::{LedgerService, LedgerServiceServer};
+use indowater_proto::billing::v1::payment_service_server::PaymentServiceServer;
 use indowater_proto::billing::v1::quote_request::Question as Asked;
 use indowater_proto::billing::v1::tariff_service_server::{TariffService, TariffServiceServer};
 use rust_decimal::Decimal;
@@ -14,16 +22,38 @@ use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 use tracing::Instrument;
 
+use crate::app::bills::BillDesk;
 use crate::app::corrections::{Correction, Corrections};
+use crate::app::payments::Cashier;
 use crate::app::questions::{ExplainedDay, Questions};
 use crate::app::tariffs::{Question, Refusal, TariffDesk};
 use crate::domain::schedule::Version;
 use crate::wire;
 
+pub use vouchers::Vouchers;
+
+/// Everything that answers calls.
+pub struct Answering {
+    /// From the ledger.
+    pub questions: Questions,
+    /// By people.
+    pub corrections: Corrections,
+    /// What water costs.
+    pub tariffs: TariffDesk,
+    /// Payments.
+    pub cashier: Arc<Cashier>,
+    /// Bills.
+    pub bills: BillDesk,
+}
+
 /// The services as routes of a server.
-pub fn routes(questions: Questions, corrections: Corrections, tariffs: TariffDesk) -> Routes {
-    let ledger = LedgerServiceServer::new(Ledger { questions, corrections });
-    Routes::new(ledger).add_service(TariffServiceServer::new(Desk { tariffs }))
+pub fn routes(answering: Answering) -> Routes {
+    let Answering { questions, corrections, tariffs, cashier, bills } = answering;
+    let bills = bills::Bills { desk: bills, questions: questions.clone() };
+    Routes::new(LedgerServiceServer::new(Ledger { questions, corrections }))
+        .add_service(TariffServiceServer::new(Desk { tariffs }))
+        .add_service(PaymentServiceServer::new(payments::Payments { cashier }))
+        .add_service(BillServiceServer::new(bills))
 }
 
 /// Rupiah beyond which a correction is a typing error.

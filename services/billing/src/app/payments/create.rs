@@ -1,0 +1,195 @@
+//! New payments. Each step can be repeated: the payment's id follows from the caller's key, so the voucher's place, the stored
+//! payment and the gateway's page are found again by whoever repeats a call that was cut off.
+
+use std::time::Duration;
+
+use indowater_common::error::Retry;
+
+use super::{Cashier, Refusal, TRIES, down, now, order_id};
+use crate::domain::bill::{Bill, Status as BillStatus};
+use crate::domain::payment::{Payment, Rupiah, Status};
+use crate::domain::purchase::{Method, Purchase, Purpose};
+use crate::domain::transaction::Transaction;
+use crate::gateway::{GatewayError, Order};
+use crate::mongo::{Claim, Inserted};
+use crate::observe;
+
+/// How long a voucher's place is held beyond the time to pay, so that a payment of the last minute still finds it.
+const HELD_LONGER: Duration = Duration::from_secs(3_600);
+
+impl Cashier {
+    /// Makes a payment, or finds the one that was made with the same key.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn create(&self, purchase: Purchase) -> Result<Transaction, Refusal> {
+        let purchase = purchase.check(self.terms.bounds)?;
+        let method = purchase.method;
+        if method != Method::Manual && self.gateways.of(method).is_none() {
+            let name = method.name();
+            return Err(Refusal::Not(format!("payment_method: no payments are taken through {name} here")));
+        }
+        let id = purchase.payment_id();
+        for _ in 0..TRIES {
+            if let Some(known) = self.payments.one(&id).await.map_err(down)? {
+                if known.fingerprint != purchase.fingerprint() {
+                    return Err(Refusal::KeyTaken);
+                }
+                return self.with_page(known, &purchase).await;
+            }
+            let (amount, claim) = self.wanted(&purchase).await?;
+            let transaction = self.begin(&id, amount, &purchase).await?;
+            let is_by_hand = method == Method::Manual;
+            let first = (!is_by_hand || transaction.errand.is_some()).then(|| {
+                let wait = if is_by_hand { Duration::ZERO } else { self.terms.pace };
+                transaction.created_at.saturating_add(wait).unwrap_or(transaction.created_at)
+            });
+            match self.payments.insert(&transaction, claim, first).await.map_err(down)? {
+                Inserted::Yes => {
+                    observe::payment_made(&transaction);
+                    self.wanted.notify_one();
+                    return self.with_page(transaction, &purchase).await;
+                }
+                Inserted::Known | Inserted::BillTaken => {}
+            }
+        }
+        Err(Refusal::Unavailable(Retry::because("others keep paying the same bill")))
+    }
+
+    /// How much it is, and the bill it is for.
+    async fn wanted(&self, purchase: &Purchase) -> Result<(Rupiah, Option<Claim>), Refusal> {
+        let id = match &purchase.purpose {
+            Purpose::TopUp(amount) => return Ok((*amount, None)),
+            Purpose::Bill(id) => id,
+        };
+        let bill =
+            self.bills.one(id).await.map_err(down)?.filter(|bill| bill.customer_id == purchase.customer_id);
+        let bill = bill.ok_or_else(|| Refusal::Not(format!("bill_id: there is no bill {id}")))?;
+        let amount = self.to_be_paid(&bill).await?;
+        Ok((amount, Some(Claim { bill_id: bill.id(), payment_id: bill.payment_id })))
+    }
+
+    async fn to_be_paid(&self, bill: &Bill) -> Result<Rupiah, Refusal> {
+        let id = bill.id();
+        match bill.status() {
+            BillStatus::Open => {}
+            BillStatus::Paid => return Err(Refusal::Not(format!("bill_id: {id} is paid"))),
+            BillStatus::Carried => {
+                return Err(Refusal::Not(format!(
+                    "bill_id: {id} is part of a later bill; that one is to be paid"
+                )));
+            }
+        }
+        if let Some(payment_id) = &bill.payment_id {
+            let began = self.payments.one(payment_id).await.map_err(down)?;
+            if began.is_some_and(|began| !began.payment.is_closed()) {
+                return Err(Refusal::Not(format!(
+                    "bill_id: payment {payment_id} of this bill waits for its customer; it can be cancelled"
+                )));
+            }
+        }
+        Rupiah::new(bill.amount()).map_err(|error| Refusal::Not(format!("bill_id: {id}: {error}")))
+    }
+
+    /// The payment as it begins, with its voucher's place held.
+    async fn begin(&self, id: &str, amount: Rupiah, purchase: &Purchase) -> Result<Transaction, Refusal> {
+        let held = self.terms.payable.saturating_add(HELD_LONGER);
+        let discount = match &purchase.voucher_code {
+            Some(code) => Some(self.vouchers.reserve(id, code, purchase, amount, held).await?),
+            None => None,
+        };
+        let asked = amount.less(discount.unwrap_or_default());
+        let least = match (&purchase.purpose, purchase.method) {
+            (Purpose::TopUp(_), Method::Midtrans | Method::Xendit) => self.terms.bounds.least,
+            _ => Rupiah::whole(1),
+        };
+        if asked < least {
+            self.vouchers.release(id).await?;
+            return Err(Refusal::Not(format!(
+                "voucher_code: Rp {asked} would be left to pay, and Rp {least} is the least that is taken"
+            )));
+        }
+        let payment = Payment::new(id, asked);
+        let mut payment = match discount {
+            Some(discount) => payment.with_voucher(discount),
+            None => payment,
+        };
+        let now = now();
+        let is_by_hand = purchase.method == Method::Manual;
+        let effects = if is_by_hand { payment.confirm_by_hand()? } else { Vec::new() };
+        let expires_at = now.saturating_add(self.terms.payable).unwrap_or(now);
+        let mut transaction = Transaction {
+            payment,
+            customer_id: purchase.customer_id.clone(),
+            customer_email: purchase.customer_email.clone(),
+            method: purchase.method,
+            bill_id: match &purchase.purpose {
+                Purpose::TopUp(_) => None,
+                Purpose::Bill(id) => Some(id.clone()),
+            },
+            voucher_code: purchase.voucher_code.clone(),
+            payment_url: None,
+            page: None,
+            return_url: purchase.return_url.clone(),
+            refused: None,
+            created_at: now,
+            updated_at: now,
+            paid_at: None,
+            expires_at: (!is_by_hand).then_some(expires_at),
+            made_by: purchase.made_by.clone(),
+            reason: purchase.reason.clone(),
+            fingerprint: purchase.fingerprint(),
+            movements: Vec::new(),
+            refunds: Vec::new(),
+            errand: None,
+            revision: 1,
+        };
+        transaction.take(effects, now, purchase.made_by.as_deref());
+        Ok(transaction)
+    }
+
+    /// The payment with the page where it is paid, made if there is none yet.
+    async fn with_page(&self, known: Transaction, purchase: &Purchase) -> Result<Transaction, Refusal> {
+        if let Some(words) = &known.refused {
+            return Err(Refusal::Not(format!("payment_method: the gateway refused: {words}")));
+        }
+        let waits = known.payment_url.is_none() && known.payment.status() == Status::Pending;
+        let (Some(gateway), true) = (self.gateways.of(known.method), waits) else { return Ok(known) };
+        let id = known.payment.id();
+        let order = Order {
+            id: order_id(id)?,
+            amount: known.payment.asked(),
+            description: match &known.bill_id {
+                Some(_) => "Tagihan air IndoWater".to_owned(),
+                None => "Isi saldo air IndoWater".to_owned(),
+            },
+            customer_name: purchase.customer_name.clone(),
+            customer_email: purchase.customer_email.clone(),
+            created_at: known.created_at,
+            payable: self.terms.payable,
+            return_url: known.return_url.clone(),
+        };
+        match gateway.create(&order).await {
+            Ok(page) => {
+                self.payments.remember_page(id, &page.reference).await.map_err(down)?;
+                let with_page = self.change(id, None, |transaction| {
+                    transaction.payment_url.get_or_insert_with(|| page.url.clone());
+                    transaction.page.get_or_insert_with(|| page.reference.clone());
+                    Ok(Vec::new())
+                });
+                with_page.await
+            }
+            Err(error @ (GatewayError::Refused { .. } | GatewayError::Taken | GatewayError::Unknown)) => {
+                let words = error.to_string();
+                let refused = self.change(id, None, |transaction| {
+                    transaction.refused = Some(words.clone());
+                    Ok(transaction.payment.withdraw())
+                });
+                refused.await?;
+                self.want(id).await?;
+                Err(Refusal::Not(format!("payment_method: the gateway refused: {words}")))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}

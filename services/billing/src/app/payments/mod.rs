@@ -1,0 +1,266 @@
+//! Payments: made, followed up at their gateway, and told.
+//!
+//! There is one way to change a payment, [`Cashier::change`]: it is read, changed by the rules of the domain, and written with the record
+//! that tells it, conditional on the revision that was read. What the payment does to a balance is told by that record; the ledger
+//! posts from there.
+
+mod create;
+mod follow_up;
+mod notify;
+mod refund;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use indowater_common::clock;
+use indowater_common::domain::request::{Problems, to_milliseconds};
+use indowater_common::error::Retry;
+use indowater_common::mongo::outbox::Row;
+use indowater_proto::topics::PAYMENTS;
+use jiff::Timestamp;
+use prost::Message as _;
+use tokio::sync::Notify;
+
+use crate::domain::payment::{self, Effect, Status};
+use crate::domain::purchase::{Bounds, Method};
+use crate::domain::transaction::Transaction;
+use crate::gateway::{Gateway, GatewayError, OrderId};
+use crate::grpc::Vouchers;
+use crate::kafka::SOURCE;
+use crate::mongo::{After, Bills, Notifications, PaymentFilter, Payments, Tell};
+use crate::{observe, wire};
+
+pub use follow_up::follow_up;
+pub use notify::Verdict;
+pub use refund::RefundWish;
+
+/// Why something was not done.
+#[derive(Debug)]
+pub enum Refusal {
+    /// Fields that make no sense.
+    Wrong(Problems),
+    /// The key was used for something else.
+    KeyTaken,
+    /// There is no such payment.
+    NotFound,
+    /// Not as things stand; the sentence says why.
+    Not(String),
+    /// The database, the broker, the voucher service or the gateway does not answer.
+    Unavailable(Retry),
+}
+
+impl From<Retry> for Refusal {
+    fn from(error: Retry) -> Self {
+        Self::Unavailable(error)
+    }
+}
+
+/// What the outside world did not do.
+fn down(error: impl Into<Retry>) -> Refusal {
+    Refusal::Unavailable(error.into())
+}
+
+impl From<Problems> for Refusal {
+    fn from(problems: Problems) -> Self {
+        Self::Wrong(problems)
+    }
+}
+
+impl From<payment::Refusal> for Refusal {
+    fn from(refusal: payment::Refusal) -> Self {
+        Self::Not(refusal.to_string())
+    }
+}
+
+impl From<GatewayError> for Refusal {
+    fn from(error: GatewayError) -> Self {
+        match error {
+            GatewayError::Unavailable(_) | GatewayError::NotUnderstood(_) => {
+                Self::Unavailable(Retry::because(error))
+            }
+            GatewayError::Refused { .. } | GatewayError::Taken | GatewayError::Unknown => {
+                Self::Not(error.to_string())
+            }
+        }
+    }
+}
+
+/// The gateways that this utility has an account at.
+#[derive(Clone, Debug, Default)]
+pub struct Gateways {
+    /// Midtrans.
+    pub midtrans: Option<Gateway>,
+    /// Xendit.
+    pub xendit: Option<Gateway>,
+}
+
+impl Gateways {
+    /// The gateway of a method; none if there is no account, or no gateway.
+    pub fn of(&self, method: Method) -> Option<&Gateway> {
+        match method {
+            Method::Midtrans => self.midtrans.as_ref(),
+            Method::Xendit => self.xendit.as_ref(),
+            Method::Manual => None,
+        }
+    }
+}
+
+/// How payments are made and watched.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// What may be paid.
+    pub bounds: Bounds,
+    /// For how long a customer is asked to pay.
+    pub payable: Duration,
+    /// The shortest time between two questions to a gateway about one payment.
+    pub pace: Duration,
+}
+
+/// Everything that payments need.
+pub struct Cashier {
+    /// The payments.
+    pub payments: Payments,
+    /// The bills they pay.
+    pub bills: Bills,
+    /// What gateways sent.
+    pub notifications: Notifications,
+    /// Whom to ask.
+    pub gateways: Gateways,
+    /// Whom to ask about vouchers.
+    pub vouchers: Vouchers,
+    /// How.
+    pub terms: Terms,
+    /// A payment wants to be followed up.
+    pub wanted: Notify,
+}
+
+/// How often a change is tried when others change the same payment.
+const TRIES: usize = 8;
+
+impl Cashier {
+    /// A payment.
+    ///
+    /// # Errors
+    /// There is none, or the database does not answer.
+    pub async fn payment(&self, id: &str) -> Result<Transaction, Refusal> {
+        self.payments.one(id).await.map_err(down)?.ok_or(Refusal::NotFound)
+    }
+
+    /// A page of payments, newest first.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn list(
+        &self,
+        wanted: &PaymentFilter,
+        after: Option<After>,
+        many: usize,
+    ) -> Result<Vec<Transaction>, Refusal> {
+        self.payments.list(wanted, after, many).await.map_err(down)
+    }
+
+    /// Ends a payment that nobody paid.
+    ///
+    /// # Errors
+    /// It is paid or over, there is none, or the gateway or the database does not answer.
+    pub async fn cancel(&self, id: &str, made_by: &str) -> Result<Transaction, Refusal> {
+        let known = self.payment(id).await?;
+        if let Some(gateway) = self.gateways.of(known.method).filter(|_| !known.payment.is_closed()) {
+            match gateway.end(&order_id(id)?).await {
+                // It knows no transaction of this order, or takes no end of it: what counts is what it says next.
+                Ok(()) | Err(GatewayError::Unknown | GatewayError::Refused { .. } | GatewayError::Taken) => {}
+                Err(error) => return Err(error.into()),
+            }
+            self.ask(id, gateway).await?;
+        }
+        let cancelled = self
+            .change(id, Some(made_by), |transaction| match transaction.payment.status() {
+                Status::Pending | Status::Failed | Status::Expired => {
+                    transaction.made_by.get_or_insert_with(|| made_by.to_owned());
+                    Ok(transaction.payment.withdraw())
+                }
+                Status::Paid => Err(Refusal::Not("the payment is paid; it can be refunded".to_owned())),
+                Status::Reversed | Status::Refunded => Err(Refusal::Not("the payment is over".to_owned())),
+            })
+            .await?;
+        self.want(id).await?;
+        Ok(cancelled)
+    }
+
+    /// An administrator saw the money of a payment.
+    ///
+    /// # Errors
+    /// It is credited already, there is none, or the database does not answer.
+    pub async fn confirm(&self, id: &str, reason: &str, made_by: &str) -> Result<Transaction, Refusal> {
+        let confirmed = self.change(id, Some(made_by), |transaction| {
+            (transaction.reason, transaction.made_by) = (Some(reason.to_owned()), Some(made_by.to_owned()));
+            Ok(transaction.payment.confirm_by_hand()?)
+        });
+        let confirmed = confirmed.await?;
+        self.want(id).await?;
+        Ok(confirmed)
+    }
+
+    /// Changes a payment: `act` says what is to be done about it, and may be asked again if somebody else was faster.
+    ///
+    /// # Errors
+    /// What `act` refuses, there is none, or the database does not answer.
+    async fn change(
+        &self,
+        id: &str,
+        made_by: Option<&str>,
+        act: impl Fn(&mut Transaction) -> Result<Vec<Effect>, Refusal>,
+    ) -> Result<Transaction, Refusal> {
+        for _ in 0..TRIES {
+            let known = self.payment(id).await?;
+            let mut new = known.clone();
+            let now = now();
+            let effects = act(&mut new)?;
+            new.take(effects, now, made_by);
+            if new == known {
+                return Ok(known);
+            }
+            (new.updated_at, new.revision) = (now, known.revision + 1);
+            if self.payments.replace(&new).await.map_err(down)? {
+                observe::payment_changed(&known, &new);
+                return Ok(new);
+            }
+        }
+        Err(Refusal::Unavailable(Retry::because(format_args!("others keep changing payment {id}"))))
+    }
+
+    /// Wants a payment to be followed up, by whichever instance is first.
+    async fn want(&self, id: &str) -> Result<(), Retry> {
+        self.payments.want(id, now()).await?;
+        self.wanted.notify_one();
+        Ok(())
+    }
+}
+
+/// The present, in the precision of the database.
+fn now() -> Timestamp {
+    to_milliseconds(clock::now())
+}
+
+/// The order of a payment at its gateway.
+fn order_id(id: &str) -> Result<OrderId, Retry> {
+    OrderId::new(id).ok_or_else(|| Retry::because(format_args!("{id} can be no order at a gateway")))
+}
+
+/// How a payment is told: whole, on its compacted topic, in the partition of its customer.
+pub fn tell(prefix: &str) -> Tell {
+    let topic = PAYMENTS.name(prefix);
+    Arc::new(move |transaction| {
+        let id = transaction.payment.id();
+        Row {
+            topic: topic.clone(),
+            key: format!("{}|{id}", transaction.customer_id),
+            value: wire::payment(transaction).encode_to_vec(),
+            event_id: format!("{id}@{}", transaction.revision),
+            source: SOURCE.to_owned(),
+            kind: PAYMENTS.message.to_owned(),
+            time: transaction.updated_at.as_second(),
+            traceparent: None,
+        }
+    })
+}

@@ -1,0 +1,130 @@
+//! Refunds by administrators: through the gateway, or outside it.
+
+use super::{Cashier, Refusal, order_id};
+use crate::domain::payment::Rupiah;
+use crate::domain::purchase::Method;
+use crate::domain::transaction::{Refund, Transaction};
+use crate::gateway::{self, Gateway, GatewayError};
+use crate::observe;
+
+/// What an administrator wants to give back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefundWish {
+    /// The payment.
+    pub id: String,
+    /// Chosen by the caller: the same for the same refund of that payment.
+    pub key: String,
+    /// How much; all that is left if it is not said.
+    pub amount: Option<Rupiah>,
+    /// Why.
+    pub reason: String,
+    /// `users.id` of the administrator.
+    pub made_by: String,
+    /// The money went back outside the gateway.
+    pub by_hand: bool,
+}
+
+impl Cashier {
+    /// Gives back some or all of a payment, once for each key.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn refund(&self, wish: RefundWish) -> Result<Transaction, Refusal> {
+        let known = self.payment(&wish.id).await?;
+        if known.method == Method::Manual && !wish.by_hand {
+            let why = "by_hand: what was taken by hand is given back by hand";
+            return Err(Refusal::Not(why.to_owned()));
+        }
+        let asked =
+            self.change(&wish.id, Some(&wish.made_by), |transaction| note(transaction, &wish)).await?;
+        if let Some(gateway) = self.gateways.of(asked.method).filter(|_| !wish.by_hand) {
+            if let Err(error) = send(gateway, &asked, &wish.key).await {
+                self.take_back(&wish, &error).await?;
+                return Err(error.into());
+            }
+            self.ask(&wish.id, gateway).await?;
+        }
+        self.want(&wish.id).await?;
+        self.payment(&wish.id).await
+    }
+
+    /// Sends the refunds that the gateway does not tell of yet once more; it gives each back once, by its key.
+    pub(super) async fn repeat_refunds(
+        &self,
+        transaction: &Transaction,
+        gateway: &Gateway,
+    ) -> Result<(), GatewayError> {
+        let by_gateway = transaction.payment.refunded().less(transaction.asked_back(true));
+        if by_gateway >= transaction.asked_back(false) {
+            return Ok(());
+        }
+        for refund in transaction.refunds.iter().filter(|refund| !refund.by_hand) {
+            match send(gateway, transaction, &refund.key).await {
+                Ok(()) => {}
+                // It was taken once; what the gateway thinks of it now is seen in its status.
+                Err(error @ (GatewayError::Refused { .. } | GatewayError::Taken | GatewayError::Unknown)) => {
+                    observe::gateway_failed(gateway.name(), &error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets a refund that the gateway will not give. One of which nobody knows stays, for it may have arrived.
+    async fn take_back(&self, wish: &RefundWish, error: &GatewayError) -> Result<(), Refusal> {
+        if matches!(error, GatewayError::Unavailable(_) | GatewayError::NotUnderstood(_)) {
+            return Ok(());
+        }
+        let forget = self.change(&wish.id, None, |transaction| {
+            transaction.refunds.retain(|refund| refund.key != wish.key);
+            Ok(Vec::new())
+        });
+        forget.await.map(drop)
+    }
+}
+
+/// Writes down a refund, and takes it off the balance if it was given by hand; the gateway's own are taken off when it tells
+/// of them.
+fn note(
+    transaction: &mut Transaction,
+    wish: &RefundWish,
+) -> Result<Vec<crate::domain::payment::Effect>, Refusal> {
+    if let Some(known) = transaction.refund(&wish.key) {
+        let same = known.by_hand == wish.by_hand && wish.amount.is_none_or(|amount| amount == known.amount);
+        return if same { Ok(Vec::new()) } else { Err(Refusal::KeyTaken) };
+    }
+    if transaction.payment.balance().is_zero() {
+        return Err(crate::domain::payment::Refusal::NotPaid.into());
+    }
+    let left = transaction.refundable();
+    let amount = wish.amount.unwrap_or(left);
+    if amount.is_zero() || amount > left {
+        return Err(Refusal::Not(format!("amount: Rp {left} can be given back")));
+    }
+    transaction.refunds.push(Refund {
+        key: wish.key.clone(),
+        amount,
+        reason: wish.reason.clone(),
+        made_by: wish.made_by.clone(),
+        by_hand: wish.by_hand,
+    });
+    if wish.by_hand {
+        Ok(transaction.payment.refund_by_hand(transaction.asked_back(true))?)
+    } else {
+        Ok(Vec::new())
+    }
+}
+
+async fn send(gateway: &Gateway, transaction: &Transaction, key: &str) -> Result<(), GatewayError> {
+    let id = transaction.payment.id();
+    let order = order_id(id).map_err(|error| GatewayError::NotUnderstood(error.to_string()))?;
+    let Some(refund) = transaction.refund(key) else { return Ok(()) };
+    let refund = gateway::Refund {
+        // The caller's key may hold what a gateway does not take.
+        key: gateway::refund_key(id, key),
+        amount: refund.amount,
+        reason: refund.reason.clone(),
+    };
+    gateway.refund(&order, &refund).await
+}

@@ -1,0 +1,257 @@
+//! Bills, and how customers pay: the collections `bills` and `billing_accounts`.
+
+use bson::{DateTime, Document, doc};
+use futures::TryStreamExt;
+use indowater_common::domain::zone::{Day, Zone};
+use indowater_common::mongo::{from_bson_time, is_duplicate_key, to_bson_time};
+use jiff::Timestamp;
+use mongodb::error::Error;
+use mongodb::options::ReadConcern;
+use mongodb::{ClientSession, Collection, Database};
+use serde::{Deserialize, Serialize};
+
+use super::{BALANCES, MONTHS};
+use crate::domain::bill::{Account, Bill, Mode, Status};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct BillDocument {
+    #[serde(rename = "_id")]
+    id: String,
+    customer_id: String,
+    month: String,
+    charges: i64,
+    carried_over: i64,
+    amount: i64,
+    issued_at: DateTime,
+    due_date: String,
+    paid: bool,
+    carried: bool,
+    payment_id: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct AccountDocument {
+    #[serde(rename = "_id")]
+    customer_id: String,
+    mode: String,
+    time_zone: String,
+    since: DateTime,
+    set_by: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    billed: Option<String>,
+}
+
+fn foreign(id: &str) -> Error {
+    Error::custom(format!("{id} is not as this service writes it"))
+}
+
+fn month_named(name: &str) -> Option<Day> {
+    Day::parse(&format!("{name}-01"))
+}
+
+impl BillDocument {
+    fn of(bill: &Bill) -> Self {
+        Self {
+            id: bill.id(),
+            customer_id: bill.customer_id.clone(),
+            month: bill.month.month(),
+            charges: bill.charges,
+            carried_over: bill.carried_over,
+            amount: bill.amount(),
+            issued_at: to_bson_time(bill.issued_at),
+            due_date: bill.due.to_string(),
+            paid: bill.paid,
+            carried: bill.carried,
+            payment_id: bill.payment_id.clone(),
+        }
+    }
+
+    fn bill(self) -> Result<Bill, Error> {
+        Ok(Bill {
+            month: month_named(&self.month).ok_or_else(|| foreign(&self.id))?,
+            due: Day::parse(&self.due_date).ok_or_else(|| foreign(&self.id))?,
+            customer_id: self.customer_id,
+            charges: self.charges,
+            carried_over: self.carried_over,
+            issued_at: from_bson_time(self.issued_at),
+            paid: self.paid,
+            carried: self.carried,
+            payment_id: self.payment_id,
+        })
+    }
+}
+
+impl AccountDocument {
+    fn account(self) -> Result<Account, Error> {
+        let wrong = || foreign(&self.customer_id);
+        Ok(Account {
+            mode: Mode::named(&self.mode).ok_or_else(wrong)?,
+            zone: Zone::named(&self.time_zone).ok_or_else(wrong)?,
+            since: Some(from_bson_time(self.since)),
+            billed: self.billed.as_deref().map(|name| month_named(name).ok_or_else(wrong)).transpose()?,
+            set_by: Some(self.set_by),
+            customer_id: self.customer_id,
+        })
+    }
+}
+
+/// Bills and accounts in the database. Cheap to clone.
+#[derive(Clone)]
+pub struct Bills {
+    database: Database,
+    bills: Collection<BillDocument>,
+    accounts: Collection<AccountDocument>,
+}
+
+impl Bills {
+    /// On the database of billing.
+    pub fn new(database: &Database) -> Self {
+        Self {
+            bills: database.collection("bills"),
+            accounts: database.collection("billing_accounts"),
+            database: database.clone(),
+        }
+    }
+
+    /// A bill.
+    ///
+    /// # Errors
+    /// The database does not answer; so for all that follow.
+    pub async fn one(&self, id: &str) -> Result<Option<Bill>, Error> {
+        self.bills.find_one(doc! { "_id": id }).await?.map(BillDocument::bill).transpose()
+    }
+
+    /// A page of bills, newest first, after that of `after` (its month, and its id).
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn list(
+        &self,
+        customer_id: Option<&str>,
+        status: Option<Status>,
+        after: Option<(&str, &str)>,
+        many: usize,
+    ) -> Result<Vec<Bill>, Error> {
+        let mut filter = match status {
+            None => Document::new(),
+            Some(Status::Open) => doc! { "paid": false, "carried": false },
+            Some(Status::Paid) => doc! { "paid": true },
+            Some(Status::Carried) => doc! { "paid": false, "carried": true },
+        };
+        if let Some(customer_id) = customer_id {
+            filter.insert("customer_id", customer_id);
+        }
+        if let Some((month, id)) = after {
+            let older =
+                vec![doc! { "month": { "$lt": month } }, doc! { "month": month, "_id": { "$lt": id } }];
+            filter.insert("$or", older);
+        }
+        let many = i64::try_from(many).unwrap_or(i64::MAX);
+        let found = self.bills.find(filter).sort(doc! { "month": -1, "_id": -1 }).limit(many).await?;
+        let found: Vec<BillDocument> = found.try_collect().await?;
+        found.into_iter().map(BillDocument::bill).collect()
+    }
+
+    /// How a customer pays; none if nobody ever said so.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn account(&self, customer_id: &str) -> Result<Option<Account>, Error> {
+        let found = self.accounts.find_one(doc! { "_id": customer_id }).await?;
+        found.map(AccountDocument::account).transpose()
+    }
+
+    /// Says how a customer pays. Saying it again leaves since when it is so.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn set_account(
+        &self,
+        customer_id: &str,
+        mode: Mode,
+        zone: &Zone,
+        set_by: &str,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let same = doc! { "$eq": ["$mode", mode.name()] };
+        let since = doc! { "$cond": [same, "$since", to_bson_time(now)] };
+        let set = doc! {
+            "mode": mode.name(), "time_zone": zone.name(), "since": since, "set_by": { "$literal": set_by },
+        };
+        let account = self.accounts.update_one(doc! { "_id": customer_id }, vec![doc! { "$set": set }]);
+        account.upsert(true).await.map(drop)
+    }
+
+    /// Postpaid accounts that are not billed up to `month`.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn unbilled(&self, month: Day) -> Result<Vec<Account>, Error> {
+        let unbilled = doc! {
+            "mode": Mode::Postpaid.name(),
+            "$or": [{ "billed": null }, { "billed": { "$lt": month.month() } }],
+        };
+        let found: Vec<AccountDocument> = self.accounts.find(unbilled).await?.try_collect().await?;
+        found.into_iter().map(AccountDocument::account).collect()
+    }
+
+    /// Makes the bill of a customer's month from the ledger as it is at one moment, in the place of those that are open. None if
+    /// another instance has made it.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn issue(&self, account: &Account, month: Day, now: Timestamp) -> Result<Option<Bill>, Error> {
+        let (this, account) = (self.clone(), account.clone());
+        let mut session = self.database.client().start_session().await?;
+        let issued = session
+            .start_transaction()
+            .read_concern(ReadConcern::snapshot())
+            .and_run2(async move |session: &mut ClientSession| {
+                let sums = this.sums(session, &account.customer_id, month).await?;
+                let bill = Bill::of(&account, month, sums, now);
+                this.bills.insert_one(BillDocument::of(&bill)).session(&mut *session).await?;
+                let open = doc! {
+                    "customer_id": &bill.customer_id,
+                    "month": { "$lt": month.month() },
+                    "paid": false,
+                    "carried": false,
+                };
+                let carried = doc! { "$set": { "carried": true } };
+                this.bills.update_many(open, carried).session(&mut *session).await?;
+                let billed = doc! { "$set": { "billed": month.month() } };
+                let account = doc! { "_id": &account.customer_id };
+                this.accounts.update_one(account, billed).session(&mut *session).await?;
+                Ok(bill)
+            })
+            .await;
+        match issued {
+            Ok(bill) => Ok(Some(bill)),
+            Err(error) if is_duplicate_key(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The balance, what was posted for the month, and what for later ones.
+    async fn sums(
+        &self,
+        session: &mut ClientSession,
+        customer_id: &str,
+        month: Day,
+    ) -> Result<(i64, i64, i64), Error> {
+        let balances = self.database.collection::<Document>(BALANCES);
+        let balance = balances.find_one(doc! { "_id": customer_id }).session(&mut *session).await?;
+        let balance = balance.map_or(Ok(0), |balance| balance.get_i64("balance")).map_err(Error::custom)?;
+        let months = self.database.collection::<Document>(MONTHS);
+        let since = doc! { "customer_id": customer_id, "month": { "$gte": month.month() } };
+        let posted = doc! { "month": 1, "posted": 1 };
+        let mut found = months.find(since).projection(posted).session(&mut *session).await?;
+        let (mut charges, mut later) = (0_i64, 0_i64);
+        while let Some(document) = found.next(&mut *session).await.transpose()? {
+            let posted = document.get_i64("posted").map_err(Error::custom)?;
+            let of_the_month = document.get_str("month").map_err(Error::custom)? == month.month();
+            let sum = if of_the_month { &mut charges } else { &mut later };
+            *sum = sum.saturating_add(posted);
+        }
+        Ok((balance, charges, later))
+    }
+}

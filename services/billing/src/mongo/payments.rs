@@ -1,0 +1,310 @@
+//! The payments' collection. Every change and the record that tells it are one transaction, through the outbox, conditional on the
+//! revision that it changes; what a payment does to the bill it pays is part of it.
+
+use std::sync::Arc;
+
+use bson::{DateTime, Document, doc};
+use futures::TryStreamExt;
+use indowater_common::mongo::outbox::{Outbox, Row};
+use indowater_common::mongo::{from_bson_time, is_duplicate_key, to_bson_time};
+use jiff::Timestamp;
+use mongodb::error::Error;
+use mongodb::{ClientSession, Collection, Database};
+use serde::Deserialize;
+
+use super::payment_documents::PaymentDocument;
+use crate::domain::payment::Status;
+use crate::domain::purchase::Method;
+use crate::domain::transaction::Transaction;
+
+/// Makes the record that tells a payment.
+pub type Tell = Arc<dyn Fn(&Transaction) -> Row + Send + Sync>;
+
+/// Which payments a list shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PaymentFilter {
+    /// Of this customer.
+    pub customer_id: Option<String>,
+    /// In this status.
+    pub status: Option<Status>,
+    /// By this method.
+    pub method: Option<Method>,
+    /// Bills (true) or top-ups (false).
+    pub bills: Option<bool>,
+    /// Created from this moment on.
+    pub from: Option<Timestamp>,
+    /// Created before this moment.
+    pub to: Option<Timestamp>,
+}
+
+/// The last payment of a page: when it was created, and its id.
+pub type After = (Timestamp, String);
+
+/// A bill that a new payment is for, and the payment it had until now.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// `bills._id`.
+    pub bill_id: String,
+    /// As it was read.
+    pub payment_id: Option<String>,
+}
+
+/// What became of a new payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    /// It is stored.
+    Yes,
+    /// There is one of that id.
+    Known,
+    /// Somebody else began to pay the bill, or it is carried over.
+    BillTaken,
+}
+
+/// A payment whose turn has come to be followed up: its id, and the moment that names the turn.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Turn {
+    /// `payment_transactions.id`.
+    #[serde(rename = "_id")]
+    pub id: String,
+    at: DateTime,
+}
+
+impl Turn {
+    /// When it was due.
+    pub fn due_at(&self) -> Timestamp {
+        from_bson_time(self.at)
+    }
+}
+
+/// The payments in the database. Cheap to clone.
+#[derive(Clone)]
+pub struct Payments {
+    database: Database,
+    payments: Collection<PaymentDocument>,
+    bills: Collection<Document>,
+    follow_ups: Collection<Document>,
+    outbox: Outbox,
+    tell: Tell,
+}
+
+impl Payments {
+    /// On the database of billing.
+    pub fn new(database: &Database, outbox: Outbox, tell: Tell) -> Self {
+        Self {
+            payments: database.collection("payment_transactions"),
+            bills: database.collection("bills"),
+            follow_ups: database.collection("payment_follow_ups"),
+            database: database.clone(),
+            outbox,
+            tell,
+        }
+    }
+
+    /// A payment.
+    ///
+    /// # Errors
+    /// The database does not answer; so for all that follow.
+    pub async fn one(&self, id: &str) -> Result<Option<Transaction>, Error> {
+        let found = self.payments.find_one(doc! { "_id": id }).await?;
+        found.map(PaymentDocument::transaction).transpose()
+    }
+
+    /// The id of the payment that the gateway knows by that page or invoice.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn by_page(&self, page: &str) -> Result<Option<String>, Error> {
+        let found = self.follow_ups.find_one(doc! { "page": page }).await?;
+        Ok(found.and_then(|found| found.get_str("_id").ok().map(str::to_owned)))
+    }
+
+    /// A page of payments, newest first.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn list(
+        &self,
+        wanted: &PaymentFilter,
+        after: Option<After>,
+        many: usize,
+    ) -> Result<Vec<Transaction>, Error> {
+        let mut filter = matching(wanted);
+        if let Some((at, id)) = after {
+            let at = to_bson_time(at);
+            let older =
+                vec![doc! { "created_at": { "$lt": at } }, doc! { "created_at": at, "_id": { "$lt": id } }];
+            filter.insert("$or", older);
+        }
+        let newest_first = doc! { "created_at": -1, "_id": -1 };
+        let many = i64::try_from(many).unwrap_or(i64::MAX);
+        let found = self.payments.find(filter).sort(newest_first).limit(many).await?;
+        let found: Vec<PaymentDocument> = found.try_collect().await?;
+        found.into_iter().map(PaymentDocument::transaction).collect()
+    }
+
+    /// Stores a new payment, which is followed up at `first_turn`, and takes the bill it is for.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn insert(
+        &self,
+        transaction: &Transaction,
+        claim: Option<Claim>,
+        first_turn: Option<Timestamp>,
+    ) -> Result<Inserted, Error> {
+        let document = PaymentDocument::of(transaction);
+        let (row, id) = ((self.tell)(transaction), transaction.payment.id().to_owned());
+        let (payments, bills) = (self.payments.clone(), self.bills.clone());
+        let (follow_ups, outbox) = (self.follow_ups.clone(), self.outbox.clone());
+        let paid = transaction.payment.status() == Status::Paid;
+        let mut session = self.database.client().start_session().await?;
+        let stored = session
+            .start_transaction()
+            .and_run2(async move |session: &mut ClientSession| {
+                payments.insert_one(&document).session(&mut *session).await?;
+                if let Some(at) = first_turn {
+                    let turn = doc! { "_id": &id, "at": to_bson_time(at) };
+                    follow_ups.insert_one(turn).session(&mut *session).await?;
+                }
+                if let Some(Claim { bill_id, payment_id }) = &claim {
+                    let as_read = doc! {
+                        "_id": bill_id, "payment_id": payment_id.clone(), "paid": false, "carried": false,
+                    };
+                    let taken = doc! { "$set": { "payment_id": &id, "paid": paid } };
+                    if bills.update_one(as_read, taken).session(&mut *session).await?.matched_count == 0 {
+                        return Err(Error::custom(BillTaken));
+                    }
+                }
+                outbox.put(session, std::slice::from_ref(&row)).await
+            })
+            .await;
+        match stored {
+            Ok(()) => Ok(Inserted::Yes),
+            Err(error) if is_duplicate_key(&error) => Ok(Inserted::Known),
+            Err(error) if error.get_custom::<BillTaken>().is_some() => Ok(Inserted::BillTaken),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes a payment in the place of its revision before, and what it does to its bill. False if another revision is there.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn replace(&self, transaction: &Transaction) -> Result<bool, Error> {
+        let document = PaymentDocument::of(transaction);
+        let known = doc! { "_id": transaction.payment.id(), "revision": transaction.revision - 1 };
+        let bill = transaction.bill_id.as_deref().map(|bill| bill_change(bill, transaction));
+        let row = (self.tell)(transaction);
+        let (payments, bills, outbox) = (self.payments.clone(), self.bills.clone(), self.outbox.clone());
+        let mut session = self.database.client().start_session().await?;
+        session
+            .start_transaction()
+            .and_run2(async move |session: &mut ClientSession| {
+                let replaced = payments.replace_one(known.clone(), &document).session(&mut *session).await?;
+                if replaced.matched_count == 0 {
+                    return Ok(false);
+                }
+                if let Some((which, change)) = &bill {
+                    bills.update_one(which.clone(), change.clone()).session(&mut *session).await?;
+                }
+                outbox.put(session, std::slice::from_ref(&row)).await?;
+                Ok(true)
+            })
+            .await
+    }
+
+    /// Remembers by which page or invoice the gateway knows a payment.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn remember_page(&self, id: &str, page: &str) -> Result<(), Error> {
+        let known = doc! { "$set": { "page": page } };
+        self.follow_ups.update_one(doc! { "_id": id }, known).upsert(true).await.map(drop)
+    }
+
+    /// Payments whose turn has come, the longest waiting first.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn due(&self, now: Timestamp, many: i64) -> Result<Vec<Turn>, Error> {
+        let due = doc! { "at": { "$lte": to_bson_time(now) } };
+        let turns = self.follow_ups.clone_with_type::<Turn>();
+        turns.find(due).sort(doc! { "at": 1 }).limit(many).await?.try_collect().await
+    }
+
+    /// Takes a turn until `until`; none if somebody else has it.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn begin(&self, turn: &Turn, until: Timestamp) -> Result<Option<Turn>, Error> {
+        let until = to_bson_time(until);
+        let began = self.turn(turn, doc! { "$set": { "at": until } }).await?;
+        Ok(began.then(|| Turn { id: turn.id.clone(), at: until }))
+    }
+
+    /// Ends a turn and says when the next one is, if ever. If somebody wanted one meanwhile, that one stays.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn end(&self, turn: &Turn, next: Option<Timestamp>) -> Result<(), Error> {
+        let next = match next {
+            Some(next) => doc! { "$set": { "at": to_bson_time(next) } },
+            None => doc! { "$unset": { "at": "" } },
+        };
+        self.turn(turn, next).await.map(drop)
+    }
+
+    async fn turn(&self, turn: &Turn, change: Document) -> Result<bool, Error> {
+        let same = doc! { "_id": &turn.id, "at": turn.at };
+        Ok(self.follow_ups.update_one(same, change).await?.matched_count == 1)
+    }
+
+    /// Wants a payment to be followed up now.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn want(&self, id: &str, now: Timestamp) -> Result<(), Error> {
+        let now = doc! { "$set": { "at": to_bson_time(now) } };
+        self.follow_ups.update_one(doc! { "_id": id }, now).upsert(true).await.map(drop)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the bill has another payment")]
+struct BillTaken;
+
+fn matching(wanted: &PaymentFilter) -> Document {
+    let mut filter = Document::new();
+    let bills = wanted.bills.map(|bills| if bills { "water_bill" } else { "balance_topup" });
+    for (field, value) in [
+        ("customer_id", wanted.customer_id.as_deref()),
+        ("status", wanted.status.map(Status::name)),
+        ("payment_method", wanted.method.map(Method::name)),
+        ("payment_type", bills),
+    ] {
+        if let Some(value) = value {
+            filter.insert(field, value);
+        }
+    }
+    let mut created = Document::new();
+    for (bound, at) in [("$gte", wanted.from), ("$lt", wanted.to)] {
+        if let Some(at) = at {
+            created.insert(bound, to_bson_time(at));
+        }
+    }
+    if !created.is_empty() {
+        filter.insert("created_at", created);
+    }
+    filter
+}
+
+/// Which bill changes with a payment, and how. A payment that is credited pays its bill, also one that the customer had given up
+/// for another; one that is not any more leaves it open.
+fn bill_change(bill: &str, transaction: &Transaction) -> (Document, Document) {
+    let id = transaction.payment.id();
+    if transaction.payment.status() == Status::Paid {
+        (doc! { "_id": bill, "paid": false }, doc! { "$set": { "paid": true, "payment_id": id } })
+    } else {
+        (doc! { "_id": bill, "paid": true, "payment_id": id }, doc! { "$set": { "paid": false } })
+    }
+}
