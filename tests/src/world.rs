@@ -82,6 +82,7 @@ impl World {
             "ingest" => self.system.registry_url = Some(service.url.clone()),
             "usage-aggregator" => self.system.usage_url = Some(service.url.clone()),
             "billing" => self.system.billing_url = Some(service.url.clone()),
+            "voucher" => self.system.voucher_url = Some(service.url.clone()),
             "api-gateway" => self.system.api_url = Some(service.url.clone()),
             _ => {}
         }
@@ -112,6 +113,7 @@ impl World {
             ("INDOWATER_REGISTRY_URL", known(&self.system.registry_url)),
             ("INDOWATER_USAGE_URL", known(&self.system.usage_url)),
             ("INDOWATER_BILLING_URL", known(&self.system.billing_url)),
+            ("INDOWATER_VOUCHER_URL", known(&self.system.voucher_url)),
             ("INDOWATER_JWT_SECRET", SECRET.to_owned()),
             ("INDOWATER_INSTANCE", format!("{name}-{}", self.started)),
         ]

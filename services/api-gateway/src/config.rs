@@ -23,9 +23,12 @@ pub struct Settings {
     /// The history of usage: usage-aggregator's gRPC.
     #[arg(long, env = "INDOWATER_USAGE_URL", default_value = "http://127.0.0.1:9001", value_name = "URL")]
     pub usage_url: String,
-    /// Balances, statements and tariffs: billing's gRPC.
+    /// Balances, statements, tariffs, payments and bills: billing's gRPC.
     #[arg(long, env = "INDOWATER_BILLING_URL", default_value = "http://127.0.0.1:9000", value_name = "URL")]
     pub billing_url: String,
+    /// Vouchers: voucher's gRPC.
+    #[arg(long, env = "INDOWATER_VOUCHER_URL", default_value = "http://127.0.0.1:9000", value_name = "URL")]
+    pub voucher_url: String,
     /// Signs access tokens: at least 32 random bytes, the same for all instances. Better given in the environment than
     /// as a flag, which everyone on the machine can read.
     #[arg(
@@ -97,6 +100,7 @@ impl config::Settings for Settings {
             ("--registry-url", &self.registry_url),
             ("--usage-url", &self.usage_url),
             ("--billing-url", &self.billing_url),
+            ("--voucher-url", &self.voucher_url),
         ] {
             let host = url.strip_prefix("http://").unwrap_or_default();
             require(
@@ -169,6 +173,7 @@ mod tests {
             "--registry-url=ingest:9000",
             "--usage-url=https://usage",
             "--billing-url=http://",
+            "--voucher-url=voucher",
             "--access-token-life=0",
             "--refresh-token-life=0",
             "--bcrypt-cost=31",
@@ -181,6 +186,7 @@ mod tests {
             "--registry-url",
             "--usage-url",
             "--billing-url",
+            "--voucher-url",
             "--access-token-life",
             "--refresh-token-life",
             "--bcrypt-cost",

@@ -22,7 +22,7 @@ use tonic::service::Routes;
 
 use crate::app::{App, Lives};
 use crate::credentials::{Passwords, Signer};
-use crate::grpc::{INGEST, Ledger, Registry, Tariffs, USAGE_AGGREGATOR, Usage};
+use crate::grpc::{Bills, INGEST, Ledger, Payments, Registry, Tariffs, USAGE_AGGREGATOR, Usage, Vouchers};
 use crate::http::{Gateway, Surroundings};
 use crate::limits::LoginLimits;
 use crate::mongo::Store;
@@ -43,8 +43,10 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
         .await
         .map_err(|e| format!("the HTTP address {address} cannot be taken ({e}); set --http-listen"))?;
     let (registry, usage) = (Registry::at(&settings.registry_url)?, Usage::at(&settings.usage_url)?);
-    // Not named as needed: accounts, meters and usage are to be served while billing is not there.
+    // Not named as needed: accounts, meters and usage are to be served while billing or voucher is not there.
     let (ledger, tariffs) = (Ledger::at(&settings.billing_url)?, Tariffs::at(&settings.billing_url)?);
+    let (payments, bills) = (Payments::at(&settings.billing_url)?, Bills::at(&settings.billing_url)?);
+    let vouchers = Vouchers::at(&settings.voucher_url)?;
     for (service, channel) in [(INGEST, registry.channel()), (USAGE_AGGREGATOR, usage.channel())] {
         let answers = host.health.needs(service);
         host.spawn("service watch", grpc::watch(service, channel, answers, host.stop.clone()));
@@ -61,6 +63,9 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
         usage,
         ledger,
         tariffs,
+        payments,
+        bills,
+        vouchers,
         passwords,
         signer: Signer::new(&settings.jwt_secret),
         limits: LoginLimits::new(settings.logins_per_address, settings.logins_per_account),

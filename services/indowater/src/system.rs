@@ -43,9 +43,15 @@ pub struct System {
     pub registry_url: Option<String>,
     /// URL of usage history over gRPC (served by the usage-aggregator), if it is known.
     pub usage_url: Option<String>,
-    /// URL of balances and tariffs over gRPC (served by billing), if it is known.
+    /// URL of balances, payments and tariffs over gRPC (served by billing), if it is known.
     #[serde(default)]
     pub billing_url: Option<String>,
+    /// URL of vouchers over gRPC (served by voucher), if it is known.
+    #[serde(default)]
+    pub voucher_url: Option<String>,
+    /// Base URL of the stand-ins for the payment gateways, if `up` started them: `/_control` is there.
+    #[serde(default)]
+    pub gateways_url: Option<String>,
     /// Each service that `up` started; empty when the system was named by flags.
     pub services: Vec<Service>,
 }
@@ -74,6 +80,8 @@ impl System {
             registry_url: None,
             usage_url: None,
             billing_url: None,
+            voucher_url: None,
+            gateways_url: None,
             services: Vec::new(),
         }
     }
@@ -207,6 +215,8 @@ mod tests {
             registry_url: None,
             usage_url: None,
             billing_url: None,
+            voucher_url: None,
+            gateways_url: None,
             services: Vec::new(),
         }
     }

@@ -17,7 +17,7 @@ use tonic::{Request, Response, Status};
 use tracing::Instrument;
 
 use crate::app::questions::Questions;
-use crate::domain::question::{Filter, Found, HoursOfDay, Month, PageToken, Whose};
+use crate::domain::question::{Filter, Found, HoursOfDay, Month, PageToken, Span, Whose};
 use crate::domain::reads::{Read, Source};
 use crate::wire;
 
@@ -72,21 +72,17 @@ impl UsageService for Usage {
         &self,
         request: Request<ListReadsRequest>,
     ) -> Result<Response<ListReadsResponse>, Status> {
-        let span = tracing::info_span!("list reads");
-        continue_trace(&span, &request);
+        let trace = tracing::info_span!("list reads");
+        continue_trace(&trace, &request);
         let request = request.into_inner();
         let page = page_size(request.page_size)?;
         if request.device_id.is_empty() {
             return Err(Status::invalid_argument("device_id: is required"));
         }
-        let before = match request.page_token.as_str() {
-            // Later than any read, and still a date of the database.
-            "" => Timestamp::MAX.as_second(),
-            token => token.parse().map_err(|_| wrong_token())?,
-        };
+        let span = span(request.from, request.to, &request.page_token)?;
         let of =
             Whose { device: given(request.device_id), property: None, customer: given(request.customer_id) };
-        let found = self.questions.reads(&of, before, page).instrument(span).await;
+        let found = self.questions.reads(&of, span, page).instrument(trace).await;
         let found = found.map_err(unavailable)?;
         let reads = found.reads.into_iter().map(stored_read).collect();
         let next_page_token = found.next.map_or_else(String::new, |oldest| oldest.to_string());
@@ -162,6 +158,24 @@ fn filter(asked: Option<UsageFilter>) -> Result<Filter, Status> {
     Ok(Filter { whose, from, to, ascending: asked.ascending, page: page_size(asked.page_size)?, after })
 }
 
+/// The moments that are asked for and were not on earlier pages.
+fn span(from: i64, to: i64, page_token: &str) -> Result<Span, Status> {
+    let bound = |field: &str, at: i64| match at {
+        0 => Ok(None),
+        1.. => Ok(Some(at)),
+        _ => Err(Status::invalid_argument(format!("{field}: is before 1970"))),
+    };
+    let (from, to) = (bound("from", from)?, bound("to", to)?);
+    if from.zip(to).is_some_and(|(from, to)| from > to) {
+        return Err(Status::invalid_argument("from: is after to"));
+    }
+    let span = Span::new(from, to);
+    if page_token.is_empty() {
+        return Ok(span);
+    }
+    Ok(span.up_to(page_token.parse().map_err(|_| wrong_token())?))
+}
+
 fn given(id: String) -> Option<String> {
     (!id.is_empty()).then_some(id)
 }
@@ -182,4 +196,25 @@ fn wrong_token() -> Status {
 fn unavailable(error: Retry) -> Status {
     tracing::warn!(%error, "a question could not be answered");
     Status::unavailable("the database does not answer; try again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_is_no_bound_and_a_page_goes_on_before_the_last_one() {
+        assert_eq!(span(0, 0, "").unwrap(), Span::new(None, None));
+        assert_eq!(span(10, 20, "").unwrap(), Span::new(Some(10), Some(20)));
+        assert_eq!(span(10, 0, "15").unwrap(), Span::new(Some(10), Some(15)));
+        assert_eq!(span(0, 20, "25").unwrap(), Span::new(None, Some(20)), "a token widens nothing");
+        assert_eq!(span(10, 10, "").unwrap(), Span::new(Some(10), Some(10)));
+    }
+
+    #[test]
+    fn a_span_that_makes_no_sense_is_refused() {
+        for (from, to, token) in [(-1, 0, ""), (0, -1, ""), (20, 10, ""), (0, 0, "yesterday")] {
+            assert_eq!(span(from, to, token).unwrap_err().code(), tonic::Code::InvalidArgument);
+        }
+    }
 }

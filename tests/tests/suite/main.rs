@@ -6,6 +6,8 @@ mod gateways;
 mod ledger;
 mod lifecycle;
 mod money_api;
+mod payments;
+mod person;
 mod pipeline;
 mod schema;
 mod telemetry;
@@ -51,7 +53,11 @@ fn main() -> ExitCode {
         gateways::midtrans_is_understood,
         gateways::xendit_is_understood,
         gateways::repeated_calls_have_one_effect,
-        gateways::balances_have_what_the_gateways_have,
+        payments::a_customer_tops_up_through_each_gateway_with_a_voucher,
+        payments::notifications_that_lie_credit_nothing,
+        payments::balances_have_what_the_gateways_have,
+        payments::bills_are_paid_once,
+        payments::an_empty_database_fills_with_the_same_balances,
         telemetry::one_trace_spans_device_ingest_and_aggregator,
         telemetry::metrics_answer_whether_it_keeps_up,
         lifecycle::every_service_starts_serves_health_and_stops,

@@ -11,75 +11,10 @@ use reqwest::StatusCode;
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde_json::{Value, json};
 
-use crate::api::{add_user, log_in};
+use crate::person::{Person, decimal, sent, whole};
 
 const STRANGER: &str = "customer-002";
 const ADMINISTRATOR: &str = "admin-001";
-
-/// Somebody who is logged in.
-struct Person {
-    api: String,
-    token: String,
-}
-
-impl Person {
-    async fn new(world: &World, id: &str, role: &str) -> Result<Self> {
-        let email = format!("{id}@example.com");
-        add_user(world, id, &email, role).await?;
-        let api = world.system.api_url.clone().context("no gateway")?;
-        Ok(Self { api, token: log_in(world, &email).await?.access })
-    }
-
-    /// Asks; `path` is as links have it.
-    async fn get(&self, path: &str) -> Result<(StatusCode, Value)> {
-        sent(http()?.get(format!("{}{path}", self.api)).bearer_auth(&self.token)).await
-    }
-
-    /// Asks for what has to be there.
-    async fn find(&self, path: &str) -> Result<Value> {
-        let (status, found) = self.get(path).await?;
-        ensure!(status == StatusCode::OK, "{path}: {status} {found}");
-        Ok(found)
-    }
-
-    async fn post(&self, path: &str, body: &Value) -> Result<(StatusCode, Value)> {
-        sent(http()?.post(format!("{}{path}", self.api)).bearer_auth(&self.token).json(body)).await
-    }
-
-    /// Rupiah and the last sequence.
-    async fn balance(&self) -> Result<(i64, i64)> {
-        let found = self.find("/api/v1/balance").await?;
-        Ok((whole(&found, "balance")?, whole(&found, "sequence")?))
-    }
-
-    /// All of the statement, page by page.
-    async fn statement(&self) -> Result<Vec<Value>> {
-        let (mut entries, mut token) = (Vec::new(), String::new());
-        loop {
-            let page = self.find(&format!("/api/v1/balance/entries?page_size=3&page_token={token}")).await?;
-            entries.extend(page["items"].as_array().context("no items")?.iter().cloned());
-            match page["next_page_token"].as_str() {
-                Some(next) => next.clone_into(&mut token),
-                None => return Ok(entries),
-            }
-        }
-    }
-}
-
-async fn sent(request: reqwest::RequestBuilder) -> Result<(StatusCode, Value)> {
-    let answer = request.send().await?;
-    let (status, text) = (answer.status(), answer.text().await?);
-    Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
-}
-
-fn whole(value: &Value, field: &str) -> Result<i64> {
-    value[field].as_i64().with_context(|| format!("{field} is no whole number in {value}"))
-}
-
-fn decimal(value: &Value, field: &str) -> Result<Decimal> {
-    let text = value[field].as_str().with_context(|| format!("{field} is no text in {value}"))?;
-    Ok(text.parse()?)
-}
 
 /// The path of an explanation: of an entry's id only letters, digits and hyphens may stand in a path as they are.
 fn explanation(id: &str) -> String {

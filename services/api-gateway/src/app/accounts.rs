@@ -5,7 +5,7 @@ use secrecy::SecretString;
 
 use super::{App, Caller};
 use crate::domain::failure::{Failure, Fault};
-use crate::domain::user::{Account, Email, ProfileChange, User, check_new_password};
+use crate::domain::user::{Account, Email, ProfileChange, Role, User, UserId, check_new_password};
 
 impl App {
     /// The user who is asking.
@@ -52,6 +52,16 @@ impl App {
             ));
         }
         self.log_out_everywhere(caller, true).await
+    }
+
+    /// A user who is a customer. Other services take any name for a customer's, so a typing error is to be found here.
+    ///
+    /// # Errors
+    /// There is no such customer.
+    pub(super) async fn customer(&self, id: &UserId) -> Result<User, Failure> {
+        let account = self.store.account_by_id(id).await?;
+        let customer = account.map(|account| account.user).filter(|user| user.role == Role::Customer);
+        customer.ok_or(Failure::NotFound("customer"))
     }
 
     async fn own_account(&self, caller: &Caller) -> Result<Account, Failure> {

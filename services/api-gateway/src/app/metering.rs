@@ -1,14 +1,15 @@
 //! Places, meters, reads and consumption: ask the service that owns them, show what may be seen.
 
 use indowater_common::clock;
+use indowater_common::domain::zone::Zone;
 
 use super::App;
 use crate::domain::access::{Resource, Whose, narrow, sees};
 use crate::domain::failure::Failure;
 use crate::domain::metering::{DailyUsage, Device, HourlyUsage, MonthlyUsage, Property, Reading};
-use crate::domain::page::{Listing, Page};
-use crate::domain::period::{Grain, today};
-use crate::domain::question::{ListQuestion, Selection, Subject, UsageQuestion};
+use crate::domain::page::Listing;
+use crate::domain::period::{Grain, Window, today};
+use crate::domain::question::{ListQuestion, ReadingsQuestion, Selection, Subject, UsageQuestion, When};
 use crate::domain::user::Actor;
 
 impl App {
@@ -50,7 +51,7 @@ impl App {
         self.visible_device(actor, Resource::Device, id).await
     }
 
-    /// The newest reads of a device, newest first.
+    /// The reads of a device, newest first.
     ///
     /// # Errors
     /// There is no such device that `actor` may see, or a service does not answer.
@@ -58,11 +59,19 @@ impl App {
         &self,
         actor: &Actor,
         device_id: &str,
-        page: &Page,
+        question: ReadingsQuestion,
     ) -> Result<Listing<Reading>, Failure> {
         let device = self.visible_device(actor, Resource::Reading, device_id).await?;
+        let window = match question.when {
+            When::Between(window) => window,
+            When::On(date) => {
+                // The registry names no zone that nobody knows.
+                let zone = Zone::named(&device.time_zone).ok_or(Failure::Broken("the registry"))?;
+                Window::of_day(date, &zone)
+            }
+        };
         let whose = narrow(actor, Resource::Reading, None)?;
-        self.usage.readings(&device.id, whose.customer_id(), page).await
+        self.usage.readings(&device.id, whose.customer_id(), window, &question.page).await
     }
 
     /// Consumption by hour.

@@ -1,9 +1,12 @@
 //! What the gateway does: decide who is asking and what they may see, ask the services, answer.
 
 mod accounts;
+mod bills;
 mod metering;
 mod money;
+mod payments;
 mod sessions;
+mod vouchers;
 
 use std::time::Duration;
 
@@ -12,7 +15,7 @@ use moka::future::Cache;
 use crate::credentials::{Passwords, Signer};
 use crate::domain::token::SessionId;
 use crate::domain::user::Actor;
-use crate::grpc::{Ledger, Registry, Tariffs, Usage};
+use crate::grpc::{Bills, Ledger, Payments, Registry, Tariffs, Usage, Vouchers};
 use crate::limits::LoginLimits;
 use crate::mongo::Store;
 use crate::observe::Observe;
@@ -34,6 +37,12 @@ pub struct App {
     pub ledger: Ledger,
     /// What water costs.
     pub tariffs: Tariffs,
+    /// What customers are asked for, and what became of it.
+    pub payments: Payments,
+    /// Bills, the way customers pay, revenue.
+    pub bills: Bills,
+    /// Vouchers.
+    pub vouchers: Vouchers,
     /// Password hashes.
     pub passwords: Passwords,
     /// Access tokens.

@@ -8,11 +8,8 @@ use crate::domain::failure::Failure;
 use crate::domain::money::{Balance, Entry, Explanation, Quote, TariffSchedule};
 use crate::domain::order::{self, Adjustment, NewTariff, QuoteQuestion, StatementQuestion};
 use crate::domain::page::Listing;
-use crate::domain::period::today;
-use crate::domain::user::{Actor, Role, UserId};
-
-/// Where the day is meant of which nothing else says where.
-const JAKARTA: &str = "Asia/Jakarta";
+use crate::domain::period::{JAKARTA, today};
+use crate::domain::user::{Actor, UserId};
 
 impl App {
     /// What a customer has left.
@@ -70,10 +67,8 @@ impl App {
     ) -> Result<(), Failure> {
         may(actor, Resource::Adjustment)?;
         let adjustment = adjustment.check()?;
-        let unknown = || Failure::NotFound("customer");
-        let customer = UserId::new(customer_id).ok_or_else(unknown)?;
-        let account = self.store.account_by_id(&customer).await?;
-        account.filter(|account| account.user.role == Role::Customer).ok_or_else(unknown)?;
+        let customer = UserId::new(customer_id).ok_or(Failure::NotFound("customer"))?;
+        self.customer(&customer).await?;
         self.ledger.adjust(&customer, &adjustment, &actor.id).await
     }
 
@@ -83,7 +78,9 @@ impl App {
     /// Billing does not answer.
     pub async fn tariff_schedules(&self, actor: &Actor) -> Result<Listing<TariffSchedule>, Failure> {
         may(actor, Resource::Tariff)?;
-        self.tariffs.all().await
+        let Listing { items, next_page_token } = self.tariffs.all().await?;
+        let items = items.into_iter().map(|schedule| told(actor, schedule)).collect();
+        Ok(Listing { items, next_page_token })
     }
 
     /// A tariff class.
@@ -92,7 +89,7 @@ impl App {
     /// There is none of that name, or billing does not answer.
     pub async fn tariff_schedule(&self, actor: &Actor, class: &str) -> Result<TariffSchedule, Failure> {
         may(actor, Resource::Tariff)?;
-        self.tariffs.one(class).await
+        self.tariffs.one(class).await.map(|schedule| told(actor, schedule))
     }
 
     /// Sets a version of a tariff that `actor` answers for.
@@ -123,8 +120,25 @@ impl App {
     }
 }
 
+/// A tariff class as `actor` may see it.
+fn told(actor: &Actor, schedule: TariffSchedule) -> TariffSchedule {
+    if may(actor, Resource::Author).is_ok() { schedule } else { schedule.without_author() }
+}
+
 fn whose_balance(actor: &Actor, asked: Option<UserId>) -> Result<UserId, Failure> {
-    match narrow(actor, Resource::Balance, asked)? {
+    one_customer(actor, Resource::Balance, asked)
+}
+
+/// The one customer whose `resource` is meant.
+///
+/// # Errors
+/// It is not for `actor`, or nobody is named who has to be.
+pub(super) fn one_customer(
+    actor: &Actor,
+    resource: Resource,
+    asked: Option<UserId>,
+) -> Result<UserId, Failure> {
+    match narrow(actor, resource, asked)? {
         Whose::Of(customer) => Ok(customer),
         Whose::Everyones => Err(order::names_nobody()),
     }

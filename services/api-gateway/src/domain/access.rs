@@ -26,6 +26,24 @@ pub enum Resource {
     Tariff,
     /// New prices.
     TariffChange,
+    /// What was asked for, paid and given back.
+    Payment,
+    /// What the utility alone does to payments: take money by hand, confirm, refund.
+    Settlement,
+    /// Bills.
+    Bill,
+    /// Whether a customer pays before or after.
+    BillingMode,
+    /// The same, to be changed.
+    BillingModeChange,
+    /// What vouchers would save, and which were redeemed.
+    VoucherUse,
+    /// Vouchers: which there are, who redeemed them, new ones and the end of old ones.
+    VoucherManagement,
+    /// What the utility took in.
+    Revenue,
+    /// Who of the staff answers for something, and what they note about it.
+    Author,
 }
 
 /// Whose things a list shows.
@@ -55,13 +73,24 @@ enum Grant {
 
 /// The table. It names every pair, so that a new role or resource does not compile until somebody decided about it.
 const fn grant(role: Role, resource: Resource) -> Grant {
-    use Resource::{Adjustment, Balance, Device, Property, Reading, Tariff, TariffChange, Usage};
+    use Resource::{
+        Adjustment, Author, Balance, Bill, BillingMode, BillingModeChange, Device, Payment, Property,
+        Reading, Revenue, Settlement, Tariff, TariffChange, Usage, VoucherManagement, VoucherUse,
+    };
     match (role, resource) {
         (Role::Administrator | Role::Technician, Property | Device | Reading | Usage) => Grant::All,
-        (Role::Administrator, Balance | Adjustment | TariffChange) => Grant::All,
-        (Role::Technician, Balance | Adjustment | TariffChange) => Grant::Nothing,
-        (Role::Customer, Property | Device | Reading | Usage | Balance) => Grant::Own,
-        (Role::Customer, Adjustment | TariffChange) => Grant::Nothing,
+        (Role::Administrator, Balance | Payment | Bill | BillingMode | VoucherUse) => Grant::All,
+        (
+            Role::Administrator,
+            Adjustment | TariffChange | Settlement | BillingModeChange | VoucherManagement | Revenue | Author,
+        ) => Grant::All,
+        (Role::Technician, Balance | Payment | Bill | BillingMode | VoucherUse) => Grant::Nothing,
+        (Role::Customer, Property | Device | Reading | Usage) => Grant::Own,
+        (Role::Customer, Balance | Payment | Bill | BillingMode | VoucherUse) => Grant::Own,
+        (
+            Role::Technician | Role::Customer,
+            Adjustment | TariffChange | Settlement | BillingModeChange | VoucherManagement | Revenue | Author,
+        ) => Grant::Nothing,
         (Role::Administrator | Role::Technician | Role::Customer, Tariff) => Grant::All,
     }
 }
@@ -109,7 +138,19 @@ mod tests {
 
     const METERING: [Resource; 4] =
         [Resource::Property, Resource::Device, Resource::Reading, Resource::Usage];
-    const MONEY: [Resource; 3] = [Resource::Balance, Resource::Adjustment, Resource::TariffChange];
+    /// Money that is somebody's.
+    const OWNED: [Resource; 5] =
+        [Resource::Balance, Resource::Payment, Resource::Bill, Resource::BillingMode, Resource::VoucherUse];
+    /// What the utility keeps to itself.
+    const OFFICE: [Resource; 7] = [
+        Resource::Adjustment,
+        Resource::TariffChange,
+        Resource::Settlement,
+        Resource::BillingModeChange,
+        Resource::VoucherManagement,
+        Resource::Revenue,
+        Resource::Author,
+    ];
 
     fn user(id: &str) -> UserId {
         UserId::new(id).unwrap()
@@ -117,7 +158,7 @@ mod tests {
 
     #[test]
     fn staff_see_everything() {
-        let everything = METERING.iter().chain(&MONEY);
+        let everything = METERING.iter().chain(&OWNED).chain(&OFFICE);
         for (role, resources) in [
             (Role::Administrator, everything.collect::<Vec<_>>()),
             (Role::Technician, METERING.iter().collect()),
@@ -137,7 +178,7 @@ mod tests {
     fn a_customer_sees_only_what_is_theirs() {
         let customer = Actor { id: user("customer-1"), role: Role::Customer };
         let own = Whose::Of(customer.id.clone());
-        for resource in METERING.into_iter().chain([Resource::Balance]) {
+        for resource in METERING.into_iter().chain(OWNED) {
             assert!(sees(&customer, resource, "customer-1"));
             for other in ["customer-2", "customer-10", "customer-", "CUSTOMER-1", ""] {
                 assert!(!sees(&customer, resource, other), "{other}");
@@ -156,17 +197,19 @@ mod tests {
         let refused = |outcome: Result<Whose, Failure>| matches!(outcome, Err(Failure::Forbidden(_)));
         let customer = Actor { id: user("customer-1"), role: Role::Customer };
         let technician = Actor { id: user("tech-1"), role: Role::Technician };
-        for resource in MONEY {
+        for resource in OWNED.into_iter().chain(OFFICE) {
             assert!(!sees(&technician, resource, "tech-1") && may(&technician, resource).is_err());
             assert!(refused(narrow(&technician, resource, None)));
             assert!(refused(narrow(&technician, resource, Some(user("customer-1")))));
         }
-        for resource in [Resource::Adjustment, Resource::TariffChange] {
+        for resource in OFFICE {
             assert!(!sees(&customer, resource, "customer-1") && may(&customer, resource).is_err());
             assert!(refused(narrow(&customer, resource, None)));
             assert!(refused(narrow(&customer, resource, Some(user("customer-1")))));
         }
-        assert!(may(&customer, Resource::Balance).is_err(), "anyone's balance is not for customers");
+        for resource in OWNED {
+            assert!(may(&customer, resource).is_err(), "anyone's {resource:?} is not for customers");
+        }
     }
 
     #[test]

@@ -4,15 +4,21 @@
 //! structs that repeats every field would add nothing but places to forget one.
 
 pub mod access;
+pub mod bill;
 pub mod failure;
 pub mod metering;
 pub mod money;
+pub mod notification;
 pub mod order;
 pub mod page;
+pub mod payment;
 pub mod period;
+pub mod purchase;
 pub mod question;
+pub mod revenue;
 pub mod token;
 pub mod user;
+pub mod voucher;
 
 use serde::Deserialize;
 use serde::de::IntoDeserializer;

@@ -157,8 +157,8 @@ pub struct ExplainedDay {
     pub parts: Vec<Part>,
     /// The day's share of the fixed charge and of the minimum.
     pub fixed_and_minimum: Rupiah,
-    /// Where the device's register reads are, newest first.
-    #[schema(format = "uri-reference", example = "/api/v1/devices/device-001/readings")]
+    /// Where the day's register reads are, newest first.
+    #[schema(format = "uri-reference", example = "/api/v1/devices/device-001/readings?date=2026-11-21")]
     pub reads: String,
     /// Where the day's record is: how sure its volume is, and how many reads stand behind it.
     #[schema(
@@ -195,6 +195,16 @@ pub struct TariffSchedule {
     pub updated_at: Timestamp,
 }
 
+impl TariffSchedule {
+    /// The class without what is the utility's own business.
+    pub fn without_author(mut self) -> Self {
+        for version in &mut self.versions {
+            version.set_by = None;
+        }
+        self
+    }
+}
+
 /// What water costs until the next version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Tariff {
@@ -207,7 +217,7 @@ pub struct Tariff {
     pub fixed_charge: Rupiah,
     /// A month, paid even if less is used; what is missing is added on the month's last day.
     pub minimum_volume: CubicMetres,
-    /// `users.id` of whoever set it; null for what the platform comes with.
+    /// `users.id` of whoever set it; null for what the platform comes with. Told to administrators only.
     #[schema(example = "admin-001")]
     pub set_by: Option<String>,
 }

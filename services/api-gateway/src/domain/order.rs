@@ -49,7 +49,11 @@ pub fn names_nobody() -> Failure {
     Failure::Invalid(vec![Fault::new("customer_id", "administrators name a customer_id")])
 }
 
-fn named(text: Option<&str>) -> Result<Option<UserId>, Fault> {
+/// The customer of that id, if there is one.
+///
+/// # Errors
+/// It is empty.
+pub fn named(text: Option<&str>) -> Result<Option<UserId>, Fault> {
     let named = |text| UserId::new(text).ok_or_else(|| Fault::new("customer_id", "must not be empty"));
     text.map(named).transpose()
 }
@@ -91,9 +95,7 @@ impl Adjustment {
         if self.amount == 0 {
             faults.add("amount", "must be a number of rupiah other than 0");
         }
-        if self.reason.trim().is_empty() || self.reason.chars().count() > LONGEST_REASON {
-            faults.add("reason", format!("must be 1 to {LONGEST_REASON} characters"));
-        }
+        check_reason(&self.reason, &mut faults);
         faults.settle(Some(self))
     }
 
@@ -101,6 +103,13 @@ impl Adjustment {
     /// correction; the hyphen-and-dot alphabet of [`Adjustment::id`] keeps the two parts apart.
     pub fn ledger_id(&self, customer: &UserId) -> String {
         format!("{}|{}", customer.as_str(), self.id)
+    }
+}
+
+/// Checks a sentence that says why a person did something.
+pub fn check_reason(reason: &str, faults: &mut Faults) {
+    if reason.trim().is_empty() || reason.chars().count() > LONGEST_REASON {
+        faults.add("reason", format!("must be 1 to {LONGEST_REASON} characters"));
     }
 }
 
@@ -258,7 +267,11 @@ fn decimal(field: &str, text: &str) -> Result<Decimal, Fault> {
     }
 }
 
-fn rupiah(text: &str) -> Result<i64, Fault> {
+/// Reads `amount`, a number of whole rupiah.
+///
+/// # Errors
+/// It is none, or more than anything costs.
+pub fn rupiah(text: &str) -> Result<i64, Fault> {
     let digits = text.chars().all(|c| c.is_ascii_digit());
     let value = text.parse().ok().filter(|value| digits && *value <= 1_000_000_000_000_i64);
     value.ok_or_else(|| Fault::new("amount", "must be a number of whole rupiah from 0 to 10^12"))

@@ -31,6 +31,10 @@ pub struct Sizes {
 pub const REGISTRY: Sizes = Sizes { default: 50, max: 500 };
 /// Pages of statements.
 pub const LEDGER: Sizes = Sizes { default: 100, max: 1_000 };
+/// Pages of payments and bills.
+pub const PAYMENTS: Sizes = Sizes { default: 100, max: 1_000 };
+/// Pages of vouchers and their redemptions.
+pub const VOUCHERS: Sizes = Sizes { default: 50, max: 500 };
 /// Pages of usage and reads.
 pub const USAGE: Sizes = Sizes { default: 100, max: 1_000 };
 

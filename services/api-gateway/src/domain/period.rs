@@ -1,11 +1,14 @@
 //! From which local day to which: what was asked for, sensible defaults, and bounds that keep one question from reading
 //! a database empty.
 
-use indowater_common::domain::zone::Zone;
+use indowater_common::domain::zone::{Day, Zone};
 use jiff::civil::Date;
 use jiff::{Span, Timestamp};
 
 use crate::domain::failure::{Fault, Faults};
+
+/// Where a day is meant of which nothing else says where.
+pub const JAKARTA: &str = "Asia/Jakarta";
 
 /// How finely usage is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,20 +86,94 @@ impl Wish {
     /// # Errors
     /// It is longer than `grain` allows.
     pub fn settle(self, grain: Grain, today: Date) -> Result<Period, Fault> {
-        let to = self.to.unwrap_or_else(|| self.from.map_or(today, |from| today.max(from)));
-        let from = self.from.unwrap_or_else(|| grain.default_from(to));
+        let period = self.ends(grain, today);
         let (from, to) = match grain {
-            Grain::Month => (from.first_of_month(), to.last_of_month()),
-            Grain::Hour | Grain::Day => (from, to),
+            Grain::Month => (period.from.first_of_month(), period.to.last_of_month()),
+            Grain::Hour | Grain::Day => (period.from, period.to),
         };
-        let days = to.since(from).map_or(i32::MAX, |span| span.get_days()).saturating_add(1);
-        let (longest, in_words) = grain.longest();
+        self.within(Period { from, to }, grain.longest())
+    }
+
+    /// The days of a report that it means on the day `today`: thirty without a beginning.
+    ///
+    /// # Errors
+    /// They are more than 400.
+    pub fn settle_report(self, today: Date) -> Result<Period, Fault> {
+        self.within(self.ends(Grain::Day, today), (400, "400 days"))
+    }
+
+    fn ends(self, grain: Grain, today: Date) -> Period {
+        let to = self.to.unwrap_or_else(|| self.from.map_or(today, |from| today.max(from)));
+        Period { from: self.from.unwrap_or_else(|| grain.default_from(to)), to }
+    }
+
+    fn within(self, period: Period, (longest, in_words): (i32, &str)) -> Result<Period, Fault> {
+        let days = period.to.since(period.from).map_or(i32::MAX, |span| span.get_days()).saturating_add(1);
         if days > longest {
             let field = if self.from.is_some() { "from" } else { "to" };
             return Err(Fault::new(field, format!("from `from` to `to` it may be {in_words} at most")));
         }
-        Ok(Period { from, to })
+        Ok(period)
     }
+}
+
+/// From one moment to before another, both in seconds since 1970-01-01T00:00:00Z; 0 is no bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Window {
+    /// The first moment.
+    pub from: i64,
+    /// The first moment after it.
+    pub to: i64,
+}
+
+impl Window {
+    /// Reads `from` and `to`, each a moment or, where `days_of` is given, a local day there; of `to` the whole day.
+    pub fn read(
+        from: Option<&str>,
+        to: Option<&str>,
+        days_of: Option<&Zone>,
+        faults: &mut Faults,
+    ) -> Option<Self> {
+        let from = faults.note(from.map_or(Ok(0), |text| bound("from", text, days_of, false)));
+        let to = faults.note(to.map_or(Ok(0), |text| bound("to", text, days_of, true)));
+        let window = Self { from: from?, to: to? };
+        if window.to != 0 && window.from >= window.to {
+            faults.add("from", "must be before `to`");
+            return None;
+        }
+        Some(window)
+    }
+
+    /// A local day.
+    pub fn of_day(date: Date, zone: &Zone) -> Self {
+        Self { from: start_of(date, zone), to: end_of(date, zone) }
+    }
+}
+
+fn start_of(date: Date, zone: &Zone) -> i64 {
+    zone.start_of(Day::of(date))
+}
+
+fn end_of(date: Date, zone: &Zone) -> i64 {
+    start_of(date.saturating_add(Span::new().days(1)), zone)
+}
+
+fn bound(field: &str, text: &str, days_of: Option<&Zone>, through: bool) -> Result<i64, Fault> {
+    let day = days_of.and_then(|zone| date(field, text).ok().map(|date| (date, zone)));
+    let seconds = match day {
+        Some((date, zone)) if through => Some(end_of(date, zone)),
+        Some((date, zone)) => Some(start_of(date, zone)),
+        // What happens is kept in whole seconds or finer, so a bound between two of them would not say which is meant.
+        None => {
+            text.parse::<Timestamp>().ok().filter(|at| at.subsec_nanosecond() == 0).map(Timestamp::as_second)
+        }
+    };
+    let or_a_day = if days_of.is_some() { "a date YYYY-MM-DD or " } else { "" };
+    // Before 1970 there is nothing, and 0 would be no bound at all.
+    seconds.filter(|&seconds| seconds > 0).ok_or_else(|| {
+        let form = "a moment in whole seconds after 1970, such as 2026-11-22T03:15:00Z";
+        Fault::new(field, format!("must be {or_a_day}{form}"))
+    })
 }
 
 /// Reads a date of the form YYYY-MM-DD.
@@ -162,6 +239,50 @@ mod tests {
         for form in ["20261122", "2026-11-22T00:00", "2026-11-22 ", "26-11-22", "+002026-11-22"] {
             assert!(settle(form, "", Grain::Day).is_err(), "{form}");
         }
+    }
+
+    #[test]
+    fn a_report_is_of_400_days_at_most() {
+        let settle = |from, to| {
+            let wish = Wish::read(from, to, &mut Faults::default()).unwrap();
+            wish.settle_report("2026-11-22".parse().unwrap())
+        };
+        let month = settle(None, None).unwrap();
+        assert_eq!(
+            (month.from.to_string(), month.to.to_string()),
+            ("2026-10-24".into(), "2026-11-22".into())
+        );
+        assert!(settle(Some("2025-10-19"), Some("2026-11-22")).is_ok());
+        let long = settle(Some("2025-10-18"), Some("2026-11-22")).unwrap_err();
+        assert!(long.field == "from" && long.detail.contains("400 days"), "{long:?}");
+    }
+
+    #[test]
+    fn windows_are_of_moments_or_days() {
+        let jakarta = Zone::named("Asia/Jakarta").unwrap();
+        let read = |from: &str, to: &str, zone: Option<&Zone>| {
+            let given = |text: &'static str| Some(text).filter(|text| !text.is_empty());
+            let (from, to) = (from.to_owned().leak(), to.to_owned().leak());
+            let mut faults = Faults::default();
+            let window = Window::read(given(from), given(to), zone, &mut faults);
+            faults.settle(window).map_err(|failure| format!("{failure:?}"))
+        };
+        let day = Window { from: 1_795_280_400, to: 1_795_366_800 };
+        assert_eq!(read("2026-11-22", "2026-11-22", Some(&jakarta)), Ok(day));
+        assert_eq!(read("2026-11-22T00:00:00+07:00", "2026-11-22T17:00:00Z", None), Ok(day));
+        assert_eq!(Window::of_day("2026-11-22".parse().unwrap(), &jakarta), day);
+        assert_eq!(read("", "", None), Ok(Window::default()));
+        for (from, to) in [
+            ("2026-11-22", ""),
+            ("soon", ""),
+            ("2026-11-22T00:00:00.5Z", ""),
+            ("1970-01-01T00:00:00Z", ""),
+            ("", "1969-01-01T00:00:00Z"),
+            ("2026-11-22T00:00:00Z", "2026-11-22T00:00:00Z"),
+        ] {
+            assert!(read(from, to, None).is_err(), "{from} {to}");
+        }
+        assert!(read("1960-01-01", "", Some(&jakarta)).is_err());
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! What is asked for, read from the texts of a request. All that is wrong with it is told at once.
 
+use jiff::civil::Date;
+
 use crate::domain::failure::{Failure, Fault, Faults};
 use crate::domain::metering::DeviceStatus;
 use crate::domain::page::{self, Page, Sizes};
-use crate::domain::period::{Period, Wish};
+use crate::domain::period::{self, Period, Window, Wish};
 use crate::domain::user::UserId;
 use crate::domain::word;
 
@@ -155,6 +157,63 @@ pub fn page(size: Option<&str>, token: Option<&str>, sizes: Sizes) -> Result<Pag
     faults.settle(page)
 }
 
+/// Of when the reads are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Between two moments.
+    Between(Window),
+    /// On a day of the device's property.
+    On(Date),
+}
+
+/// Reads of a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadingsQuestion {
+    /// Of when.
+    pub when: When,
+    /// Which page.
+    pub page: Page,
+}
+
+/// The texts of a [`ReadingsQuestion`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReadingsTexts<'a> {
+    /// `from`
+    pub from: Option<&'a str>,
+    /// `to`
+    pub to: Option<&'a str>,
+    /// `date`
+    pub date: Option<&'a str>,
+    /// `page_size`
+    pub page_size: Option<&'a str>,
+    /// `page_token`
+    pub page_token: Option<&'a str>,
+}
+
+impl ReadingsQuestion {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// [`Failure::Invalid`]
+    pub fn read(texts: ReadingsTexts<'_>) -> Result<Self, Failure> {
+        let mut faults = Faults::default();
+        let window = Window::read(texts.from, texts.to, None, &mut faults);
+        let day = faults.note(texts.date.map(day).transpose());
+        if texts.date.is_some() && (texts.from.is_some() || texts.to.is_some()) {
+            faults.add("date", "is given instead of from and to");
+        }
+        let when = window.zip(day).map(|(window, day)| day.map_or(When::Between(window), When::On));
+        let page = Page::read(texts.page_size, texts.page_token, page::USAGE, &mut faults);
+        faults.settle(when.zip(page).map(|(when, page)| Self { when, page }))
+    }
+}
+
+/// A day that begins after the first moment there is, wherever it is.
+fn day(text: &str) -> Result<Date, Fault> {
+    let day = period::date("date", text)?;
+    if day.year() > 1970 { Ok(day) } else { Err(Fault::new("date", "must be after 1970")) }
+}
+
 fn subject(texts: UsageTexts<'_>, faults: &mut Faults) -> Option<Subject> {
     let device = id("device_id", texts.device_id, faults);
     let property = id("property_id", texts.property_id, faults);
@@ -253,6 +312,35 @@ mod tests {
             page_token: None,
         };
         assert_eq!(fields(ListQuestion::read(texts)), ["customer_id", "property_id", "status", "page_size"]);
+    }
+
+    #[test]
+    fn reads_are_of_a_day_or_between_moments() {
+        let nothing = ReadingsTexts::default();
+        let when = |texts| ReadingsQuestion::read(texts).unwrap().when;
+        assert_eq!(when(nothing), When::Between(Window::default()));
+        let day = ReadingsTexts { date: Some("2026-11-21"), ..nothing };
+        assert_eq!(when(day), When::On("2026-11-21".parse().unwrap()));
+        let moment = Some("2026-11-21T17:00:00Z");
+        assert!(matches!(when(ReadingsTexts { from: moment, ..nothing }), When::Between(_)));
+        for (texts, expected) in [
+            (ReadingsTexts { from: moment, ..day }, vec!["date"]),
+            (ReadingsTexts { to: moment, ..day }, vec!["date"]),
+            (ReadingsTexts { date: Some("1970-01-01"), ..nothing }, vec!["date"]),
+            (ReadingsTexts { from: moment, to: moment, ..nothing }, vec!["from"]),
+            (
+                ReadingsTexts {
+                    from: Some("2026-11-21"),
+                    to: Some("x"),
+                    date: Some("y"),
+                    page_size: Some("0"),
+                    page_token: None,
+                },
+                vec!["from", "to", "date", "date", "page_size"],
+            ),
+        ] {
+            assert_eq!(fields(ReadingsQuestion::read(texts)), expected, "{texts:?}");
+        }
     }
 
     #[test]

@@ -1,13 +1,17 @@
 //! Services that answer from memory, for tests of what stands before them: three devices on two properties of two
-//! customers. device-003 belonged to customer-001 until January. Billing is in a file of its own.
+//! customers. device-003 belonged to customer-001 until January. Billing's services and voucher are in files of
+//! their own.
 
+use indowater_proto::billing::v1::bill_service_server::BillServiceServer;
 use indowater_proto::billing::v1::ledger_service_server::LedgerServiceServer;
+use indowater_proto::billing::v1::payment_service_server::PaymentServiceServer;
 use indowater_proto::billing::v1::tariff_service_server::TariffServiceServer;
 use indowater_proto::registry::v1 as registry;
 use indowater_proto::registry::v1::registry_service_server::{RegistryService, RegistryServiceServer};
 use indowater_proto::telemetry::v1::RegisterUnit;
 use indowater_proto::usage::v1 as usage;
 use indowater_proto::usage::v1::usage_service_server::{UsageService, UsageServiceServer};
+use indowater_proto::voucher::v1::voucher_service_server::VoucherServiceServer;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
@@ -37,6 +41,9 @@ impl Fake {
             .add_service(UsageServiceServer::new(Self))
             .add_service(LedgerServiceServer::new(Self))
             .add_service(TariffServiceServer::new(Self))
+            .add_service(PaymentServiceServer::new(Self))
+            .add_service(BillServiceServer::new(Self))
+            .add_service(VoucherServiceServer::new(Self))
     }
 }
 
@@ -212,13 +219,19 @@ impl UsageService for Fake {
         &self,
         request: Request<usage::ListReadsRequest>,
     ) -> Answer<usage::ListReadsResponse> {
-        assert!(!request.into_inner().device_id.is_empty());
-        let read = usage::StoredRead {
-            read_at: "2026-11-22T03:15:00Z".to_owned(),
+        let request = request.into_inner();
+        assert!(!request.device_id.is_empty());
+        // 2026-11-21T03:15:00Z and a day later.
+        let reads = [(1_795_230_900, "2026-11-21T03:15:00Z"), (1_795_317_300, "2026-11-22T03:15:00Z")];
+        let inside =
+            |at: i64| (request.from == 0 || request.from <= at) && (request.to == 0 || at < request.to);
+        let read = |(_, read_at): (i64, &str)| usage::StoredRead {
+            read_at: read_at.to_owned(),
             register: 120_512,
             unit: RegisterUnit::Litre.into(),
             source: "telemetry".to_owned(),
         };
-        Ok(Response::new(usage::ListReadsResponse { reads: vec![read], next_page_token: String::new() }))
+        let reads = reads.into_iter().rev().filter(|(at, _)| inside(*at)).map(read).collect();
+        Ok(Response::new(usage::ListReadsResponse { reads, next_page_token: String::new() }))
     }
 }

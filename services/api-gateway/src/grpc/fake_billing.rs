@@ -59,6 +59,7 @@ fn schedule() -> billing::TariffSchedule {
         blocks: vec![block("10", "4600"), block("", "9500")],
         fixed_charge: "0".to_owned(),
         minimum_volume: "0".to_owned(),
+        set_by: "admin-001".to_owned(),
         ..billing::Tariff::default()
     };
     billing::TariffSchedule {

@@ -23,18 +23,34 @@ use crate::domain::access::Whose;
 use crate::domain::failure::{Failure, Fault};
 use crate::domain::metering::{DailyUsage, Device, HourlyUsage, MonthlyUsage, Property, Reading};
 use crate::domain::page::{Listing, Page};
+use crate::domain::period::Window;
 use crate::domain::question::{ListQuestion, Selection};
 use crate::observe;
 
+mod bills;
 #[cfg(test)]
 pub mod fake;
 #[cfg(test)]
 mod fake_billing;
+#[cfg(test)]
+mod fake_bills;
+#[cfg(test)]
+mod fake_payments;
+#[cfg(test)]
+mod fake_vouchers;
 mod money;
+mod payments;
+mod vouchers;
 mod wire;
+mod wire_bills;
 mod wire_money;
+mod wire_payments;
+mod wire_vouchers;
 
+pub use self::bills::Bills;
 pub use self::money::{Ledger, Tariffs};
+pub use self::payments::Payments;
+pub use self::vouchers::Vouchers;
 
 /// The service that keeps the registry.
 pub const INGEST: &str = "ingest";
@@ -168,7 +184,7 @@ impl Usage {
         listing(USAGE_AGGREGATOR, page.months, page.next_page_token, wire::month)
     }
 
-    /// The newest reads of a device, newest first; only those from days of `customer_id` unless it is empty.
+    /// The reads of a device in `window`, newest first; only those from days of `customer_id` unless it is empty.
     ///
     /// # Errors
     /// As above.
@@ -176,6 +192,7 @@ impl Usage {
         &self,
         device_id: &str,
         customer_id: &str,
+        window: Window,
         page: &Page,
     ) -> Result<Listing<Reading>, Failure> {
         let request = usage::ListReadsRequest {
@@ -183,6 +200,8 @@ impl Usage {
             customer_id: customer_id.to_owned(),
             page_size: page.size,
             page_token: page.token.clone(),
+            from: window.from,
+            to: window.to,
         };
         let page = answer(USAGE_AGGREGATOR, "reading", self.client.clone().list_reads(request).await)?;
         listing(USAGE_AGGREGATOR, page.reads, page.next_page_token, wire::reading)
@@ -263,6 +282,27 @@ fn fault(message: &str) -> Fault {
     }
 }
 
+/// The same faults by the names that HTTP has for the fields; `names` has those of the call on the left. Besides
+/// `field: what`, services say `field what; field what`, which only a list of fields can tell from a sentence.
+fn renamed(failure: Failure, names: &[(&str, &str)]) -> Failure {
+    let Failure::Invalid(faults) = failure else {
+        return failure;
+    };
+    let name = |field: &str| names.iter().find(|(wire, _)| *wire == field).map(|(_, http)| *http);
+    let told = |fault: Fault| {
+        if !fault.field.is_empty() {
+            let field = name(&fault.field).map_or(fault.field, str::to_owned);
+            return vec![Fault { field, ..fault }];
+        }
+        let part = |part: &str| {
+            let (field, detail) = part.split_once(' ')?;
+            name(field.trim_end_matches(':')).map(|field| Fault::new(field, detail))
+        };
+        fault.detail.split("; ").map(part).collect::<Option<_>>().unwrap_or_else(|| vec![fault])
+    };
+    Failure::Invalid(faults.into_iter().flat_map(told).collect())
+}
+
 /// How often a service that answers is asked again.
 const CALM: Duration = Duration::from_secs(5);
 /// How often one that does not is.
@@ -338,6 +378,21 @@ mod tests {
             (broken.code(), failure(INGEST, "device", &broken)),
             (Code::Unknown, Failure::Unavailable(INGEST))
         );
+    }
+
+    #[test]
+    fn fields_are_told_by_the_names_they_have_here() {
+        let names = [("method", "payment_method"), ("amount", "amount")];
+        let told = |message: &str| match renamed(Failure::Invalid(vec![fault(message)]), &names) {
+            Failure::Invalid(faults) => faults.into_iter().map(|fault| fault.field).collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(told("method: is not known"), ["payment_method"]);
+        assert_eq!(told("reason: is missing"), ["reason"]);
+        assert_eq!(told("method is not known; amount must be from 1 to 5"), ["payment_method", "amount"]);
+        assert_eq!(told("method is not known; so there"), [""]);
+        assert_eq!(told("there is no method"), [""]);
+        assert_eq!(renamed(Failure::NotFound("payment"), &names), Failure::NotFound("payment"));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::domain::page::{Listing, Page};
 use crate::domain::user::UserId;
 
 /// The service that keeps balances and tariffs.
-const BILLING: &str = "billing";
+pub const BILLING: &str = "billing";
 
 /// Balances and statements. Cheap to clone.
 #[derive(Clone)]

@@ -138,7 +138,18 @@ pub fn constant<T: DeserializeOwned>(name: &str, prefix: &str) -> Option<T> {
     word(&name.strip_prefix(prefix)?.to_lowercase())
 }
 
-fn moment(text: &str) -> Option<Timestamp> {
+/// A moment in seconds since 1970-01-01T00:00:00Z.
+pub fn seconds(seconds: i64, field: &'static str) -> Result<Timestamp, Unexpected> {
+    Timestamp::from_second(seconds).map_err(|_| Unexpected(field))
+}
+
+/// A text that is there, for what is empty means that nothing is said.
+pub fn given(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// A moment as RFC 3339 has it.
+pub fn moment(text: &str) -> Option<Timestamp> {
     text.parse().ok()
 }
 

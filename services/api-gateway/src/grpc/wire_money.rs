@@ -1,9 +1,8 @@
 //! What billing says, as the domain's types, and back.
 
 use indowater_proto::billing::v1 as billing;
-use jiff::Timestamp;
 
-use super::wire::{Unexpected, constant};
+use super::wire::{Unexpected, constant, given, seconds};
 use crate::domain::metering::{CubicMetres, Rupiah};
 use crate::domain::money::{
     Balance, ChargedDay, Entry, ExplainedDay, Explanation, Leg, Part, Quote, Tariff, TariffBlock,
@@ -20,7 +19,7 @@ pub fn balance(wire: billing::GetBalanceResponse) -> Result<Balance, Unexpected>
         customer_id,
         balance,
         sequence,
-        updated_at: (updated_at != 0).then(|| moment(updated_at, "updated_at")).transpose()?,
+        updated_at: (updated_at != 0).then(|| seconds(updated_at, "updated_at")).transpose()?,
         daily_cost,
         runway_days: wire.runway_days,
     })
@@ -39,8 +38,8 @@ pub fn entry(wire: billing::LedgerEntry) -> Result<Entry, Unexpected> {
         sequence: wire.sequence,
         description: wire.description,
         payment_id: given(wire.payment_id),
-        occurred_at: moment(wire.occurred_at, "occurred_at")?,
-        posted_at: moment(wire.posted_at, "posted_at")?,
+        occurred_at: seconds(wire.occurred_at, "occurred_at")?,
+        posted_at: seconds(wire.posted_at, "posted_at")?,
         made_by: given(wire.made_by),
         legs: wire.legs.into_iter().map(leg).collect(),
         usage: wire.usage.map(usage).transpose()?,
@@ -85,7 +84,7 @@ pub fn explanation(wire: billing::ExplainEntryResponse) -> Result<Explanation, U
                 .map(|billing::QuotedPart { volume, price, cost }| part(&volume, &price, &cost))
                 .collect::<Result<_, _>>()?,
             fixed_and_minimum: rupiah(&wire.fixed_and_minimum, "fixed_and_minimum")?,
-            reads: format!("/api/v1/devices/{device}/readings"),
+            reads: format!("/api/v1/devices/{device}/readings?date={date}"),
             record: format!("/api/v1/usage/daily?device_id={device}&from={date}&to={date}"),
         })
     };
@@ -103,7 +102,7 @@ pub fn schedule(wire: billing::TariffSchedule) -> Result<TariffSchedule, Unexpec
         class: wire.class,
         versions: wire.versions.into_iter().map(tariff).collect::<Result<_, _>>()?,
         revision: wire.revision,
-        updated_at: moment(wire.updated_at, "updated_at")?,
+        updated_at: seconds(wire.updated_at, "updated_at")?,
     })
 }
 
@@ -153,14 +152,6 @@ fn volume_of(text: &str) -> Result<CubicMetres, Unexpected> {
 
 fn rupiah(text: &str, field: &'static str) -> Result<Rupiah, Unexpected> {
     Rupiah::parse(text).ok_or(Unexpected(field))
-}
-
-fn moment(seconds: i64, field: &'static str) -> Result<Timestamp, Unexpected> {
-    Timestamp::from_second(seconds).map_err(|_| Unexpected(field))
-}
-
-fn given(text: String) -> Option<String> {
-    Some(text).filter(|text| !text.is_empty())
 }
 
 /// `text` as one segment of a path or one value of a query (RFC 3986, section 2.3).

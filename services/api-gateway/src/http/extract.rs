@@ -17,6 +17,7 @@ use super::Gateway;
 use super::problem::Problem;
 use crate::app::Caller;
 use crate::domain::failure::{Failure, Fault, Unauthenticated};
+use crate::domain::purchase::{IDEMPOTENCY_KEY, IdempotencyKey};
 
 /// A JSON body.
 pub struct Json<T>(pub T);
@@ -38,6 +39,17 @@ impl<T: DeserializeOwned> FromRequest<Gateway> for Json<T> {
         })?;
         json.end().map_err(|error| misread("", &error))?;
         Ok(Self(value))
+    }
+}
+
+/// The bytes of a body, whatever they are.
+pub struct Raw(pub Bytes);
+
+impl FromRequest<Gateway> for Raw {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, gateway: &Gateway) -> Result<Self, Problem> {
+        Bytes::from_request(request, gateway).await.map(Self).map_err(unread)
     }
 }
 
@@ -106,6 +118,18 @@ impl FromRequestParts<Gateway> for Id {
         // What is no text is no id of anything.
         let path = axum::extract::Path::<String>::from_request_parts(parts, gateway).await;
         path.map(|axum::extract::Path(id)| Self(id)).map_err(|_| Failure::NotFound("thing").into())
+    }
+}
+
+/// The header that makes a request count once.
+impl FromRequestParts<Gateway> for IdempotencyKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Gateway) -> Result<Self, Problem> {
+        let mut values = parts.headers.get_all(IDEMPOTENCY_KEY).iter();
+        // Of two keys nobody knows which is meant.
+        let value = values.next().filter(|_| values.next().is_none());
+        Ok(Self::read(value.and_then(|value| value.to_str().ok()))?)
     }
 }
 

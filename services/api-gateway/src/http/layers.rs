@@ -23,6 +23,7 @@ use crate::observe::{self, Answered};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Follows a request from its first byte to its last: one span, one log line, one measurement, one id.
 pub async fn follow(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
@@ -146,8 +147,8 @@ pub async fn secure(mut response: Response) -> Response {
 pub fn cors(origins: &[String]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(origins.iter().filter_map(|origin| origin.parse().ok()).collect::<Vec<HeaderValue>>())
-        .allow_methods([Method::GET, Method::POST, Method::PATCH])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE, TRACEPARENT])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE, TRACEPARENT, IDEMPOTENCY_KEY])
         .expose_headers([REQUEST_ID, RETRY_AFTER])
         .max_age(Duration::from_secs(3_600))
 }

@@ -5,14 +5,20 @@
 //! purpose.
 
 mod accounts;
+#[allow(unused_qualifications, reason = "what utoipa makes of `params(…)`")]
+mod bills;
 mod extract;
 mod layers;
 #[allow(unused_qualifications, reason = "what utoipa makes of `params(…)`")]
 mod money;
 mod openapi;
+#[allow(unused_qualifications, reason = "what utoipa makes of `params(…)`")]
+mod payments;
 mod problem;
 #[allow(unused_qualifications, reason = "what utoipa makes of `params(…)`")]
 mod registry;
+#[allow(unused_qualifications, reason = "what utoipa makes of `params(…)`")]
+mod reports;
 mod sessions;
 #[allow(unused_qualifications, reason = "what utoipa makes of `params(…)`")]
 mod tariffs;
@@ -20,6 +26,9 @@ mod tariffs;
 mod tests;
 #[allow(unused_qualifications, reason = "what utoipa makes of `params(…)`")]
 mod usage;
+#[allow(unused_qualifications, reason = "what utoipa makes of `params(…)`")]
+mod vouchers;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -66,6 +75,8 @@ fn routes(gateway: &Gateway) -> OpenApiRouter<Gateway> {
     let open = OpenApiRouter::new()
         .routes(routes!(sessions::log_in))
         .routes(routes!(sessions::refresh))
+        .routes(routes!(webhooks::midtrans))
+        .routes(routes!(webhooks::xendit))
         .routes(routes!(openapi::document));
     let private = OpenApiRouter::new()
         .routes(routes!(sessions::log_out))
@@ -88,8 +99,36 @@ fn routes(gateway: &Gateway) -> OpenApiRouter<Gateway> {
         .routes(routes!(tariffs::get_tariff))
         .routes(routes!(tariffs::set_tariff))
         .routes(routes!(tariffs::quote))
+        .merge(payment_routes())
+        .merge(voucher_routes())
         .route_layer(from_fn_with_state(gateway.clone(), layers::authenticate));
     OpenApiRouter::with_openapi(openapi::base()).nest("/api/v1", open.merge(private))
+}
+
+fn payment_routes() -> OpenApiRouter<Gateway> {
+    OpenApiRouter::new()
+        .routes(routes!(payments::list_payments, payments::create_payment))
+        .routes(routes!(payments::get_payment))
+        .routes(routes!(payments::cancel_payment))
+        .routes(routes!(payments::get_receipt))
+        .routes(routes!(payments::confirm_payment))
+        .routes(routes!(payments::refund_payment))
+        .routes(routes!(bills::list_bills))
+        .routes(routes!(bills::get_bill))
+        .routes(routes!(bills::get_billing))
+        .routes(routes!(bills::set_billing))
+        .routes(routes!(reports::revenue))
+}
+
+fn voucher_routes() -> OpenApiRouter<Gateway> {
+    OpenApiRouter::new()
+        .routes(routes!(vouchers::list_vouchers, vouchers::create_voucher))
+        .routes(routes!(vouchers::list_applicable_vouchers))
+        .routes(routes!(vouchers::list_redemptions))
+        .routes(routes!(vouchers::validate_voucher))
+        .routes(routes!(vouchers::get_voucher))
+        .routes(routes!(vouchers::deactivate_voucher))
+        .routes(routes!(vouchers::list_voucher_usage))
 }
 
 /// The whole API.

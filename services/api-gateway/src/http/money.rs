@@ -9,9 +9,11 @@ use super::Gateway;
 use super::extract::{Id, Json, Query};
 use super::problem::Problem;
 use crate::app::Caller;
+use crate::domain::failure::Failure;
 use crate::domain::money::{Balance, Entry, Explanation};
 use crate::domain::order::{self, Adjustment, StatementQuestion};
 use crate::domain::page::Listing;
+use crate::domain::user::UserId;
 
 /// Whose.
 #[derive(Deserialize, IntoParams)]
@@ -20,6 +22,16 @@ pub struct WhoseQuery {
     /// Of this customer. Administrators have to name one; customers see their own in any case.
     #[param(example = "customer-001")]
     customer_id: Option<String>,
+}
+
+impl WhoseQuery {
+    /// The customer who is named, if one is.
+    ///
+    /// # Errors
+    /// It is no customer's id.
+    pub fn customer(&self) -> Result<Option<UserId>, Failure> {
+        order::customer(self.customer_id.as_deref())
+    }
 }
 
 /// What is left, and for how long.
@@ -40,8 +52,7 @@ pub async fn get_balance(
     caller: Caller,
     Query(query): Query<WhoseQuery>,
 ) -> Result<axum::Json<Balance>, Problem> {
-    let customer = order::customer(query.customer_id.as_deref())?;
-    Ok(axum::Json(gateway.app.balance(&caller.actor, customer).await?))
+    Ok(axum::Json(gateway.app.balance(&caller.actor, query.customer()?).await?))
 }
 
 /// Which entries.
@@ -108,8 +119,7 @@ pub async fn explain_entry(
     Id(id): Id,
     Query(query): Query<WhoseQuery>,
 ) -> Result<axum::Json<Explanation>, Problem> {
-    let customer = order::customer(query.customer_id.as_deref())?;
-    Ok(axum::Json(gateway.app.explanation(&caller.actor, customer, &id).await?))
+    Ok(axum::Json(gateway.app.explanation(&caller.actor, query.customer()?, &id).await?))
 }
 
 /// Correct a balance. For administrators.

@@ -5,6 +5,7 @@ use axum::body::Bytes;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
+use utoipa::openapi::request_body::RequestBody;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
@@ -27,6 +28,8 @@ use crate::domain::failure::Fault;
             **Errors** are problem details (RFC 9457). Compare `type`; `errors` says what is wrong with which value, all of \
             it at once; `instance` (also the header `X-Request-Id`) is what support asks for. Unknown query parameters and \
             fields are refused.\n\n\
+            **Once**: a request that takes or gives back money carries an `Idempotency-Key`. The same request with the same \
+            key is answered with what the first one made, however often it is sent.\n\n\
             **Whose**: customers see what is theirs. What is somebody else's is answered like what is not there.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
@@ -39,7 +42,12 @@ use crate::domain::failure::Fault;
         (name = "places and meters", description = "Properties and devices."),
         (name = "usage", description = "Reads, consumption and cost."),
         (name = "money", description = "Balances, statements, corrections."),
+        (name = "payments", description = "Pay, see what became of it, get it back."),
+        (name = "bills", description = "What those owe who pay afterwards."),
+        (name = "vouchers", description = "What they take off, and who used them."),
         (name = "tariffs", description = "What water costs."),
+        (name = "reports", description = "For the utility."),
+        (name = "webhooks", description = "For gateways of payments, which are known by what they sign and not by a token."),
         (name = "meta", description = "This document."),
     ),
 )]
@@ -125,16 +133,22 @@ fn common_errors(operation: &Operation) -> Vec<(&'static str, &'static str)> {
         ("503", "A part of the system is unavailable; `Retry-After` says how many seconds to wait."),
         ("504", "A part of the system took too long."),
     ];
-    if operation.request_body.is_some() {
-        errors.extend([
-            ("400", "The body is no JSON."),
-            ("413", "The body is larger than 64 KiB."),
-            ("415", "The body is not sent as `application/json`."),
-            ("422", "The body is JSON, but a value in it is not acceptable."),
-        ]);
+    if let Some(body) = &operation.request_body {
+        errors.push(("413", "The body is larger than 64 KiB."));
+        let is_json = |body: &RequestBody| body.content.contains_key("application/json");
+        if matches!(body, RefOr::T(body) if is_json(body)) {
+            errors.extend([
+                ("400", "The body is no JSON."),
+                ("415", "The body is not sent as `application/json`."),
+                ("422", "The body is JSON, but a value in it is not acceptable."),
+            ]);
+        }
     }
     if takes(ParameterIn::Query) {
         errors.push(("400", "A query parameter is unknown, given twice, or not acceptable."));
+    }
+    if takes(ParameterIn::Header) {
+        errors.push(("400", "A header is missing or not acceptable."));
     }
     if takes(ParameterIn::Path) {
         errors.push(("404", "There is no such thing, or it is somebody else's."));

@@ -79,6 +79,11 @@ impl Problem {
         Self { retry_after: Some(wait), ..self }
     }
 
+    fn unavailable(detail: String) -> Self {
+        let title = "A part of the system is unavailable";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", title, detail).retry_after(SOON)
+    }
+
     fn unauthenticated(why: Unauthenticated) -> Self {
         const TOKEN: &str = r#"Bearer realm="indowater", error="invalid_token""#;
         let (kind, detail, challenge) = match why {
@@ -124,16 +129,11 @@ impl From<Failure> for Problem {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests", detail)
                     .retry_after(wait)
             }
-            Failure::Unavailable(who) => {
-                let detail = format!("{who} does not answer at the moment.");
-                Self::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "unavailable",
-                    "A part of the system is unavailable",
-                    detail,
-                )
-                .retry_after(SOON)
-            }
+            Failure::Unavailable(who) => Self::unavailable(format!("{who} does not answer at the moment.")),
+            Failure::Unfinished(who) => Self::unavailable(format!(
+                "{who} does not answer at the moment, so what became of the request is not known. Send the same request \
+                 with the same Idempotency-Key again: it goes on where this one stopped, and does nothing twice."
+            )),
             Failure::TooSlow(who) => {
                 let detail = format!("{who} took too long to answer.");
                 Self::new(
@@ -205,6 +205,7 @@ mod tests {
             (Failure::Conflict("no".to_owned()), 409, "conflict"),
             (Failure::TooMany(Duration::from_millis(1_001)), 429, "too-many-requests"),
             (Failure::Unavailable("ingest"), 503, "unavailable"),
+            (Failure::Unfinished("billing"), 503, "unavailable"),
             (Failure::TooSlow("ingest"), 504, "timeout"),
             (Failure::Broken("ingest"), 500, "internal"),
         ] {

@@ -10,13 +10,22 @@ use super::problem::Problem;
 use crate::app::Caller;
 use crate::domain::failure::Failure;
 use crate::domain::metering::{DailyUsage, HourlyUsage, MonthlyUsage, Reading};
-use crate::domain::page::{self, Listing};
-use crate::domain::question::{self, UsageQuestion, UsageTexts};
+use crate::domain::page::Listing;
+use crate::domain::question::{ReadingsQuestion, ReadingsTexts, UsageQuestion, UsageTexts};
 
 /// Which reads.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ReadingsQuery {
+    /// On this day of the device's property; instead of `from` and `to`.
+    #[param(format = Date, example = "2026-11-21")]
+    date: Option<String>,
+    /// From this moment on, in whole seconds.
+    #[param(format = DateTime, example = "2026-11-20T17:00:00Z")]
+    from: Option<String>,
+    /// Before this moment, in whole seconds.
+    #[param(format = DateTime, example = "2026-11-21T17:00:00Z")]
+    to: Option<String>,
     /// How many items on a page.
     #[param(value_type = Option<i32>, minimum = 1, maximum = 1000, default = 100)]
     page_size: Option<String>,
@@ -24,7 +33,9 @@ pub struct ReadingsQuery {
     page_token: Option<String>,
 }
 
-/// List the latest reads of a device, newest first.
+/// List the reads of a device, newest first.
+///
+/// Without bounds the latest. The link of an entry's explanation leads here, to the reads of one day.
 #[utoipa::path(
     get,
     path = "/devices/{id}/readings",
@@ -38,8 +49,14 @@ pub async fn list_readings(
     Id(id): Id,
     Query(query): Query<ReadingsQuery>,
 ) -> Result<axum::Json<Listing<Reading>>, Problem> {
-    let page = question::page(query.page_size.as_deref(), query.page_token.as_deref(), page::USAGE)?;
-    Ok(axum::Json(gateway.app.readings(&caller.actor, &id, &page).await?))
+    let question = ReadingsQuestion::read(ReadingsTexts {
+        from: query.from.as_deref(),
+        to: query.to.as_deref(),
+        date: query.date.as_deref(),
+        page_size: query.page_size.as_deref(),
+        page_token: query.page_token.as_deref(),
+    })?;
+    Ok(axum::Json(gateway.app.readings(&caller.actor, &id, question).await?))
 }
 
 /// Whose usage, and when. Of the three ids one may be given; customers who give none see all that is theirs.

@@ -9,8 +9,8 @@ use rust_decimal::prelude::ToPrimitive as _;
 
 use super::tariffs::TariffDesk;
 use crate::domain::charge::{ChargedDay, Month};
-use crate::domain::ledger::{Balance, Entry, book_day};
-use crate::mongo::{AccountDay, Store};
+use crate::domain::ledger::{AccountDay, Balance, Entry, book_day};
+use crate::mongo::Store;
 
 /// What is left and for how long.
 #[derive(Clone, Debug, PartialEq)]

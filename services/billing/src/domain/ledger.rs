@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use indowater_common::domain::zone::Day;
+use serde::Deserialize;
 
 use super::charge::UsageSource;
 
@@ -175,6 +176,19 @@ pub fn by_account(entries: &[Entry]) -> BTreeMap<&str, (i64, i64)> {
         }
     }
     sums
+}
+
+/// What one account received on one day.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct AccountDay {
+    /// `YYYY-MM-DD`, a day of the books.
+    pub date: String,
+    /// The account; `customers` for those of all customers together.
+    pub account: String,
+    /// Whole rupiah.
+    pub amount: i64,
+    /// How many legs.
+    pub legs: i64,
 }
 
 /// Seconds that Jakarta is ahead of Greenwich.

@@ -230,6 +230,26 @@ impl Transaction {
     }
 }
 
+/// Which payments a list shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PaymentFilter {
+    /// Of this customer.
+    pub customer_id: Option<String>,
+    /// In this status.
+    pub status: Option<Status>,
+    /// By this method.
+    pub method: Option<Method>,
+    /// Bills (true) or top-ups (false).
+    pub bills: Option<bool>,
+    /// Created from this moment on.
+    pub from: Option<Timestamp>,
+    /// Created before this moment.
+    pub to: Option<Timestamp>,
+}
+
+/// The last payment of a page: when it was created, and its id.
+pub type After = (Timestamp, String);
+
 /// Questions about what waits are never farther apart than so many paces: half an hour of minutes.
 const RAREST: u32 = 30;
 /// Paces for which a paid payment is watched: a day of minutes. Settlements are reversed within minutes.

@@ -10,6 +10,7 @@ use super::{invalid, required, unavailable};
 use crate::app::bills::BillDesk;
 use crate::app::questions::Questions;
 use crate::domain::bill::{Mode, Status as BillStatus};
+use crate::domain::ledger::AccountDay;
 use crate::wire;
 
 pub(super) struct Bills {
@@ -99,7 +100,7 @@ impl BillService for Bills {
             return Err(invalid("to", "must not be before `from`, nor more than 400 days after it"));
         }
         let days = self.questions.revenue(from, to).await.map_err(unavailable)?;
-        let day = |day: crate::mongo::AccountDay| proto::AccountDay {
+        let day = |day: AccountDay| proto::AccountDay {
             date: day.date,
             account: day.account,
             amount: day.amount,

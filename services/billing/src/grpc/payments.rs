@@ -13,7 +13,7 @@ use super::{invalid, required, unavailable};
 use crate::app::payments::{Cashier, RefundWish, Refusal, Verdict};
 use crate::domain::payment::{self, Rupiah};
 use crate::domain::purchase::{Method, Purchase, Purpose};
-use crate::mongo::{After, PaymentFilter};
+use crate::domain::transaction::{After, PaymentFilter, Transaction};
 use crate::wire;
 
 pub(super) struct Payments {
@@ -29,13 +29,9 @@ impl PaymentService for Payments {
         let span = tracing::info_span!("create payment");
         continue_trace(&span, &request);
         let purchase = purchase(request.into_inner())?;
-        // Whoever asks may give up; what was begun is brought to its end all the same, for the voucher's place and the gateway's page are
-        // the payment's.
         let cashier = self.cashier.clone();
-        let created = tokio::spawn(async move { cashier.create(purchase).await }.instrument(span));
-        let created = created.await.map_err(|_| Status::internal("the payment was not made"))?;
-        let payment = Some(wire::payment(&created.map_err(refused)?));
-        Ok(Response::new(proto::CreatePaymentResponse { payment }))
+        let payment = to_its_end(async move { cashier.create(purchase).await }.instrument(span)).await?;
+        Ok(Response::new(proto::CreatePaymentResponse { payment: Some(payment) }))
     }
 
     async fn get_payment(
@@ -80,8 +76,9 @@ impl PaymentService for Payments {
     ) -> Result<Response<proto::CancelPaymentResponse>, Status> {
         let proto::CancelPaymentRequest { id, made_by } = request.into_inner();
         let (id, made_by) = (required("id", id)?, required("made_by", made_by)?);
-        let cancelled = self.cashier.cancel(&id, &made_by).await.map_err(refused)?;
-        Ok(Response::new(proto::CancelPaymentResponse { payment: Some(wire::payment(&cancelled)) }))
+        let cashier = self.cashier.clone();
+        let payment = to_its_end(async move { cashier.cancel(&id, &made_by).await }).await?;
+        Ok(Response::new(proto::CancelPaymentResponse { payment: Some(payment) }))
     }
 
     async fn confirm_payment(
@@ -108,8 +105,9 @@ impl PaymentService for Payments {
             made_by: required("made_by", made_by)?,
             by_hand,
         };
-        let refunded = self.cashier.refund(wish).await.map_err(refused)?;
-        Ok(Response::new(proto::RefundPaymentResponse { payment: Some(wire::payment(&refunded)) }))
+        let cashier = self.cashier.clone();
+        let payment = to_its_end(async move { cashier.refund(wish).await }).await?;
+        Ok(Response::new(proto::RefundPaymentResponse { payment: Some(payment) }))
     }
 
     async fn receive_notification(
@@ -131,6 +129,15 @@ impl PaymentService for Payments {
         };
         Ok(Response::new(proto::ReceiveNotificationResponse { verdict: verdict.into() }))
     }
+}
+
+/// Does something that speaks to a gateway in a task of its own: whoever asks may give up, and what was begun is brought to its end
+/// all the same.
+async fn to_its_end(
+    work: impl Future<Output = Result<Transaction, Refusal>> + Send + 'static,
+) -> Result<proto::Payment, Status> {
+    let done = tokio::spawn(work).await.map_err(|_| Status::internal("it was not brought to its end"))?;
+    Ok(wire::payment(&done.map_err(refused)?))
 }
 
 fn purchase(request: proto::CreatePaymentRequest) -> Result<Purchase, Status> {

@@ -59,13 +59,12 @@ impl Vouchers {
         match answer.outcome {
             Some(Outcome::Reservation(place)) => {
                 if place.state() == voucher::ReservationState::Released {
-                    let why =
-                        "voucher_code: its place was given back meanwhile; pay with a new Idempotency-Key";
+                    let why = "The voucher's place was given back meanwhile; pay with a new Idempotency-Key.";
                     return Err(Refusal::Not(why.to_owned()));
                 }
                 Rupiah::new(place.discount_amount).map_err(|error| Refusal::Unavailable(error.into()))
             }
-            Some(Outcome::Refused(refused)) => Err(Refusal::Not(format!("voucher_code: {}", refused.detail))),
+            Some(Outcome::Refused(refused)) => Err(Refusal::Not(refused.detail)),
             None => Err(Refusal::Unavailable(Retry::because("voucher answered with nothing"))),
         }
     }
@@ -120,7 +119,7 @@ fn is_final(status: &Status) -> bool {
 fn not_reserved(status: &Status) -> Refusal {
     match status.code() {
         Code::AlreadyExists => Refusal::KeyTaken,
-        Code::InvalidArgument | Code::NotFound => Refusal::Not(format!("voucher_code: {}", status.message())),
+        Code::InvalidArgument | Code::NotFound => Refusal::Not(status.message().to_owned()),
         _ => Refusal::Unavailable(Retry::because(status)),
     }
 }

@@ -26,8 +26,7 @@ use documents::{BalanceDocument, EntryDocument, MonthDocument};
 
 pub use bills::Bills;
 pub use notifications::Notifications;
-pub use payments::{After, Claim, Inserted, PaymentFilter, Payments, Tell, Turn};
-pub use revenue::AccountDay;
+pub use payments::{Claim, Inserted, Payments, Tell, Turn};
 pub use tariffs::{Announce, Tariffs};
 
 /// Whose month, and of which device.

@@ -15,30 +15,10 @@ use serde::Deserialize;
 use super::payment_documents::PaymentDocument;
 use crate::domain::payment::Status;
 use crate::domain::purchase::Method;
-use crate::domain::transaction::Transaction;
+use crate::domain::transaction::{After, PaymentFilter, Transaction};
 
 /// Makes the record that tells a payment.
 pub type Tell = Arc<dyn Fn(&Transaction) -> Row + Send + Sync>;
-
-/// Which payments a list shows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PaymentFilter {
-    /// Of this customer.
-    pub customer_id: Option<String>,
-    /// In this status.
-    pub status: Option<Status>,
-    /// By this method.
-    pub method: Option<Method>,
-    /// Bills (true) or top-ups (false).
-    pub bills: Option<bool>,
-    /// Created from this moment on.
-    pub from: Option<Timestamp>,
-    /// Created before this moment.
-    pub to: Option<Timestamp>,
-}
-
-/// The last payment of a page: when it was created, and its id.
-pub type After = (Timestamp, String);
 
 /// A bill that a new payment is for, and the payment it had until now.
 #[derive(Clone, Debug)]

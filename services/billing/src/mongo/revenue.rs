@@ -8,25 +8,11 @@ use indowater_common::domain::zone::Day;
 use indowater_common::mongo::update_within;
 use mongodb::ClientSession;
 use mongodb::error::Error;
-use serde::Deserialize;
 
 use super::{Commit, Store};
-use crate::domain::ledger::{book_day, by_account};
+use crate::domain::ledger::{AccountDay, book_day, by_account};
 
 const DAYS: &str = "ledger_days";
-
-/// What one account received on one day.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct AccountDay {
-    /// `YYYY-MM-DD`, a day of the books.
-    pub date: String,
-    /// The account; `customers` for those of all customers together.
-    pub account: String,
-    /// Whole rupiah.
-    pub amount: i64,
-    /// How many legs.
-    pub legs: i64,
-}
 
 impl Store {
     /// Adds the legs of a transaction to their day. Each partition has documents of its own, for two that changed the same one

@@ -54,7 +54,7 @@ pub(super) async fn send(
 ///
 /// The register counts from the installation on, not from the first read, so that whenever this is asked, a moment has
 /// the same register: a run that was cut short can be repeated.
-fn reads(simulated: &Simulated, installed: i64, now: i64, days: u16) -> Result<Vec<Read>> {
+pub(super) fn reads(simulated: &Simulated, installed: i64, now: i64, days: u16) -> Result<Vec<Read>> {
     let zone = TimeZone::get(&simulated.property.time_zone)
         .with_context(|| format!("{} has an unknown time zone", simulated.property.id))?;
     let mut meter =

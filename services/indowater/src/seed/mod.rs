@@ -1,14 +1,15 @@
 //! `seed`: what a newcomer needs to see the product at work: accounts to log in with, properties and meters of every
-//! kind, half a year of usage, and tips.
+//! kind, half a year of usage, vouchers, payments, and tips.
 //!
 //! Usage is not written into its collection. The meters' reads are produced as back-dated telemetry and the pipeline
 //! computes the days, so that every demo figure can be traced to reads like a real one. Accounts and tips go straight
-//! into the database: they are the operator's to give. Everything has a fixed identity and follows from `--seed`, so a
-//! second run finds it and changes nothing.
+//! into the database: they are the operator's to give. Vouchers and payments are asked of the services that own them.
+//! Everything has a fixed identity and follows from `--seed`, so a second run finds it and changes nothing.
 
 mod accounts;
 pub mod demo;
 mod history;
+mod money;
 mod tips;
 
 use std::fmt;
@@ -31,13 +32,15 @@ use crate::uplink::Uplink;
 /// The password of the demo accounts, unless another is given.
 pub const DEFAULT_PASSWORD: &str = "indowater-demo";
 
-/// Fill the system with demo accounts, meters, half a year of their reads, and tips
+/// Fill the system with demo accounts, meters, half a year of their reads, vouchers, payments, and tips
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     connect: Connect,
     #[command(flatten)]
     registry: RegistryAddress,
+    #[command(flatten)]
+    addresses: money::Addresses,
     #[command(flatten)]
     options: Options,
 }
@@ -73,6 +76,10 @@ pub struct Seeded {
     pub properties: usize,
     /// Devices.
     pub devices: u64,
+    /// Vouchers.
+    pub vouchers: usize,
+    /// Payments.
+    pub payments: usize,
     /// Messages of telemetry that were sent.
     pub messages: u64,
     /// Reads in them.
@@ -81,18 +88,19 @@ pub struct Seeded {
 
 impl fmt::Display for Seeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { accounts, tips, properties, devices, messages, reads } = self;
+        let Self { accounts, tips, properties, devices, vouchers, payments, messages, reads } = self;
         write!(
             f,
-            "{accounts} accounts, {tips} tips, {properties} properties and {devices} meters are new; \
-             {reads} reads were sent in {messages} messages"
+            "{accounts} accounts, {tips} tips, {properties} properties, {devices} meters, {vouchers} vouchers and \
+             {payments} payments are new; {reads} reads were sent in {messages} messages"
         )
     }
 }
 
 /// Runs the command.
 pub async fn run(args: Args) -> Result<ExitCode> {
-    let system = args.connect.resolve()?;
+    let mut system = args.connect.resolve()?;
+    args.addresses.apply(&mut system);
     let registry = args.registry.open(&system)?;
     let seeded = seed(&system, &registry, &args.options).await?;
     println!("{seeded}");
@@ -114,7 +122,7 @@ pub async fn run(args: Args) -> Result<ExitCode> {
 /// Brings into `system` what is missing of the demo.
 ///
 /// # Errors
-/// The broker, the database or the registry does not answer, or refuses.
+/// The broker, the database, the registry, billing or voucher does not answer, or refuses.
 pub async fn seed(system: &System, registry: &Registry, options: &Options) -> Result<Seeded> {
     let now = clock::now();
     let (accounts, tips) = clients::with_database(system, async |database| {
@@ -125,6 +133,8 @@ pub async fn seed(system: &System, registry: &Registry, options: &Options) -> Re
 
     let meters: Vec<_> = demo::meters(options.seed, installed(now, options.days)).collect();
     let enrolled = enrol(registry, &meters).await?;
+    // Before the reads, so that no balance falls below zero for a moment.
+    let money::Made { vouchers, payments } = money::create(system, now, options.days).await?;
     let mut sent = history::Sent::default();
     if options.days > 0 {
         let uplink = Uplink::open(system).await?;
@@ -141,6 +151,8 @@ pub async fn seed(system: &System, registry: &Registry, options: &Options) -> Re
         tips,
         properties: enrolled.properties,
         devices: enrolled.devices,
+        vouchers,
+        payments,
         messages: sent.messages,
         reads: sent.reads,
     })

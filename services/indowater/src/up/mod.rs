@@ -1,13 +1,14 @@
 //! `up`: the whole system on this machine, from nothing to meters that report, by one command.
 //!
 //! It prepares (checks, fetches, builds), starts in the order of dependency (database and broker, topics and
-//! indexes, services, demo data, meters), then watches: a child that dies is started again, figures are kept
-//! up to date on one line. The first signal stops everything in reverse order; a second one kills. All state
-//! is in the data folder, so the next run goes on where this one stopped.
+//! indexes, payment gateways, services, demo data, meters), then watches: a child that dies is started again,
+//! figures are kept up to date on one line. The first signal stops everything in reverse order; a second one
+//! kills. All state is in the data folder, so the next run goes on where this one stopped.
 
 mod binaries;
 mod demo;
 mod figures;
+mod gateways;
 mod screen;
 mod services;
 
@@ -27,6 +28,7 @@ use crate::stack::{
     Software, Supervised, Wanted,
 };
 use crate::system::{Connect, System};
+use gateways::{Accounts, Gateways};
 use screen::Screen;
 use services::Plan;
 
@@ -50,6 +52,8 @@ pub struct Args {
     /// Use the services as they are built
     #[arg(long)]
     no_build: bool,
+    #[command(flatten)]
+    accounts: Accounts,
 }
 
 /// Runs the command.
@@ -103,7 +107,9 @@ async fn run_in(folder: &DataFolder, args: &Args, screen: &Screen, signals: &mut
 struct Running {
     system: System,
     demo: bool,
+    paid_through: String,
     stack: Vec<Supervised>,
+    gateways: Option<Supervised>,
     services: Vec<Supervised>,
     meters: Option<Supervised>,
 }
@@ -120,6 +126,8 @@ impl Running {
             0 => Port::any()?,
             number => Port::exactly(number, "--api-port (0 takes any free one)")?,
         };
+        let Gateways { env: gateways_env, who: paid_through, stand_ins } =
+            args.accounts.gateways(folder, api.number())?;
         let wanted = Wanted { kafka: args.connect.kafka.is_none(), mongodb: args.connect.mongodb.is_none() };
         let software = Software::obtain(&Cache::of_user()?, wanted, &progress).await?;
         let programs = binaries::folder(args.no_build, screen).await?;
@@ -129,8 +137,11 @@ impl Running {
         let stack = stack.into_iter().map(keep).collect();
         progress.during("Creating topics and indexes", init::init(&system, 1)).await?;
 
-        let Plan { system, launches } = Plan::make(system, folder, &programs, api)?;
+        let Plan { mut system, launches } = Plan::make(system, folder, &programs, api, &gateways_env)?;
+        let (url, gateways) = stand_ins.unzip();
+        system.gateways_url = url;
         system.save(folder.path())?;
+        let gateways = gateways.map(|launch| Process::start(launch).map(keep)).transpose()?;
         let services: Result<Vec<_>> =
             launches.into_iter().map(|launch| Process::start(launch).map(keep)).collect();
         let services = services?;
@@ -141,17 +152,19 @@ impl Running {
             0 => None,
             _ => Some(keep(Process::start(simulator(folder, args, demo)?)?)),
         };
-        Ok(Self { system, demo, stack, services, meters })
+        Ok(Self { system, demo, paid_through, stack, gateways, services, meters })
     }
 
     /// What a newcomer wants to know.
     fn greeting(&self, folder: &DataFolder) -> String {
         let System { kafka, mongodb, api_url, .. } = &self.system;
+        let paid_through = &self.paid_through;
         let logins = if self.demo { demo::logins() } else { "with the accounts of your database".to_owned() };
         format!(
             "\nIndoWater is up.\n  \
              API        {}/api/v1   (OpenAPI: /api/v1/openapi.json)\n  \
              log in     {logins}\n  \
+             pay        top up with POST /api/v1/payments; its payment_url opens a pay page ({paid_through})\n  \
              kafka      {kafka}\n  \
              mongodb    {}\n  \
              logs       {}\n\
@@ -168,6 +181,9 @@ impl Running {
             meters.stop().await;
         }
         join_all(self.services.into_iter().map(Supervised::stop)).await;
+        if let Some(gateways) = self.gateways {
+            gateways.stop().await;
+        }
         for process in self.stack.into_iter().rev() {
             process.stop().await;
         }

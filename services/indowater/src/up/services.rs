@@ -23,11 +23,11 @@ const STOP_WITHIN: Duration = Duration::from_secs(20);
 const INGEST: &str = "ingest";
 const USAGE: &str = "usage-aggregator";
 const BILLING: &str = "billing";
+const VOUCHER: &str = "voucher";
 const API: &str = "api-gateway";
 
 /// All of them, by the names of their programs.
-pub(super) const SERVICES: [&str; 7] =
-    [INGEST, USAGE, "anomaly-detector", BILLING, "voucher", "notifier", API];
+pub(super) const SERVICES: [&str; 7] = [INGEST, USAGE, "anomaly-detector", BILLING, VOUCHER, "notifier", API];
 
 /// The system with an address for each service, and the way to start each.
 pub(super) struct Plan {
@@ -37,8 +37,14 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Gives every service ports of its own, and `api` to the one that serves people; `system` has the broker
-    /// and the database.
-    pub(super) fn make(system: System, folder: &DataFolder, programs: &Path, api: Port) -> Result<Self> {
+    /// and the database, `gateways` is what billing is told of those through whom customers pay.
+    pub(super) fn make(
+        system: System,
+        folder: &DataFolder,
+        programs: &Path,
+        api: Port,
+        gateways: &[(String, String)],
+    ) -> Result<Self> {
         let mut http = Some(api);
         let allot = |name| {
             let http = if name == API { http.take() } else { None };
@@ -51,7 +57,7 @@ impl Plan {
             name: ports.name.to_owned(),
             program: programs.join(ports.name),
             args: Vec::new(),
-            env: environment(&system, &ports, &secret),
+            env: environment(&system, &ports, &secret, gateways),
             log: folder.log(ports.name),
             pid_file: folder.pid_file(ports.name),
             ports: [Some(ports.admin), Some(ports.grpc), ports.http].into_iter().flatten().collect(),
@@ -77,6 +83,7 @@ fn addresses(mut system: System, allotted: &[Ports]) -> System {
             INGEST => system.registry_url = Some(url(grpc)),
             USAGE => system.usage_url = Some(url(grpc)),
             BILLING => system.billing_url = Some(url(grpc)),
+            VOUCHER => system.voucher_url = Some(url(grpc)),
             API => system.api_url = http.as_ref().map(url),
             _ => {}
         }
@@ -87,7 +94,12 @@ fn addresses(mut system: System, allotted: &[Ports]) -> System {
 }
 
 /// What a service is told about the system and its place in it.
-fn environment(system: &System, ports: &Ports, secret: &str) -> Vec<(String, String)> {
+fn environment(
+    system: &System,
+    ports: &Ports,
+    secret: &str,
+    gateways: &[(String, String)],
+) -> Vec<(String, String)> {
     let listen = |port: &Port| format!("127.0.0.1:{}", port.number());
     let mut env = vec![
         ("INDOWATER_KAFKA", system.kafka.clone()),
@@ -112,7 +124,11 @@ fn environment(system: &System, ports: &Ports, secret: &str) -> Vec<(String, Str
             ("INDOWATER_JWT_SECRET", secret.to_owned()),
         ]);
     }
-    env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    if [BILLING, API].contains(&ports.name) {
+        env.push(("INDOWATER_VOUCHER_URL", system.voucher_url.clone().unwrap_or_default()));
+    }
+    let own = if ports.name == BILLING { gateways } else { &[] };
+    env.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(own.iter().cloned()).collect()
 }
 
 /// The secret that signs access tokens: made once, so that a log-in outlives a restart, and read by its owner
@@ -180,7 +196,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let folder = DataFolder::open(root.path()).await.unwrap();
         let system = System::at("kafka:9092".to_owned(), "mongodb://db".to_owned());
-        let plan = Plan::make(system, &folder, Path::new("/opt"), Port::any().unwrap()).unwrap();
+        let gateways = [("INDOWATER_MIDTRANS".to_owned(), "sandbox".to_owned())];
+        let plan = Plan::make(system, &folder, Path::new("/opt"), Port::any().unwrap(), &gateways).unwrap();
         let mut listens: Vec<&str> = Vec::new();
         for launch in &plan.launches {
             assert!(launch.env.contains(&("INDOWATER_KAFKA".to_owned(), "kafka:9092".to_owned())));
@@ -191,11 +208,16 @@ mod tests {
         listens.dedup();
         assert_eq!(listens.len(), 2 * SERVICES.len() + 1);
         assert!(plan.system.api_url.is_some() && plan.system.registry_url.is_some());
-        let told = plan.launches.last().map(|api| {
-            api.env.iter().any(|(name, url)| {
-                name == "INDOWATER_BILLING_URL" && Some(url) == plan.system.billing_url.as_ref()
-            })
-        });
-        assert_eq!(told, Some(true), "the gateway is told where billing is");
+        let told = |service: &str, wanted: &str| {
+            let launch = plan.launches.iter().find(|launch| launch.name == service).unwrap();
+            launch.env.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone())
+        };
+        assert_eq!(told(API, "INDOWATER_BILLING_URL"), plan.system.billing_url);
+        assert!(plan.system.voucher_url.is_some());
+        for service in [API, BILLING] {
+            assert_eq!(told(service, "INDOWATER_VOUCHER_URL"), plan.system.voucher_url, "{service}");
+        }
+        assert_eq!(told(BILLING, "INDOWATER_MIDTRANS").as_deref(), Some("sandbox"));
+        assert_eq!(told(API, "INDOWATER_MIDTRANS"), None);
     }
 }

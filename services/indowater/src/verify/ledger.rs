@@ -112,6 +112,11 @@ impl Told {
         Ok(())
     }
 
+    /// Every entry, once however often it was told.
+    pub fn entries(&self) -> impl Iterator<Item = &LedgerEntry> {
+        self.statements.values().flat_map(BTreeMap::values)
+    }
+
     /// Entries balance, follow each other without gaps, and lead to the balances that are stored.
     pub fn b1(&self, balances: &BTreeMap<String, Stored>) -> Finding {
         let mut b1 = Finding::new("B1", "entries balance, and balances are their sums", "entries");
@@ -158,7 +163,7 @@ impl Told {
     pub fn b3(&self) -> Finding {
         let mut b3 = Finding::new("B3", "months are posted at their cost, rounded once", "months");
         let mut posted: HashMap<Month, i64> = HashMap::new();
-        for entry in self.statements.values().flat_map(BTreeMap::values) {
+        for entry in self.entries() {
             if let Some(usage) = &entry.usage {
                 let month = (entry.customer_id.clone(), usage.device_id.clone(), usage.month.clone());
                 *posted.entry(month).or_default() -= entry.amount;

@@ -3,6 +3,7 @@
 //! - **U1**: every daily record equals what the accepted reads give, to the count and to the rupiah.
 //! - **U2**: for every device, the days of its closed span add up to the difference of its registers.
 //! - **B1**: every entry of the ledger adds up to zero, and every balance is the sum of its entries.
+//! - **B2**: a payment moves the balance by what its record says, once for each movement, and never by more than its amount.
 //! - **B3**: what is posted for a device's month is what the month costs, rounded once.
 //! - **D1**: every telemetry message that ingest is done with became readings or a dead letter, and not both.
 //!
@@ -14,6 +15,7 @@ mod gather;
 mod ledger;
 pub mod oracle;
 mod outcomes;
+mod payments;
 pub mod usage;
 
 use std::collections::BTreeMap;
@@ -23,7 +25,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use indowater_common::config::seconds;
-use indowater_proto::topics::{INSTRUCTIONS, READINGS, TELEMETRY, USAGE};
+use indowater_proto::topics::{INSTRUCTIONS, PAYMENTS, READINGS, TELEMETRY, USAGE};
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -147,17 +149,25 @@ pub async fn verify(system: &System, patience: Duration) -> Result<Report> {
 }
 
 /// Audits the ledger.
-async fn books(system: &System, patience: Duration) -> Result<[Finding; 2]> {
+async fn books(system: &System, patience: Duration) -> Result<[Finding; 3]> {
     let until = Instant::now() + patience;
     let prefix = system.topic_prefix.clone();
     let charged = committed(system, &USAGE.name(&prefix), "billing-charging", until).await?;
+    let paid = committed(system, &PAYMENTS.name(&prefix), "billing-crediting", until).await?;
+    // After both that lead to it.
     committed(system, &INSTRUCTIONS.name(&prefix), "billing-ledger", until).await?;
     // Balances first: every entry that led to them is on the topic then.
     let balances = clients::with_database(system, ledger::balances).await?;
-    let charged = charged.into_iter().map(|(partition, (_, committed))| (partition, committed)).collect();
+    let [charged, paid] = [charged, paid].map(ends);
     let kafka = clients::kafka(system);
-    let told = blocking(move || ledger::topics(&Reader::open(&kafka)?, &prefix, &charged)).await?;
-    Ok([told.b1(&balances), told.b3()])
+    let (told, payments) = blocking(move || {
+        let reader = Reader::open(&kafka)?;
+        let told = ledger::topics(&reader, &prefix, &charged)?;
+        // After the entries: what they say of payments is in the payments by then.
+        Ok((told, payments::topic(&reader, &prefix, &paid)?))
+    })
+    .await?;
+    Ok([told.b1(&balances), payments.b2(told.entries()), told.b3()])
 }
 
 fn d1(outcomes: &outcomes::Closed, messages: i64) -> Finding {
@@ -183,8 +193,12 @@ async fn caught_up(system: &System, patience: Duration) -> Result<(BTreeMap<i32,
     let ingest = committed(system, &TELEMETRY.name(&system.topic_prefix), "ingest", until).await?;
     let aggregator =
         committed(system, &READINGS.name(&system.topic_prefix), "usage-aggregator", until).await?;
-    let applied = aggregator.into_iter().map(|(partition, (_, committed))| (partition, committed)).collect();
-    Ok((applied, ingest))
+    Ok((ends(aggregator), ingest))
+}
+
+/// Where the extent of each partition ends.
+fn ends(extent: Extent) -> BTreeMap<i32, i64> {
+    extent.into_iter().map(|(partition, (_, end))| (partition, end)).collect()
 }
 
 /// Waits until `group` has committed all that `topic` holds now. Returns what it has committed, from the topic's start.

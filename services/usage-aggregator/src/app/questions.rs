@@ -3,7 +3,7 @@
 use indowater_common::error::Retry;
 
 use crate::domain::hourly;
-use crate::domain::question::{Filter, Found, HoursOfDay, Month, Page, PageToken, Reads, Whose};
+use crate::domain::question::{Filter, Found, HoursOfDay, Month, Page, PageToken, Reads, Span, Whose};
 use crate::mongo::Store;
 use crate::wire;
 
@@ -65,26 +65,19 @@ impl Questions {
         Ok(Page::of(found, filter.page, |month| PageToken { day: month.month, id: month.device_id.clone() }))
     }
 
-    /// At most `page` reads of one device from before a moment, newest first. A moment is never split.
+    /// At most `page` reads of one device from a span, newest first. A moment is never split.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn reads(&self, of: &Whose, before: i64, page: usize) -> Result<Reads, Retry> {
+    pub async fn reads(&self, of: &Whose, span: Span, page: usize) -> Result<Reads, Retry> {
         let mut reads = Vec::new();
-        let mut upper = before;
+        let mut left = span;
         while reads.len() < page {
-            let days = self.store.days_with_reads(of, upper, DAYS_OF_READS).await?;
+            let days = self.store.days_with_reads(of, left, DAYS_OF_READS).await?;
             let Some(oldest) = days.last().and_then(|found| found.record.reads.iter().next()) else { break };
-            upper = oldest.point.at;
-            for found in &days {
-                let known = found.record.reads.effective().filter(|read| read.point.at < before);
-                let start = reads.len();
-                reads.extend(known.map(|read| (read, found.meter.unit)));
-                reads[start..].reverse();
-            }
+            left = left.up_to(oldest.point.at);
+            reads.extend(days.iter().flat_map(|found| found.reads(span)));
         }
-        let next = if reads.len() < page { None } else { reads.get(page - 1).map(|(read, _)| read.point.at) };
-        reads.truncate(page);
-        Ok(Reads { reads, next })
+        Ok(Reads::of(reads, page))
     }
 }

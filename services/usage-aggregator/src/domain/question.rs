@@ -2,11 +2,12 @@
 
 use indowater_common::domain::meter::{Meter, Unit};
 use indowater_common::domain::zone::{Day, Zone};
+use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use super::day::DayRecord;
 use super::hourly::Hour;
-use super::reads::Read;
+use super::reads::{Read, ReadSet};
 
 /// Whose records, which days, and where the page starts.
 #[derive(Clone, Debug)]
@@ -104,10 +105,115 @@ pub struct Month {
     pub anomalous: u32,
 }
 
+impl Found {
+    /// Its reads of the span that count, newest first.
+    pub fn reads(&self, span: Span) -> impl Iterator<Item = (Read, Unit)> + '_ {
+        span.newest_first(&self.record.reads).map(|read| (read, self.meter.unit))
+    }
+}
+
+/// Moments, seconds since the epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The first one.
+    pub from: i64,
+    /// The first one after it.
+    pub before: i64,
+}
+
+impl Span {
+    /// From one moment on, up to another; what no calendar reaches, and so no date of the database, is cut off.
+    pub fn new(from: Option<i64>, before: Option<i64>) -> Self {
+        let (first, last) = (Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
+        let bounded = |at: Option<i64>, otherwise| at.map_or(otherwise, |at| at.clamp(first, last));
+        Self { from: bounded(from, first), before: bounded(before, last) }
+    }
+
+    /// What of it is before a moment.
+    #[must_use]
+    pub fn up_to(self, before: i64) -> Self {
+        Self { before: before.min(self.before), ..self }
+    }
+
+    /// Those of the reads that count and stand in it, newest first.
+    pub fn newest_first(self, reads: &ReadSet) -> impl Iterator<Item = Read> + use<> {
+        let within = |read: &Read| (self.from..self.before).contains(&read.point.at);
+        let found: Vec<_> = reads.effective().filter(within).collect();
+        found.into_iter().rev()
+    }
+
+    /// The first and the last local day that can hold one of them, wherever the property lies: no zone is a whole day
+    /// from UTC.
+    pub fn days(self) -> (Day, Day) {
+        let utc = |at: i64| i32::try_from(at.div_euclid(86_400)).unwrap_or(i32::MAX - 1);
+        (Day(utc(self.from) - 1), Day(utc(self.before) + 1))
+    }
+}
+
 /// A page of reads, newest first.
 pub struct Reads {
     /// The reads with the unit of their register.
     pub reads: Vec<(Read, Unit)>,
     /// The moment of the oldest one, if there may be more.
     pub next: Option<i64>,
+}
+
+impl Reads {
+    /// The first `size` of them.
+    pub fn of(mut reads: Vec<(Read, Unit)>, size: usize) -> Self {
+        reads.truncate(size);
+        let next = if reads.len() < size { None } else { reads.last().map(|(read, _)| read.point.at) };
+        Self { reads, next }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::reads::tests::telemetry;
+    use super::*;
+
+    const HOUR: i64 = 3_600;
+
+    fn hourly(hours: std::ops::Range<i64>) -> ReadSet {
+        ReadSet::of(hours.map(|hour| telemetry(hour * HOUR, hour)).collect())
+    }
+
+    #[test]
+    fn a_span_holds_its_first_moment_and_not_its_last() {
+        let span = Span::new(Some(2 * HOUR), Some(5 * HOUR));
+        let found: Vec<i64> = span.newest_first(&hourly(0..24)).map(|read| read.point.register).collect();
+        assert_eq!(found, [4, 3, 2]);
+        assert_eq!(Span::new(None, None).newest_first(&hourly(0..24)).count(), 24);
+        assert_eq!(Span::new(Some(5), Some(5)).newest_first(&hourly(0..24)).count(), 0);
+        assert_eq!(Span::new(Some(i64::MIN), Some(i64::MAX)), Span::new(None, None));
+    }
+
+    #[test]
+    fn pages_of_a_span_are_all_of_it_once() {
+        let (reads, span) = (hourly(0..24), Span::new(Some(3 * HOUR), Some(20 * HOUR)));
+        for size in 1..=18 {
+            let (mut seen, mut left) = (Vec::new(), Some(span));
+            while let Some(span) = left {
+                let found = span.newest_first(&reads).map(|read| (read, Unit::Litre)).collect();
+                let page = Reads::of(found, size);
+                assert!(page.reads.len() <= size);
+                seen.extend(page.reads.iter().map(|(read, _)| read.point.register));
+                left = page.next.map(|before| span.up_to(before));
+            }
+            assert_eq!(seen, (3..20).rev().collect::<Vec<_>>(), "{size}");
+        }
+    }
+
+    #[test]
+    fn the_days_of_a_span_are_enough_in_every_zone() {
+        for hour in 0..48 {
+            let at = 20_000 * 86_400 + hour * HOUR;
+            let (first, last) = Span::new(Some(at), Some(at + 1)).days();
+            for zone in ["Asia/Jakarta", "Asia/Jayapura", "Pacific/Kiritimati", "Pacific/Pago_Pago"] {
+                let day = Zone::named(zone).unwrap().day_of(at);
+                assert!((first..=last).contains(&day), "{zone}");
+            }
+            assert_eq!(last.0 - first.0, 2);
+        }
+    }
 }

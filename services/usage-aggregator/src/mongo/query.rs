@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::Store;
 use super::document::{self, Stored};
-use crate::domain::question::{Filter, Found, Month, Whose};
+use crate::domain::question::{Filter, Found, Month, Span, Whose};
 
 fn direction(filter: &Filter) -> (i32, &'static str) {
     if filter.ascending { (1, "$gt") } else { (-1, "$lt") }
@@ -69,14 +69,17 @@ impl Store {
         Ok(record.and_then(|record| record.reads.effective().next()).map(|read| read.point))
     }
 
-    /// The days with reads, newest first, that start before `before`.
+    /// The days that may have reads of a span, newest first: those whose first read is before its end, back to the day
+    /// of its start.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn days_with_reads(&self, of: &Whose, before: i64, many: i64) -> Result<Vec<Found>, Error> {
+    pub async fn days_with_reads(&self, of: &Whose, span: Span, many: i64) -> Result<Vec<Found>, Error> {
+        let (first, last) = span.days();
         let mut wanted = whose(of);
+        wanted.insert("date", doc! { "$gte": document::date(first), "$lte": document::date(last) });
         wanted.insert("reads_count", doc! { "$gt": 0 });
-        wanted.insert("first_read_at", doc! { "$lt": document::time(before) });
+        wanted.insert("first_read_at", doc! { "$lt": document::time(span.before) });
         let stored: Vec<Stored> =
             self.usage.find(wanted).sort(doc! { "date": -1 }).limit(many).await?.try_collect().await?;
         stored.into_iter().map(Stored::found).collect()

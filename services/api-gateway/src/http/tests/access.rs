@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use axum::http::StatusCode;
-use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{Request, StatusCode};
 use indowater_common::clock;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Api, NOWHERE};
+use super::{Api, NOWHERE, STRANGERS};
 use crate::domain::token::{Claims, SessionId};
 use crate::domain::user::{Actor, Role, UserId};
 
@@ -55,6 +55,39 @@ async fn customers_see_what_is_theirs_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn reads_are_of_a_day_or_between_moments() {
+    let api = Api::with_services().await;
+    let siti = api.session("customer-001", Role::Customer).await;
+    let (first, second) = ("2026-11-21T03:15:00Z", "2026-11-22T03:15:00Z");
+    for (query, expected) in [
+        ("", vec![second, first]),
+        // The day of Jakarta, from 17:00 UTC to 17:00 UTC.
+        ("?date=2026-11-21", vec![first]),
+        ("?date=2026-11-22", vec![second]),
+        ("?date=2026-11-20", vec![]),
+        ("?from=2026-11-22T03:15:00Z", vec![second]),
+        ("?to=2026-11-22T03:15:00Z", vec![first]),
+        ("?from=2026-11-21T10:15:00%2B07:00&to=2026-11-21T10:15:01%2B07:00", vec![first]),
+    ] {
+        let answer = api.get(&format!("/devices/device-001/readings{query}"), &siti).await;
+        let items = answer.json["items"].as_array().unwrap();
+        let at: Vec<&str> = items.iter().map(|read| read["read_at"].as_str().unwrap()).collect();
+        assert_eq!(at, expected, "{query}");
+    }
+    for (query, fields) in [
+        ("date=today", vec!["date"]),
+        ("date=2026-11-21&from=2026-11-21T00:00:00Z", vec!["date"]),
+        ("from=2026-11-21&to=now", vec!["from", "to"]),
+        ("from=2026-11-22T00:00:00Z&to=2026-11-21T00:00:00Z", vec!["from"]),
+    ] {
+        let answer = api.get(&format!("/devices/device-001/readings?{query}"), &siti).await;
+        assert_eq!(answer.is_problem(400, "invalid").faults(), fields, "{query}");
+    }
+    let theirs = api.get("/devices/device-002/readings?date=2026-11-21", &siti).await;
+    theirs.same_as(api.get("/devices/device-999/readings?date=2026-11-21", &siti).await);
+}
+
+#[tokio::test]
 async fn a_former_owners_days_stay_hidden() {
     let api = Api::with_services().await;
     // device-003 is customer-002's now; the service knows a day of customer-001 on it.
@@ -79,6 +112,66 @@ async fn staff_see_everything_and_may_name_a_customer() {
         let everyones = api.get("/usage/daily", &staff).await;
         assert_eq!(everyones.is_problem(400, "invalid").faults(), ["customer_id"]);
     }
+}
+
+/// What a route with a body takes, so that whoever asks is refused for who they are.
+fn body_of(path: &str) -> Value {
+    let last = path.rsplit('/').next().unwrap();
+    match last {
+        "payments" => json!({ "payment_method": "midtrans", "amount": 50_000 }),
+        "confirm" | "refunds" => json!({ "reason": "Mine now" }),
+        "billing" => json!({ "mode": "postpaid" }),
+        "adjustments" => json!({ "id": "a", "amount": 1, "reason": "Mine now" }),
+        "validate" => json!({ "code": "HEMAT10", "amount": 100_000 }),
+        "versions" => json!({ "from": "2027-01-01", "blocks": [{ "up_to": null, "price": "0" }] }),
+        "vouchers" => json!({
+            "code": "MINE", "discount_type": "percentage", "discount_value": "100",
+            "valid_until": "2027-01-01T00:00:00Z",
+        }),
+        _ => panic!("say here what {path} takes"),
+    }
+}
+
+/// Holds the whole document against what is served: no route about money is a technician's, and those that say that they
+/// are for administrators are nobody else's.
+#[tokio::test]
+async fn money_is_refused_on_every_route() {
+    let api = Api::with_services().await;
+    let document = api.get("/openapi.json", "").await.json;
+    let mut refused = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let tag = operation["tags"][0].as_str().unwrap();
+            let texts = [&operation["summary"], &operation["description"]];
+            let office =
+                texts.iter().any(|text| text.as_str().unwrap_or_default().contains("For administrators"));
+            let money = ["money", "payments", "bills", "vouchers", "reports"].contains(&tag);
+            let who = match (office, money) {
+                (true, _) => &STRANGERS[..],
+                (false, true) => &STRANGERS[1..],
+                (false, false) => continue,
+            };
+            let query = if path.ends_with("/applicable") { "?amount=1" } else { "" };
+            let uri = path
+                .replace("{id}", "payment-001")
+                .replace("{customer_id}", "customer-001")
+                .replace("{class}", "social-1");
+            for (id, role) in who {
+                let session = api.session(id, *role).await;
+                let request = Request::builder()
+                    .method(method.to_uppercase().as_str())
+                    .uri(format!("{uri}{query}"))
+                    .header(AUTHORIZATION, session)
+                    .header(CONTENT_TYPE, "application/json")
+                    .header("Idempotency-Key", "1");
+                let body = operation.get("requestBody").map(|_| body_of(path).to_string());
+                let answer = api.send(request.body(body.unwrap_or_default().into()).unwrap()).await;
+                assert_eq!(answer.status, StatusCode::FORBIDDEN, "{method} {path} of {id}: {}", answer.json);
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused >= 30, "{refused}");
 }
 
 #[tokio::test]

@@ -2,9 +2,13 @@
 //! session's standing is put where the gateway remembers it.
 
 mod access;
+mod bills;
 mod document;
 mod money;
+mod payments;
 mod protocol;
+mod vouchers;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -16,6 +20,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, Request, StatusCode};
 use indowater_common::clock;
+use jiff::Timestamp;
 use serde_json::Value;
 use tokio_stream::wrappers::TcpListenerStream;
 use tower::ServiceExt;
@@ -24,9 +29,9 @@ use super::{Gateway, Surroundings, router};
 use crate::app::{self, App, Lives};
 use crate::credentials::{Passwords, Signer};
 use crate::domain::token::{Claims, SessionId};
-use crate::domain::user::{Actor, Role, UserId};
+use crate::domain::user::{Account, Actor, Role, User, UserId};
 use crate::grpc::fake::Fake;
-use crate::grpc::{Ledger, Registry, Tariffs, Usage};
+use crate::grpc::{Bills, Ledger, Payments, Registry, Tariffs, Usage, Vouchers};
 use crate::limits::LoginLimits;
 use crate::mongo::Store;
 use crate::observe::Observe;
@@ -40,6 +45,33 @@ struct Api {
     signer: Signer,
 }
 
+/// Two customers, a technician and an administrator.
+fn people() -> Vec<Account> {
+    let person = |id: &str, full_name: &str, role| {
+        let user = User {
+            id: UserId::new(id).unwrap(),
+            email: format!("{id}@indowater.com"),
+            full_name: full_name.to_owned(),
+            role,
+            phone: None,
+            address: None,
+            is_active: true,
+            created_at: Timestamp::UNIX_EPOCH,
+            updated_at: Timestamp::UNIX_EPOCH,
+        };
+        Account { user, hashed_password: String::new().into() }
+    };
+    vec![
+        person("customer-001", "Siti Rahayu", Role::Customer),
+        person("customer-002", "Budi Santoso", Role::Customer),
+        person("tech-001", "Agus Wijaya", Role::Technician),
+        person("admin-001", "Dewi Lestari", Role::Administrator),
+    ]
+}
+
+/// Those for whom the utility's own business is not.
+const STRANGERS: [(&str, Role); 2] = [("customer-001", Role::Customer), ("tech-001", Role::Technician)];
+
 struct Answer {
     status: StatusCode,
     headers: HeaderMap,
@@ -49,16 +81,26 @@ struct Answer {
 impl Api {
     /// An API whose services are at `url`.
     async fn at(url: &str) -> Self {
+        Self::knowing(None, url).await
+    }
+
+    /// The same, with these users and no others, or with a database that is not there.
+    async fn knowing(users: Option<Vec<Account>>, url: &str) -> Self {
         let nowhere = "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=50&connectTimeoutMS=50";
         let database = mongodb::Client::with_uri_str(nowhere).await.unwrap().database("none");
         let signer = Signer::new(&"0123456789abcdef0123456789abcdef".into());
         let limit = NonZeroU32::new(3).unwrap();
+        let mut store = Store::new(&database);
+        store.known = users;
         let app = Arc::new(App {
-            store: Store::new(&database),
+            store,
             registry: Registry::at(url).unwrap(),
             usage: Usage::at(url).unwrap(),
             ledger: Ledger::at(url).unwrap(),
             tariffs: Tariffs::at(url).unwrap(),
+            payments: Payments::at(url).unwrap(),
+            bills: Bills::at(url).unwrap(),
+            vouchers: Vouchers::at(url).unwrap(),
             passwords: Passwords::new(4, NonZeroUsize::MIN).unwrap(),
             signer: signer.clone(),
             limits: LoginLimits::new(limit, limit),
@@ -80,7 +122,7 @@ impl Api {
             .add_routes(Fake::routes())
             .serve_with_incoming(TcpListenerStream::new(listener));
         tokio::spawn(server);
-        Self::at(&format!("http://{address}")).await
+        Self::knowing(Some(people()), &format!("http://{address}")).await
     }
 
     /// A session of that user, as the `Authorization` header says it.
@@ -105,6 +147,21 @@ impl Api {
         self.send(request.body(Body::empty()).unwrap()).await
     }
 
+    async fn post_as(&self, path: &str, authorization: &str, body: &Value) -> Answer {
+        self.post_keyed(path, authorization, None, body).await
+    }
+
+    /// With an `Idempotency-Key`.
+    async fn post_keyed(&self, path: &str, authorization: &str, key: Option<&str>, body: &Value) -> Answer {
+        let mut request = Request::post(format!("/api/v1{path}"))
+            .header(CONTENT_TYPE, "application/json")
+            .header(AUTHORIZATION, authorization);
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        self.send(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
     async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {
         let request = Request::post(format!("/api/v1{path}")).header(CONTENT_TYPE, "application/json");
         self.send(request.body(body.into()).unwrap()).await
@@ -122,6 +179,14 @@ impl Answer {
         assert_eq!(self.json["instance"], format!("urn:indowater:request:{id}"));
         assert!(self.json["title"].is_string() && self.json["detail"].is_string());
         self
+    }
+
+    /// Whether the two answers are the same but for the occurrence.
+    #[track_caller]
+    fn same_as(mut self, mut other: Self) {
+        self.json["instance"] = Value::Null;
+        other.json["instance"] = Value::Null;
+        assert_eq!((self.status, self.json), (other.status, other.json));
     }
 
     fn faults(&self) -> Vec<&str> {

@@ -1,25 +1,14 @@
 //! Who sees which money, who changes it, and how it is written.
 
-use axum::body::Body;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use axum::http::{Request, StatusCode};
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Answer, Api, NOWHERE};
+use super::{Api, NOWHERE};
 use crate::domain::user::Role;
 
 /// The id of customer-001's entry as it stands in a path.
 const ENTRY: &str = "usage%3Acustomer-001%7Cdevice-001%7C2026-11%402";
 const THEIRS: &str = "usage%3Acustomer-002%7Cdevice-002%7C2026-11%402";
-
-impl Api {
-    async fn post_as(&self, path: &str, authorization: &str, body: &Value) -> Answer {
-        let request = Request::post(format!("/api/v1{path}"))
-            .header(CONTENT_TYPE, "application/json")
-            .header(AUTHORIZATION, authorization);
-        self.send(request.body(Body::from(body.to_string())).unwrap()).await
-    }
-}
 
 fn tariff(from: &str) -> Value {
     json!({ "from": from, "blocks": [{ "up_to": "10", "price": "4900" }, { "up_to": null, "price": "9500.5" }] })
@@ -64,7 +53,7 @@ async fn customers_see_their_own_money() {
             "tariff_class": "social-1", "month_to_date_before": "1.5",
             "parts": [{ "volume": "0.512001", "price": "4600", "cost": "2355.2046" }],
             "fixed_and_minimum": "0",
-            "reads": "/api/v1/devices/device-001/readings",
+            "reads": "/api/v1/devices/device-001/readings?date=2026-11-21",
             "record": "/api/v1/usage/daily?device_id=device-001&from=2026-11-21&to=2026-11-21",
         }])
     );
@@ -157,7 +146,14 @@ async fn only_administrators_correct_balances() {
             "{body}"
         );
     }
-    // Whether there is such a customer the database says, and it is not there.
+    assert_eq!(api.post_as(path, &admin, &good).await.status, StatusCode::ACCEPTED);
+    for nobody in ["customer-999", "tech-001"] {
+        let path = format!("/customers/{nobody}/adjustments");
+        api.post_as(&path, &admin, &good).await.is_problem(404, "not-found");
+    }
+    // Whether there is such a customer the database says, and here it does not answer.
+    let api = Api::at(NOWHERE).await;
+    let admin = api.session("admin-001", Role::Administrator).await;
     let asked = api.post_as(path, &admin, &good).await;
     assert!(asked.is_problem(503, "unavailable").json["detail"].as_str().unwrap().contains("database"));
 }
@@ -172,11 +168,12 @@ async fn tariffs_are_told_to_everyone() {
         let all = api.get("/tariffs", &session).await;
         assert_eq!(all.json["items"][0]["class"], "social-1");
         let one = api.get("/tariffs/social-1", &session).await;
+        let set_by = if role == Role::Administrator { json!("admin-001") } else { Value::Null };
         assert_eq!(one.json, all.json["items"][0]);
         assert_eq!(
             one.json["versions"][0],
             json!({
-                "from": null, "fixed_charge": "0", "minimum_volume": "0", "set_by": null,
+                "from": null, "fixed_charge": "0", "minimum_volume": "0", "set_by": set_by,
                 "blocks": [{ "up_to": "10", "price": "4600" }, { "up_to": null, "price": "9500" }],
             })
         );

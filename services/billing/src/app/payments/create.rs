@@ -27,7 +27,7 @@ impl Cashier {
         let method = purchase.method;
         if method != Method::Manual && self.gateways.of(method).is_none() {
             let name = method.name();
-            return Err(Refusal::Not(format!("payment_method: no payments are taken through {name} here")));
+            return Err(Refusal::Not(format!("No payments are taken through {name} here.")));
         }
         let id = purchase.payment_id();
         for _ in 0..TRIES {
@@ -64,7 +64,7 @@ impl Cashier {
         };
         let bill =
             self.bills.one(id).await.map_err(down)?.filter(|bill| bill.customer_id == purchase.customer_id);
-        let bill = bill.ok_or_else(|| Refusal::Not(format!("bill_id: there is no bill {id}")))?;
+        let bill = bill.ok_or_else(|| Refusal::Not(format!("There is no bill {id}.")))?;
         let amount = self.to_be_paid(&bill).await?;
         Ok((amount, Some(Claim { bill_id: bill.id(), payment_id: bill.payment_id })))
     }
@@ -73,10 +73,10 @@ impl Cashier {
         let id = bill.id();
         match bill.status() {
             BillStatus::Open => {}
-            BillStatus::Paid => return Err(Refusal::Not(format!("bill_id: {id} is paid"))),
+            BillStatus::Paid => return Err(Refusal::Not(format!("The bill {id} is paid."))),
             BillStatus::Carried => {
                 return Err(Refusal::Not(format!(
-                    "bill_id: {id} is part of a later bill; that one is to be paid"
+                    "The bill {id} is part of a later one; that one is to be paid."
                 )));
             }
         }
@@ -84,11 +84,12 @@ impl Cashier {
             let began = self.payments.one(payment_id).await.map_err(down)?;
             if began.is_some_and(|began| !began.payment.is_closed()) {
                 return Err(Refusal::Not(format!(
-                    "bill_id: payment {payment_id} of this bill waits for its customer; it can be cancelled"
+                    "Payment {payment_id} of this bill waits for its customer; it can be cancelled."
                 )));
             }
         }
-        Rupiah::new(bill.amount()).map_err(|error| Refusal::Not(format!("bill_id: {id}: {error}")))
+        Rupiah::new(bill.amount())
+            .map_err(|error| Refusal::Not(format!("The bill {id} cannot be paid: {error}.")))
     }
 
     /// The payment as it begins, with its voucher's place held.
@@ -106,7 +107,7 @@ impl Cashier {
         if asked < least {
             self.vouchers.release(id).await?;
             return Err(Refusal::Not(format!(
-                "voucher_code: Rp {asked} would be left to pay, and Rp {least} is the least that is taken"
+                "With the voucher Rp {asked} would be left to pay, and Rp {least} is the least that is taken."
             )));
         }
         let payment = Payment::new(id, asked);
@@ -151,7 +152,7 @@ impl Cashier {
     /// The payment with the page where it is paid, made if there is none yet.
     async fn with_page(&self, known: Transaction, purchase: &Purchase) -> Result<Transaction, Refusal> {
         if let Some(words) = &known.refused {
-            return Err(Refusal::Not(format!("payment_method: the gateway refused: {words}")));
+            return Err(Refusal::Not(format!("The payment was not made: {words}.")));
         }
         let waits = known.payment_url.is_none() && known.payment.status() == Status::Pending;
         let (Some(gateway), true) = (self.gateways.of(known.method), waits) else { return Ok(known) };
@@ -187,7 +188,7 @@ impl Cashier {
                 });
                 refused.await?;
                 self.want(id).await?;
-                Err(Refusal::Not(format!("payment_method: the gateway refused: {words}")))
+                Err(Refusal::Not(format!("The payment was not made: {words}.")))
             }
             Err(error) => Err(error.into()),
         }

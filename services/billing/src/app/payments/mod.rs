@@ -23,11 +23,11 @@ use tokio::sync::Notify;
 
 use crate::domain::payment::{self, Effect, Status};
 use crate::domain::purchase::{Bounds, Method};
-use crate::domain::transaction::Transaction;
+use crate::domain::transaction::{After, PaymentFilter, Transaction};
 use crate::gateway::{Gateway, GatewayError, OrderId};
 use crate::grpc::Vouchers;
 use crate::kafka::SOURCE;
-use crate::mongo::{After, Bills, Notifications, PaymentFilter, Payments, Tell};
+use crate::mongo::{Bills, Notifications, Payments, Tell};
 use crate::{observe, wire};
 
 pub use follow_up::follow_up;
@@ -179,8 +179,8 @@ impl Cashier {
                     transaction.made_by.get_or_insert_with(|| made_by.to_owned());
                     Ok(transaction.payment.withdraw())
                 }
-                Status::Paid => Err(Refusal::Not("the payment is paid; it can be refunded".to_owned())),
-                Status::Reversed | Status::Refunded => Err(Refusal::Not("the payment is over".to_owned())),
+                Status::Paid => Err(Refusal::Not("The payment is paid; it can be refunded.".to_owned())),
+                Status::Reversed | Status::Refunded => Err(Refusal::Not("The payment is over.".to_owned())),
             })
             .await?;
         self.want(id).await?;

@@ -1,7 +1,7 @@
 //! Refunds by administrators: through the gateway, or outside it.
 
 use super::{Cashier, Refusal, order_id};
-use crate::domain::payment::Rupiah;
+use crate::domain::payment::{self, Effect, Rupiah};
 use crate::domain::purchase::Method;
 use crate::domain::transaction::{Refund, Transaction};
 use crate::gateway::{self, Gateway, GatewayError};
@@ -32,7 +32,7 @@ impl Cashier {
     pub async fn refund(&self, wish: RefundWish) -> Result<Transaction, Refusal> {
         let known = self.payment(&wish.id).await?;
         if known.method == Method::Manual && !wish.by_hand {
-            let why = "by_hand: what was taken by hand is given back by hand";
+            let why = "What was taken by hand is given back by hand: say by_hand.";
             return Err(Refusal::Not(why.to_owned()));
         }
         let asked =
@@ -86,21 +86,18 @@ impl Cashier {
 
 /// Writes down a refund, and takes it off the balance if it was given by hand; the gateway's own are taken off when it tells
 /// of them.
-fn note(
-    transaction: &mut Transaction,
-    wish: &RefundWish,
-) -> Result<Vec<crate::domain::payment::Effect>, Refusal> {
+fn note(transaction: &mut Transaction, wish: &RefundWish) -> Result<Vec<Effect>, Refusal> {
     if let Some(known) = transaction.refund(&wish.key) {
         let same = known.by_hand == wish.by_hand && wish.amount.is_none_or(|amount| amount == known.amount);
         return if same { Ok(Vec::new()) } else { Err(Refusal::KeyTaken) };
     }
     if transaction.payment.balance().is_zero() {
-        return Err(crate::domain::payment::Refusal::NotPaid.into());
+        return Err(payment::Refusal::NotPaid.into());
     }
     let left = transaction.refundable();
     let amount = wish.amount.unwrap_or(left);
     if amount.is_zero() || amount > left {
-        return Err(Refusal::Not(format!("amount: Rp {left} can be given back")));
+        return Err(Refusal::Not(format!("Rp {left} can be given back.")));
     }
     transaction.refunds.push(Refund {
         key: wish.key.clone(),

@@ -96,13 +96,13 @@ pub enum Note {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// It is credited already.
-    #[error("the payment is credited already")]
+    #[error("The payment is credited already.")]
     AlreadyPaid,
     /// There is nothing to refund.
-    #[error("the payment is not credited")]
+    #[error("The payment is not credited.")]
     NotPaid,
     /// More than what was paid.
-    #[error("more would be refunded than was paid")]
+    #[error("More would be refunded than was paid.")]
     TooMuch,
 }
 

@@ -1,0 +1,138 @@
+//! Bills of those who pay afterwards; and a ledger that is made again from its topics.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use bson::{DateTime, Document, doc};
+use futures::TryStreamExt as _;
+use indowater_tests::base::Base;
+use indowater_tests::workload::{Meter, Network, messages, meters};
+use indowater_tests::world::{CUSTOMER, World, eventually};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use reqwest::StatusCode;
+use serde_json::json;
+
+use super::PAYMENTS;
+use super::shop::{Shop, id, options, top_up};
+use crate::person::whole;
+
+/// A postpaid customer gets a bill for what is owed, and pays it once.
+pub async fn bills_are_paid_once(base: Arc<Base>) -> Result<()> {
+    let mut shop = Shop::open(&base, "bills", options()).await?;
+    let meters = meters(51, 1, 200);
+    shop.world.enrol(&meters).await?;
+    shop.world.send(&messages(51, &meters, Network::ROUGH)).await?;
+    let water: i64 = meters.iter().map(Meter::owed).sum();
+    shop.has(-water).await?;
+
+    let account = format!("/api/v1/customers/{CUSTOMER}/billing");
+    let (status, answer) = shop.customer.put(&account, &json!({ "mode": "postpaid" })).await?;
+    ensure!(status == StatusCode::FORBIDDEN, "{status} {answer}");
+    let (status, answer) = shop.administrator.put(&account, &json!({ "mode": "postpaid" })).await?;
+    ensure!(status == StatusCode::OK && answer["mode"] == "postpaid", "{status} {answer}");
+    // Months go by: it has been so for a year.
+    let accounts = shop.world.database.collection::<Document>("billing_accounts");
+    let year_ago = DateTime::from_millis(DateTime::now().timestamp_millis() - 365 * 86_400_000);
+    accounts.update_one(doc! { "_id": CUSTOMER }, doc! { "$set": { "since": year_ago } }).await?;
+
+    let bill = eventually("there is a bill", async || {
+        let bills = shop.customer.find("/api/v1/bills").await?;
+        bills["items"].get(0).cloned().with_context(|| format!("{bills}"))
+    })
+    .await?;
+    ensure!(whole(&bill, "amount")? == water && bill["status"] == "open", "{bill}");
+    let none = shop.stranger.find("/api/v1/bills").await?;
+    ensure!(none["items"] == json!([]), "{none}");
+
+    let pays = |method: &str| json!({ "payment_method": method, "payment_type": "water_bill", "bill_id": bill["id"] });
+    let (status, answer) = shop.stranger.post_once(PAYMENTS, "theirs", &pays("xendit")).await?;
+    ensure!(status.is_client_error(), "a stranger pays: {status} {answer}");
+    let first = shop.customer.done(PAYMENTS, "first", &pays("midtrans")).await?;
+    ensure!(whole(&first, "amount")? == water, "{first}");
+    let (status, answer) = shop.customer.post_once(PAYMENTS, "second", &pays("xendit")).await?;
+    ensure!(status == StatusCode::CONFLICT, "a second payment of one bill: {status} {answer}");
+    let cancelled =
+        shop.customer.done(&format!("{PAYMENTS}/{}/cancel", id(&first)?), "c", &json!({})).await?;
+    ensure!(cancelled["status"] == "failed", "{cancelled}");
+    let third = shop.customer.done(PAYMENTS, "third", &pays("xendit")).await?;
+    shop.pay(&third).await?;
+    shop.becomes(&third, "paid").await?;
+    shop.has(0).await?;
+    let found = shop.customer.find("/api/v1/bills?status=paid").await?;
+    ensure!(found["items"][0]["payment_id"] == third["id"], "{found}");
+    let (status, answer) = shop.customer.post_once(PAYMENTS, "fourth", &pays("midtrans")).await?;
+    ensure!(status == StatusCode::CONFLICT, "a paid bill is paid again: {status} {answer}");
+    // What was given up is paid all the same, on a page that was still open: it is the customer's money.
+    shop.turn(&format!("{}/pay", id(&first)?)).await?;
+    shop.becomes(&first, "paid").await?;
+    shop.has(water).await?;
+    shop.adds_up().await
+}
+
+/// The ledger is lost, and comes back from usage and payments with the same balances.
+pub async fn an_empty_database_fills_with_the_same_balances(base: Arc<Base>) -> Result<()> {
+    let mut shop = Shop::open(&base, "again", options()).await?;
+    shop.make_voucher("HEMAT", 5).await?;
+    let meters = meters(52, 3, 150);
+    shop.world.enrol(&meters).await?;
+    shop.world.send(&messages(52, &meters, Network::ROUGH)).await?;
+    let mut wish = top_up("midtrans", 200_000);
+    wish["voucher_code"] = json!("HEMAT");
+    let paid = shop.customer.done(PAYMENTS, "one", &wish).await?;
+    shop.pay(&paid).await?;
+    shop.becomes(&paid, "paid").await?;
+    let taken = shop.customer.done(PAYMENTS, "two", &top_up("midtrans", 50_000)).await?;
+    shop.pay(&taken).await?;
+    shop.becomes(&taken, "paid").await?;
+    shop.turn(&format!("{}/reverse", id(&taken)?)).await?;
+    shop.becomes(&taken, "reversed").await?;
+    let water: i64 = meters.iter().map(Meter::owed).sum();
+    shop.has(200_000 - water).await?;
+    let before = balances(&shop.world).await?;
+
+    for billing in shop.billing.drain(..) {
+        billing.process.stop().await;
+    }
+    for lost in ["ledger_entries", "balances", "ledger_months", "ledger_partitions", "ledger_days"] {
+        shop.world.database.collection::<Document>(lost).delete_many(doc! {}).await?;
+    }
+    // What was on its way is not needed: usage and payments say it all.
+    forget_groups(&shop.world, ["billing-charging", "billing-crediting"]).await?;
+    let billing = shop.start_billing().await?;
+    shop.billing.push(billing);
+    eventually("the balances are as they were", async || {
+        let after = balances(&shop.world).await?;
+        ensure!(after == before, "{after:?} instead of {before:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// Every balance that is stored.
+async fn balances(world: &World) -> Result<BTreeMap<String, i64>> {
+    let stored: Vec<Document> =
+        world.database.collection::<Document>("balances").find(doc! {}).await?.try_collect().await?;
+    let balance =
+        |document: &Document| Ok((document.get_str("_id")?.to_owned(), document.get_i64("balance")?));
+    stored.iter().map(balance).collect()
+}
+
+/// Lets consumer groups begin from the beginning, once those who were in them are given up.
+async fn forget_groups<const N: usize>(world: &World, groups: [&str; N]) -> Result<()> {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", &world.system.kafka).create()?;
+    let names = groups.map(|group| format!("{}.{group}", world.system.topic_prefix));
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    eventually("the groups are forgotten", async || {
+        let gone = admin.delete_groups(&names, &AdminOptions::new()).await?;
+        for outcome in gone {
+            let forgotten = outcome.map_err(|(group, code)| anyhow::anyhow!("{group}: {code}"));
+            forgotten.map(drop)?;
+        }
+        Ok(())
+    })
+    .await
+}
