@@ -98,9 +98,12 @@ impl World {
         self.started += 1;
         let (admin, main) = (Port::any()?, Port::any()?);
         let listen = |port: &Port| format!("127.0.0.1:{}", port.number());
-        let (admin_listen, main_listen) = (listen(&admin), listen(&main));
         let main_setting =
             if name == "api-gateway" { "INDOWATER_HTTP_LISTEN" } else { "INDOWATER_GRPC_LISTEN" };
+        // One that is started again may be wanted where it was.
+        let wanted = env.iter().find(|(setting, _)| *setting == main_setting);
+        let main_listen = wanted.map_or_else(|| listen(&main), |(_, listen)| (*listen).to_owned());
+        let admin_listen = listen(&admin);
         let known = |url: &Option<String>| url.clone().unwrap_or_else(|| "http://127.0.0.1:1".to_owned());
         let mut settings: BTreeMap<String, String> = [
             ("INDOWATER_KAFKA", self.system.kafka.clone()),

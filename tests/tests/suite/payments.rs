@@ -26,7 +26,7 @@ const PAYMENTS: &str = "/api/v1/payments";
 /// A customer tops up through each gateway with a voucher and uses water; balance, statement, receipt and report agree to the
 /// rupiah, and nobody else sees any of it.
 pub async fn a_customer_tops_up_through_each_gateway_with_a_voucher(base: Arc<Base>) -> Result<()> {
-    let mut shop = Shop::open(&base, "top-up", options()).await?;
+    let shop = Shop::open(&base, "top-up", options()).await?;
     shop.make_voucher("HEMAT", 2).await?;
     let meters = meters(50, 2, 120);
     shop.world.enrol(&meters).await?;
@@ -152,7 +152,7 @@ pub async fn notifications_that_lie_credit_nothing(base: Arc<Base>) -> Result<()
         [&["choose", "attack"][..], &["pay?amount=1", "attack"], &["pay", "attack"], &["attack"]]
             .map(|course| (method, course))
     }) {
-        let key = format!("{method} {course:?}");
+        let key = format!("{method}-{}", course.join("-").replace('?', "-"));
         let made = shop.customer.done(PAYMENTS, &key, &top_up(method, 50_000)).await?;
         for act in course {
             shop.turn(&format!("{}/{act}", id(&made)?)).await?;
@@ -196,9 +196,7 @@ pub async fn notifications_that_lie_credit_nothing(base: Arc<Base>) -> Result<()
 
     // Refused while billing is down, and sent again.
     let last = shop.customer.done(PAYMENTS, "last", &top_up("midtrans", 50_000)).await?;
-    for billing in shop.billing.drain(..) {
-        billing.process.kill().await;
-    }
+    shop.billing[0].process.kill().await;
     shop.turn(&format!("{}/pay", id(&last)?)).await?;
     eventually("the notification is refused", async || {
         let refused = shop.gateways.desk.deliveries();
@@ -207,8 +205,7 @@ pub async fn notifications_that_lie_credit_nothing(base: Arc<Base>) -> Result<()
         Ok(())
     })
     .await?;
-    let billing = shop.start_billing().await?;
-    shop.billing.push(billing);
+    shop.restart_billing(0).await?;
     eventually("the gateway knows of billing again", async || {
         shop.customer.find(&format!("{PAYMENTS}/{}", id(&last)?)).await.map(drop)
     })
@@ -269,8 +266,7 @@ pub async fn balances_have_what_the_gateways_have(base: Arc<Base>) -> Result<()>
     let options = Options { notification_timeout: Some(Duration::from_secs(2)), mischief, ..options() };
     let mut shop = Shop::open(&base, "mischief", options).await?;
     shop.make_voucher("HEMAT", 1_000).await?;
-    let second = shop.start_billing().await?;
-    shop.billing.push(second);
+    shop.add_billing().await?;
     let mut payments: Vec<Value> = Vec::new();
     for (number, course) in COURSES.iter().cycle().take(24).enumerate() {
         for method in ["midtrans", "xendit"] {
@@ -291,7 +287,7 @@ pub async fn balances_have_what_the_gateways_have(base: Arc<Base>) -> Result<()>
         if number % 6 == 5 {
             let victim = number / 6 % shop.billing.len();
             shop.billing[victim].process.kill().await;
-            shop.billing[victim] = shop.start_billing().await?;
+            shop.restart_billing(victim).await?;
         }
         if number == 11 {
             shop.voucher.process.kill().await;

@@ -21,7 +21,7 @@ use crate::person::whole;
 
 /// A postpaid customer gets a bill for what is owed, and pays it once.
 pub async fn bills_are_paid_once(base: Arc<Base>) -> Result<()> {
-    let mut shop = Shop::open(&base, "bills", options()).await?;
+    let shop = Shop::open(&base, "bills", options()).await?;
     let meters = meters(51, 1, 200);
     shop.world.enrol(&meters).await?;
     shop.world.send(&messages(51, &meters, Network::ROUGH)).await?;
@@ -93,16 +93,13 @@ pub async fn an_empty_database_fills_with_the_same_balances(base: Arc<Base>) -> 
     shop.has(200_000 - water).await?;
     let before = balances(&shop.world).await?;
 
-    for billing in shop.billing.drain(..) {
-        billing.process.stop().await;
-    }
+    shop.billing[0].process.stop().await;
     for lost in ["ledger_entries", "balances", "ledger_months", "ledger_partitions", "ledger_days"] {
         shop.world.database.collection::<Document>(lost).delete_many(doc! {}).await?;
     }
     // What was on its way is not needed: usage and payments say it all.
     forget_groups(&shop.world, ["billing-charging", "billing-crediting"]).await?;
-    let billing = shop.start_billing().await?;
-    shop.billing.push(billing);
+    shop.restart_billing(0).await?;
     eventually("the balances are as they were", async || {
         let after = balances(&shop.world).await?;
         ensure!(after == before, "{after:?} instead of {before:?}");

@@ -76,8 +76,19 @@ impl Shop {
     }
 
     /// One more instance of billing.
-    pub async fn start_billing(&mut self) -> Result<Service> {
-        start_billing(&mut self.world, &self.settings).await
+    pub async fn add_billing(&mut self) -> Result<()> {
+        let billing = start_billing(&mut self.world, &self.settings).await?;
+        self.billing.push(billing);
+        Ok(())
+    }
+
+    /// An instance of billing that ended, again, where it was.
+    pub async fn restart_billing(&mut self, number: usize) -> Result<()> {
+        let mut settings = self.settings.clone();
+        let listen = self.billing[number].url.trim_start_matches("http://").to_owned();
+        settings.push(("INDOWATER_GRPC_LISTEN", listen));
+        self.billing[number] = start_billing(&mut self.world, &settings).await?;
+        Ok(())
     }
 
     /// Makes a voucher of ten percent, at most Rp 10,000.
