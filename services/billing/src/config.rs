@@ -15,10 +15,10 @@ use crate::{midtrans, xendit};
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
     /// Post what waits after so long without news: how soon a balance falls on a quiet stream.
-    #[arg(long, env = "INDOWATER_LEDGER_IDLE", default_value = "20", value_name = "MILLISECONDS", value_parser = milliseconds)]
+    #[arg(long, env = "INDOWATER_LEDGER_IDLE", default_value = "5", value_name = "MILLISECONDS", value_parser = milliseconds)]
     pub ledger_idle: Duration,
     /// Post at the latest so long after the first posting that waits.
-    #[arg(long, env = "INDOWATER_LEDGER_AGE", default_value = "1000", value_name = "MILLISECONDS", value_parser = milliseconds)]
+    #[arg(long, env = "INDOWATER_LEDGER_AGE", default_value = "50", value_name = "MILLISECONDS", value_parser = milliseconds)]
     pub ledger_age: Duration,
     /// Post as soon as so many postings of a partition wait: one transaction for all of them.
     #[arg(long, env = "INDOWATER_LEDGER_GROUP", default_value_t = 1_000, value_name = "POSTINGS")]

@@ -26,6 +26,7 @@ use tokio::sync::Notify;
 
 use app::bills::BillDesk;
 use app::books::Shared;
+use app::committer::Committer;
 use app::corrections::Corrections;
 use app::payments::{Cashier, Gateways, follow_up, tell};
 use app::questions::Questions;
@@ -129,7 +130,10 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
         joined: instructions_joined,
         stop,
     };
-    let shared = Arc::new(Shared { store, outlet, months_in_memory: settings.ledger_months_in_memory });
+    let (committer, committing) = Committer::new(store.clone());
+    host.spawn("commits", committing.run());
+    let shared =
+        Arc::new(Shared { store, committer, outlet, months_in_memory: settings.ledger_months_in_memory });
     host.spawn(
         "ledger",
         consume(instructions, move |partition| kafka::Partition::new(shared.clone(), partition)),

@@ -74,6 +74,16 @@ pub fn fenced(partition: i32) {
     tracing::info!(partition, "another instance wrote this partition of the ledger; it is read again");
 }
 
+/// Movements of a batch are in the ledger already: normal after a crash.
+pub fn posted_before(partition: i32) {
+    tracing::info!(partition, "movements come again that are in the ledger; they are looked up");
+}
+
+/// Partitions could not be written in one transaction: normal around a rebalance, a fault if it lasts.
+pub fn not_together(partitions: usize, why: &impl Display) {
+    tracing::info!(partitions, %why, "partitions are written one by one");
+}
+
 /// A record cannot be understood. It stays on its topic.
 pub fn unreadable(topic: &str, partition: i32, offset: i64, why: &impl Display) {
     INSTRUMENTS.faults.add(1, &[KeyValue::new("kind", "unreadable")]);

@@ -1,7 +1,7 @@
 //! The customers of one partition of instructions: one writer for each, and one transaction for many postings.
 //!
-//! A batch of instructions becomes entries, balances and months that are written in one transaction together with the
-//! partition's own document: its revision fences off an instance that lost the partition without knowing, and the ids in it
+//! A batch of instructions becomes entries, balances and months that are written in one transaction (see [`super::committer`])
+//! together with the partition's own document: its revision fences off an instance that lost the partition without knowing, and the ids in it
 //! are what the next owner publishes again if we die before we could. So every entry is told at least once, and nothing is
 //! posted twice: a day by its revision, a movement by its id.
 
@@ -14,6 +14,7 @@ use indowater_common::domain::zone::Day;
 use indowater_common::error::Retry;
 use indowater_common::kafka::Ticket;
 
+use super::committer::Committer;
 use crate::domain::charge::{DayCharge, Month};
 use crate::domain::ledger::{Balance, Draft, Entry};
 use crate::kafka::Outlet;
@@ -24,6 +25,8 @@ use crate::observe;
 pub struct Shared {
     /// The database.
     pub store: Store,
+    /// Makes postings durable.
+    pub committer: Committer,
     /// The topics.
     pub outlet: Outlet,
     /// Months that a partition keeps in memory.
@@ -53,7 +56,7 @@ pub enum Instruction {
 
 /// A transaction on its way: made once, tried until it is durable and told.
 struct Flush {
-    commit: Commit,
+    commit: Arc<Commit>,
     durable: bool,
 }
 
@@ -76,6 +79,8 @@ pub struct Books {
     flush: Option<Flush>,
     /// Another instance has written the partition since it was read.
     stale: bool,
+    /// Movements may be in the ledger already: they come again after a crash.
+    doubtful: bool,
 }
 
 /// How often a flush starts over before another instance is taken for the owner.
@@ -96,6 +101,7 @@ impl Books {
             waiting: Vec::new(),
             flush: None,
             stale: false,
+            doubtful: true,
         }
     }
 
@@ -195,11 +201,14 @@ impl Books {
         Ok(())
     }
 
-    /// The movements among the instructions that are in the ledger already.
+    /// The movements among the instructions that are in the ledger already. A payment tells all that it ever did whenever it changes;
+    /// others come again only after a crash, and if they do the database says so.
     async fn posted(&self, instructions: &[Instruction]) -> Result<HashSet<String>, Retry> {
         let ids = instructions.iter().filter_map(|instruction| match instruction {
-            Instruction::Movement { draft, .. } => Some(draft.id.as_str()),
-            Instruction::Day { .. } => None,
+            Instruction::Movement { draft, .. } if self.doubtful || draft.payment_id.is_some() => {
+                Some(draft.id.as_str())
+            }
+            Instruction::Movement { .. } | Instruction::Day { .. } => None,
         });
         let ids: Vec<&str> = ids.collect();
         if ids.is_empty() { Ok(HashSet::new()) } else { Ok(self.shared.store.posted(&ids).await?) }
@@ -220,6 +229,7 @@ impl Books {
             }
             if self.make_durable().await? {
                 self.tell().await?;
+                self.doubtful = false;
                 self.flush = None;
                 self.waiting.clear();
                 self.drafted.clear();
@@ -229,25 +239,26 @@ impl Books {
                 }
                 return Ok(());
             }
-            observe::fenced(self.partition);
-            self.stale = true;
+            (self.stale, self.doubtful) = (true, true);
         }
         Err(Retry::because("another instance keeps writing this partition of the ledger"))
     }
 
-    /// False if another instance has written the partition since.
+    /// False if another instance has written the partition since, or some of it is in the ledger already.
     async fn make_durable(&mut self) -> Result<bool, Retry> {
         let Some(flush) = self.flush.as_mut().filter(|flush| !flush.durable) else { return Ok(true) };
         let started = Instant::now();
-        match self.shared.store.commit(&flush.commit).await? {
+        match self.shared.committer.commit(flush.commit.clone()).await? {
             Outcome::Committed => {
                 observe::posted(flush.commit.entries.len(), started.elapsed());
                 self.fence = Some(flush.commit.replaces + 1);
                 flush.durable = true;
-                Ok(true)
+                return Ok(true);
             }
-            Outcome::Fenced => Ok(false),
+            Outcome::Fenced => observe::fenced(self.partition),
+            Outcome::Repeated => observe::posted_before(self.partition),
         }
+        Ok(false)
     }
 
     /// Makes the transaction: settles what changed and gives every entry its place.
@@ -294,7 +305,7 @@ impl Books {
             balances,
             posted_at: now,
         };
-        self.flush = Some(Flush { commit, durable: false });
+        self.flush = Some(Flush { commit: Arc::new(commit), durable: false });
         Ok(())
     }
 

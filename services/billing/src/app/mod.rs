@@ -2,6 +2,7 @@
 
 pub mod bills;
 pub mod books;
+pub mod committer;
 pub mod corrections;
 pub mod payments;
 pub mod questions;

@@ -61,13 +61,21 @@ struct DayDocument {
     cost_before: Option<Decimal128>,
 }
 
+/// What a balance says; whose it is stands in `_id`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct BalanceDocument {
-    #[serde(rename = "_id")]
-    customer_id: String,
     balance: i64,
     sequence: i64,
     updated_at: DateTime,
+}
+
+/// A balance with whose it is.
+#[derive(Debug, Deserialize)]
+pub struct OwnedBalance {
+    #[serde(rename = "_id")]
+    customer_id: String,
+    #[serde(flatten)]
+    balance: BalanceDocument,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -205,15 +213,17 @@ impl UsageDocument {
 }
 
 impl BalanceDocument {
-    pub fn of(customer_id: &str, balance: Balance, updated_at: i64) -> Self {
+    pub fn of(balance: Balance, updated_at: i64) -> Self {
         let Balance { rupiah, sequence } = balance;
-        Self { customer_id: customer_id.to_owned(), balance: rupiah, sequence, updated_at: time(updated_at) }
+        Self { balance: rupiah, sequence, updated_at: time(updated_at) }
     }
+}
 
+impl OwnedBalance {
     /// Whose, what, and when it changed last in seconds since the epoch.
     pub fn balance(self) -> (Box<str>, (Balance, i64)) {
-        let balance = Balance { rupiah: self.balance, sequence: self.sequence };
-        (self.customer_id.into(), (balance, seconds(self.updated_at)))
+        let BalanceDocument { balance, sequence, updated_at } = self.balance;
+        (self.customer_id.into(), (Balance { rupiah: balance, sequence }, seconds(updated_at)))
     }
 }
 

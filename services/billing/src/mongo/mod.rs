@@ -10,19 +10,19 @@ mod revenue;
 mod tariffs;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
-use bson::raw::RawDocumentBuf;
 use bson::{Document, RawArrayBuf, doc, rawdoc};
 use futures::TryStreamExt;
 use indowater_common::domain::zone::Day;
-use indowater_common::mongo::update_within;
+use indowater_common::mongo::{is_duplicate_key, update_within};
 use mongodb::error::Error;
 use mongodb::{ClientSession, Collection, Database};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::charge::Month;
 use crate::domain::ledger::{Balance, Entry};
-use documents::{BalanceDocument, EntryDocument, MonthDocument};
+use documents::{BalanceDocument, EntryDocument, MonthDocument, OwnedBalance};
 
 pub use bills::Bills;
 pub use notifications::Notifications;
@@ -72,6 +72,8 @@ pub enum Outcome {
     Committed,
     /// Another writer has come since; nothing was written.
     Fenced,
+    /// An entry of it is in the ledger already; nothing was written.
+    Repeated,
 }
 
 /// What the last writer of a partition left.
@@ -95,7 +97,7 @@ struct PartitionDocument {
 pub struct Store {
     database: Database,
     entries: Collection<EntryDocument>,
-    balances: Collection<BalanceDocument>,
+    balances: Collection<OwnedBalance>,
     months: Collection<MonthDocument>,
     partitions: Collection<PartitionDocument>,
 }
@@ -166,8 +168,8 @@ impl Store {
             return Ok(HashMap::new());
         }
         let found = self.balances.find(doc! { "_id": { "$in": ids } }).await?;
-        let found: Vec<BalanceDocument> = found.try_collect().await?;
-        Ok(found.into_iter().map(BalanceDocument::balance).collect())
+        let found: Vec<OwnedBalance> = found.try_collect().await?;
+        Ok(found.into_iter().map(OwnedBalance::balance).collect())
     }
 
     /// Those of these months that are stored.
@@ -185,24 +187,29 @@ impl Store {
     ///
     /// # Errors
     /// The database does not answer. It may be written then or not; writing it again is safe.
-    pub async fn commit(&self, commit: &Commit) -> Result<Outcome, Error> {
-        match self.transact(commit).await {
-            Ok(()) => Ok(Outcome::Committed),
-            Err(error) => match self.partitions.find_one(doc! { "_id": commit.partition }).await? {
-                // The answer to an earlier try was lost.
-                Some(stored) if stored.token == commit.token => Ok(Outcome::Committed),
-                Some(stored) if stored.revision != commit.replaces => Ok(Outcome::Fenced),
-                None if commit.replaces != 0 => Ok(Outcome::Fenced),
-                _ => Err(error),
-            },
+    pub async fn commit(&self, commit: &Arc<Commit>) -> Result<Outcome, Error> {
+        let Err(error) = self.commit_together(std::slice::from_ref(commit)).await else {
+            return Ok(Outcome::Committed);
+        };
+        match self.partitions.find_one(doc! { "_id": commit.partition }).await? {
+            // The answer to an earlier try was lost.
+            Some(stored) if stored.token == commit.token => Ok(Outcome::Committed),
+            Some(stored) if stored.revision != commit.replaces => Ok(Outcome::Fenced),
+            None if commit.replaces != 0 => Ok(Outcome::Fenced),
+            _ if is_duplicate_key(&error) => Ok(Outcome::Repeated),
+            _ => Err(error),
         }
     }
 
-    async fn transact(&self, commit: &Commit) -> Result<(), Error> {
+    /// Writes postings of several partitions in one transaction, all or none.
+    ///
+    /// # Errors
+    /// Somebody else has written one of the partitions, an entry is there already, or the database does not answer; then all or
+    /// none are written, and [`commit`](Self::commit) tells for each.
+    pub async fn commit_together(&self, commits: &[Arc<Commit>]) -> Result<(), Error> {
         let mut session = self.database.client().start_session().await?;
         session.start_transaction().await?;
-        let written = self.write(&mut session, commit).await;
-        match written {
+        match self.write(&mut session, commits).await {
             Ok(()) => session.commit_transaction().await,
             Err(error) => {
                 // It ends by itself if this does not reach the database.
@@ -212,61 +219,84 @@ impl Store {
         }
     }
 
-    async fn write(&self, session: &mut ClientSession, commit: &Commit) -> Result<(), Error> {
-        let at = commit.posted_at;
-        // First the fence: whoever lost the partition learns it before anything else is written.
-        let stored = PartitionDocument {
-            revision: commit.replaces + 1,
-            token: commit.token.clone(),
-            entries: commit.entries.iter().map(|entry| entry.draft.id.clone()).collect(),
-        };
-        let stored = bson::serialize_to_document(&stored)?;
-        if commit.replaces == 0 {
-            let mut first = doc! { "_id": commit.partition };
-            first.extend(stored);
-            self.database.collection(PARTITIONS).insert_one(first).session(&mut *session).await?;
-        } else {
-            let known = doc! { "_id": commit.partition, "revision": commit.replaces };
-            let fenced =
-                self.partitions.update_one(known, doc! { "$set": stored }).session(&mut *session).await?;
-            if fenced.matched_count != 1 {
-                return Err(Error::custom("the partition has another writer"));
-            }
-        }
-        if !commit.entries.is_empty() {
-            let entries = commit.entries.iter().map(|entry| EntryDocument::of(entry, at));
+    async fn write(&self, session: &mut ClientSession, commits: &[Arc<Commit>]) -> Result<(), Error> {
+        // First the fences: whoever lost a partition learns it before anything else is written.
+        self.pass_fences(session, commits).await?;
+        let entries = commits
+            .iter()
+            .flat_map(|commit| commit.entries.iter().map(|entry| EntryDocument::of(entry, commit.posted_at)));
+        let entries: Vec<EntryDocument> = entries.collect();
+        if !entries.is_empty() {
             self.entries.insert_many(entries).session(&mut *session).await?;
         }
-        let balances = commit.balances.iter().map(|(customer_id, balance)| {
-            Ok((
-                customer_id.to_string(),
-                bson::serialize_to_raw_document_buf(&BalanceDocument::of(customer_id, *balance, at))?,
-            ))
-        });
-        self.put(session, BALANCES, balances.collect::<Result<_, Error>>()?).await?;
-        let months = commit.months.iter().map(|(key, month)| {
-            Ok((key.id(), bson::serialize_to_raw_document_buf(&MonthDocument::of(key, month, at))?))
-        });
-        self.put(session, MONTHS, months.collect::<Result<_, Error>>()?).await?;
-        self.add_to_days(session, commit).await
+        self.write_balances(session, commits).await?;
+        self.write_months(session, commits).await?;
+        self.add_to_days(session, commits).await
     }
 
-    /// Puts documents in the place of what is there, or where nothing is. As a pipeline, an update journals what differs and
-    /// not the whole document, at half the price.
-    async fn put(
+    async fn pass_fences(&self, session: &mut ClientSession, commits: &[Arc<Commit>]) -> Result<(), Error> {
+        let mut updates = RawArrayBuf::new();
+        for commit in commits {
+            let stored = PartitionDocument {
+                revision: commit.replaces + 1,
+                token: commit.token.clone(),
+                entries: commit.entries.iter().map(|entry| entry.draft.id.clone()).collect(),
+            };
+            let is_first = commit.replaces == 0;
+            // A partition that nobody wrote has no document; if it has one after all, the insertion fails.
+            let known = match is_first {
+                true => rawdoc! { "_id": commit.partition, "revision": { "$exists": false } },
+                false => rawdoc! { "_id": commit.partition, "revision": commit.replaces },
+            };
+            let stored = bson::serialize_to_raw_document_buf(&stored)?;
+            updates.push(rawdoc! { "q": known, "u": { "$set": stored }, "upsert": is_first });
+        }
+        let passed = update_within(session, &self.database, PARTITIONS, updates).await?;
+        let all = u64::try_from(commits.len()).map_err(Error::custom)?;
+        if passed == all { Ok(()) } else { Err(Error::custom("a partition has another writer")) }
+    }
+
+    async fn write_balances(
+        &self,
+        session: &mut ClientSession,
+        commits: &[Arc<Commit>],
+    ) -> Result<(), Error> {
+        let mut updates = RawArrayBuf::new();
+        for commit in commits {
+            for (customer_id, balance) in &commit.balances {
+                let new = BalanceDocument::of(*balance, commit.posted_at);
+                let new = bson::serialize_to_raw_document_buf(&new)?;
+                updates
+                    .push(rawdoc! { "q": { "_id": &**customer_id }, "u": { "$set": new }, "upsert": true });
+            }
+        }
+        self.update(session, BALANCES, updates).await
+    }
+
+    /// Puts months in the place of what is there, or where nothing is. As a pipeline, an update journals what differs and not the
+    /// whole document with all its days, at half the price.
+    async fn write_months(&self, session: &mut ClientSession, commits: &[Arc<Commit>]) -> Result<(), Error> {
+        let mut updates = RawArrayBuf::new();
+        for commit in commits {
+            for (key, month) in &commit.months {
+                let document = MonthDocument::of(key, month, commit.posted_at);
+                let document = bson::serialize_to_raw_document_buf(&document)?;
+                let new = rawdoc! { "$replaceWith": { "$literal": document } };
+                updates.push(rawdoc! { "q": { "_id": key.id() }, "u": [new], "upsert": true });
+            }
+        }
+        self.update(session, MONTHS, updates).await
+    }
+
+    async fn update(
         &self,
         session: &mut ClientSession,
         collection: &str,
-        documents: Vec<(String, RawDocumentBuf)>,
+        updates: RawArrayBuf,
     ) -> Result<(), Error> {
-        if documents.is_empty() {
+        if updates.is_empty() {
             return Ok(());
         }
-        let mut updates = RawArrayBuf::new();
-        for (id, document) in documents {
-            let new = rawdoc! { "$replaceWith": { "$literal": document } };
-            updates.push(rawdoc! { "q": { "_id": id }, "u": [new], "upsert": true });
-        }
-        update_within(session, &self.database, collection, updates).await
+        update_within(session, &self.database, collection, updates).await.map(drop)
     }
 }

@@ -1,11 +1,11 @@
 //! What each account of the ledger received on each day: kept up in the transactions that post, so that a report is a look-up.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bson::{Document, RawArrayBuf, doc, rawdoc};
 use futures::TryStreamExt;
 use indowater_common::domain::zone::Day;
-use indowater_common::mongo::update_within;
 use mongodb::ClientSession;
 use mongodb::error::Error;
 
@@ -15,27 +15,31 @@ use crate::domain::ledger::{AccountDay, book_day, by_account};
 const DAYS: &str = "ledger_days";
 
 impl Store {
-    /// Adds the legs of a transaction to their day. Each partition has documents of its own, for two that changed the same one
-    /// would wait for each other.
+    /// Adds the legs of a transaction to their days. Transactions that are on their way together are of different partitions, and have
+    /// documents of their own: two that changed the same one would wait for each other.
     pub(super) async fn add_to_days(
         &self,
         session: &mut ClientSession,
-        commit: &Commit,
+        commits: &[Arc<Commit>],
     ) -> Result<(), Error> {
-        if commit.entries.is_empty() {
-            return Ok(());
+        let Some(partition) = commits.first().map(|commit| commit.partition) else { return Ok(()) };
+        let mut sums: BTreeMap<(Day, &str), (i64, i64)> = BTreeMap::new();
+        for commit in commits {
+            for (account, (amount, legs)) in by_account(&commit.entries) {
+                let sum = sums.entry((book_day(commit.posted_at), account)).or_default();
+                *sum = (sum.0.saturating_add(amount), sum.1 + legs);
+            }
         }
-        let (date, partition) = (book_day(commit.posted_at).to_string(), commit.partition);
         let mut updates = RawArrayBuf::new();
-        for (account, (amount, legs)) in by_account(&commit.entries) {
-            let id = format!("{date}|{account}|{partition}");
+        for ((day, account), (amount, legs)) in sums {
             let update = rawdoc! {
                 "$inc": { "amount": amount, "legs": legs },
-                "$setOnInsert": { "date": date.as_str(), "account": account },
+                "$setOnInsert": { "date": day.to_string(), "account": account },
             };
+            let id = format!("{day}|{account}|{partition}");
             updates.push(rawdoc! { "q": { "_id": id }, "u": update, "upsert": true });
         }
-        update_within(session, &self.database, DAYS, updates).await
+        self.update(session, DAYS, updates).await
     }
 
     /// What every account received on every day of a span, by date and account.

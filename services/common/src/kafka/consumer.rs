@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge, Histogram};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
 use rdkafka::{ClientContext, Message, TopicPartitionList};
 use tokio::runtime::Handle;
@@ -73,9 +73,9 @@ pub async fn consume<W: Work>(
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "earliest")
         .set("session.timeout.ms", "15000")
-        // A trickle is fetched ten times a second, not record by record.
+        // A trickle is fetched ten times a second and not record by record, unless somebody waits for it.
         .set("fetch.wait.max.ms", "100")
-        .set("fetch.min.bytes", "65536")
+        .set("fetch.min.bytes", if consume.flush.is_prompt() { "1" } else { "65536" })
         .set("fetch.queue.backoff.ms", "10")
         .set("queued.min.messages", "20000")
         .set("queued.max.messages.kbytes", "32768")
@@ -199,6 +199,12 @@ impl ConsumerContext for Coordinates {
         if let Rebalance::Revoke(partitions) = rebalance {
             tracing::info!(topic = self.topic, partitions = partitions.count(), "partitions are taken away");
             self.hand_back(Some(partitions));
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        if let Err(error) = result {
+            tracing::warn!(%error, topic = self.topic, "an offset was not committed");
         }
     }
 

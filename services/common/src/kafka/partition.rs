@@ -42,6 +42,16 @@ pub struct FlushPolicy {
     pub pending: usize,
 }
 
+impl FlushPolicy {
+    /// Whether somebody waits for each record, so that many small fetches are worth their price.
+    pub fn is_prompt(&self) -> bool {
+        self.idle < PROMPT
+    }
+}
+
+/// Below it a service would rather be soon than cheap.
+const PROMPT: Duration = Duration::from_millis(50);
+
 pub(super) enum Command {
     /// Apply a batch; what it takes of the budget of waiting bytes is given back once it is applied.
     Apply(Batch, OwnedSemaphorePermit),
@@ -103,6 +113,7 @@ impl<W: Work> Partition<W> {
                 }
                 Some(Command::Stop(done)) => {
                     if self.flush().await.is_ok() {
+                        self.commit_now().await;
                         tracing::debug!(partition = self.partition, "partition handed back");
                     }
                     let _ = done.send(());
@@ -147,24 +158,37 @@ impl<W: Work> Partition<W> {
         }
         self.waiting_since = None;
         self.metrics.flush.record(started.elapsed().as_secs_f64(), &[]);
-        self.commit().await;
+        self.commit();
         Ok(())
     }
 
-    /// Commits what is durable. A failed commit is no harm: the records come again and change nothing.
-    async fn commit(&mut self) {
-        let Some(position) = self.position else { return };
-        let (consumer, topic, partition) = (self.consumer.clone(), self.topic.clone(), self.partition);
-        let commit = tokio::task::spawn_blocking(move || {
-            let mut offsets = TopicPartitionList::with_capacity(1);
-            offsets.add_partition_offset(&topic, partition, Offset::Offset(position))?;
-            consumer.commit(&offsets, CommitMode::Sync)
-        });
-        match commit.await {
+    /// Commits what is durable, without waiting for the broker. A failed commit is no harm: the next one says more, and records that
+    /// come again change nothing.
+    fn commit(&self) {
+        let Some(offsets) = self.offsets() else { return };
+        if let Err(error) = self.consumer.commit(&offsets, CommitMode::Async) {
+            tracing::warn!(%error, partition = self.partition, "the offset was not committed");
+        }
+    }
+
+    /// Commits before the partition is handed back, so that its next owner begins where we ended.
+    async fn commit_now(&self) {
+        let Some(offsets) = self.offsets() else { return };
+        let (consumer, partition) = (self.consumer.clone(), self.partition);
+        match tokio::task::spawn_blocking(move || consumer.commit(&offsets, CommitMode::Sync)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, partition, "the offset was not committed"),
             Err(error) => tracing::warn!(%error, partition, "the offset was not committed"),
         }
+    }
+
+    /// What is durable, for the broker; none if nothing was applied yet.
+    fn offsets(&self) -> Option<TopicPartitionList> {
+        let mut offsets = TopicPartitionList::with_capacity(1);
+        let position = Offset::Offset(self.position?);
+        // An offset of a record that was read is a valid one.
+        offsets.add_partition_offset(&self.topic, self.partition, position).ok()?;
+        Some(offsets)
     }
 
     async fn wait(&self, backoff: &mut Backoff, error: &Retry, what: &str) -> Result<(), Abandoned> {

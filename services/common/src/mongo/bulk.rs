@@ -41,6 +41,9 @@ const CONVERSION_FAILURE: i32 = 241;
 
 #[derive(Deserialize)]
 struct Answer {
+    /// Documents that a statement met, or made.
+    #[serde(default)]
+    n: i64,
     #[serde(default, rename = "writeErrors")]
     refusals: Vec<Refusal>,
     #[serde(default, rename = "writeConcernError")]
@@ -154,7 +157,7 @@ async fn transact(database: &Database, collection: &str, statements: RawArrayBuf
     session.commit_transaction().await
 }
 
-/// Runs update statements in the transaction of `session`.
+/// Runs update statements in the transaction of `session`. Returns how many documents they met or made.
 ///
 /// # Errors
 /// The transaction cannot go on: a statement was refused, or the database does not answer.
@@ -163,7 +166,7 @@ pub async fn update_within(
     database: &Database,
     collection: &str,
     statements: RawArrayBuf,
-) -> Result<(), Error> {
+) -> Result<u64, Error> {
     let command = rawdoc! { "update": collection, "updates": statements };
     let answer = database.run_raw_command(command).session(session).await?;
     let answer: Answer = bson::deserialize_from_document(answer)?;
@@ -171,6 +174,6 @@ pub async fn update_within(
         Some(refusal) => {
             Err(Error::custom(format!("{collection} could not be written: {}", refusal.message)))
         }
-        None => Ok(()),
+        None => Ok(u64::try_from(answer.n).unwrap_or_default()),
     }
 }
