@@ -21,7 +21,7 @@ pub struct Settings {
     #[arg(long, env = "INDOWATER_LEDGER_AGE", default_value = "50", value_name = "MILLISECONDS", value_parser = milliseconds)]
     pub ledger_age: Duration,
     /// Post as soon as so many postings of a partition wait: one transaction for all of them.
-    #[arg(long, env = "INDOWATER_LEDGER_GROUP", default_value_t = 1_000, value_name = "POSTINGS")]
+    #[arg(long, env = "INDOWATER_LEDGER_GROUP", default_value_t = 500, value_name = "POSTINGS")]
     pub ledger_group: usize,
     /// Months of devices that each partition keeps in memory; the others are loaded when they change.
     #[arg(long, env = "INDOWATER_LEDGER_MONTHS_IN_MEMORY", default_value_t = 50_000, value_name = "MONTHS")]

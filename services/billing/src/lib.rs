@@ -65,7 +65,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     indowater_common::kafka::watch(&host);
     let database = indowater_common::mongo::open(&host).await?;
     let prefix = &common.kafka.topic_prefix;
-    let publisher = Publisher::open(&common.kafka)?;
+    let publisher = Publisher::prompt(&common.kafka)?;
     let outlet = kafka::Outlet::new(publisher.clone(), prefix);
 
     // Tariffs: kept, and told to the world.

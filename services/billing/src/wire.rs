@@ -1,8 +1,7 @@
 //! Schemas to domain and back, for the topics and for gRPC alike.
 
-use indowater_common::domain::tariff::Tariff;
 use indowater_common::domain::zone::Day;
-use indowater_common::wire::{decimal, published, tariff};
+use indowater_common::wire::{decimal, published};
 use indowater_proto::billing::v1 as wire;
 use indowater_proto::billing::v1::instruction::What;
 use indowater_proto::usage::v1::DailyUsage;
@@ -281,20 +280,7 @@ pub fn balance(customer_id: &str, balance: Balance, updated_at: i64) -> wire::Ba
     wire::Balance { customer_id: customer_id.to_owned(), balance: rupiah, sequence, updated_at }
 }
 
-/// A class's schedule out of a message.
-///
-/// # Errors
-/// What cannot be understood, and where.
-pub fn schedule(message: wire::TariffSchedule) -> Result<Schedule, String> {
-    let version = |version: &wire::Tariff| {
-        Ok(Version { tariff: tariff(&message.class, version)?, set_by: version.set_by.clone() })
-    };
-    let versions = message.versions.iter().map(version).collect::<Result<Vec<Version>, String>>()?;
-    let wire::TariffSchedule { class, revision, updated_at, .. } = message;
-    Ok(Schedule { class, versions, revision, updated_at })
-}
-
-/// A class's schedule as it is stored, published and answered.
+/// A class's schedule as it is published and answered.
 pub fn published_schedule(schedule: &Schedule) -> wire::TariffSchedule {
     let version = |Version { tariff, set_by }: &Version| published(tariff, set_by);
     wire::TariffSchedule {
@@ -302,16 +288,5 @@ pub fn published_schedule(schedule: &Schedule) -> wire::TariffSchedule {
         versions: schedule.versions.iter().map(version).collect(),
         revision: schedule.revision,
         updated_at: schedule.updated_at,
-    }
-}
-
-/// The schedule that a class starts from.
-pub fn first_schedule(class: &str, versions: &[Tariff], now: i64) -> Schedule {
-    let version = |tariff: &Tariff| Version { tariff: tariff.clone(), set_by: String::new() };
-    Schedule {
-        class: class.to_owned(),
-        versions: versions.iter().map(version).collect(),
-        revision: 1,
-        updated_at: now,
     }
 }

@@ -3,11 +3,8 @@
 use indowater_proto::billing::v1::{self as wire, TariffSchedule};
 use rust_decimal::Decimal;
 
-use crate::domain::tariff::{Block, Tariff};
+use crate::domain::tariff::{Block, SINCE_EVER, Tariff};
 use crate::domain::zone::Day;
-
-/// Since ever.
-const SINCE_EVER: Day = Day(i32::MIN);
 
 /// The versions of a class.
 ///

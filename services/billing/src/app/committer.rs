@@ -14,8 +14,9 @@ use crate::observe;
 
 /// Transactions on their way at the same time: while one waits for the disk, the next is written.
 const AT_ONCE: usize = 2;
-/// Entries of one transaction at most.
-const LARGEST: usize = 5_000;
+/// Entries after which a transaction takes in no further partition. Larger ones are hardly cheaper, and where a collection is
+/// new and small they hold its only pages so long that the database cannot split them: everything then waits for that.
+const LARGE: usize = 1_000;
 
 type Answer = oneshot::Sender<Result<Outcome, Retry>>;
 
@@ -70,7 +71,7 @@ impl Committing {
         let first = queue.recv().await?;
         let mut entries = first.0.entries.len();
         let mut group = vec![first];
-        while entries < LARGEST
+        while entries < LARGE
             && let Ok(next) = queue.try_recv()
         {
             entries += next.0.entries.len();

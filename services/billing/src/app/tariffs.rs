@@ -75,7 +75,8 @@ impl TariffDesk {
         let known = self.schedules().await?;
         for class in book.classes().filter(|class| known.iter().all(|schedule| schedule.class != *class)) {
             // Another instance may be faster with the same.
-            self.put(&wire::first_schedule(class, book.versions(class), clock::now().as_second())).await?;
+            let first = Schedule::first(class, book.versions(class), clock::now().as_second());
+            self.0.clone().put(&first).await?;
         }
         Ok(())
     }
@@ -93,7 +94,7 @@ impl TariffDesk {
     /// # Errors
     /// The database does not answer.
     pub async fn schedules(&self) -> Result<Vec<Schedule>, Retry> {
-        self.0.all().await?.iter().map(|stored| understand(stored)).collect()
+        Ok(self.0.all().await?)
     }
 
     /// A class with its versions; none if it is not known.
@@ -101,7 +102,7 @@ impl TariffDesk {
     /// # Errors
     /// The database does not answer.
     pub async fn schedule(&self, class: &str) -> Result<Option<Schedule>, Retry> {
-        self.0.one(class).await?.map(|stored| understand(&stored)).transpose()
+        Ok(self.0.one(class).await?)
     }
 
     /// Adds a version to a class, or a class.
@@ -119,17 +120,12 @@ impl TariffDesk {
             let empty = Schedule { class: class.clone(), versions: Vec::new(), revision: 0, updated_at: 0 };
             let mut schedule = self.schedule(&class).await?.unwrap_or(empty);
             schedule.set(version.clone(), earliest, now.as_second()).map_err(Refusal::Wrong)?;
-            if self.put(&schedule).await? {
+            if self.0.clone().put(&schedule).await? {
                 observe::tariff_set(&class, schedule.revision, &version.set_by);
                 return Ok(schedule);
             }
         }
         Err(Refusal::Busy)
-    }
-
-    async fn put(&self, schedule: &Schedule) -> Result<bool, Retry> {
-        let encoded = wire::published_schedule(schedule).encode_to_vec();
-        Ok(self.0.clone().put(&schedule.class, schedule.revision, schedule.updated_at, encoded).await?)
     }
 
     /// The tariff of a class on a day.
@@ -171,22 +167,17 @@ impl TariffDesk {
     }
 }
 
-fn understand(stored: &[u8]) -> Result<Schedule, Retry> {
-    let message = indowater_proto::billing::v1::TariffSchedule::decode(stored)?;
-    wire::schedule(message).map_err(Retry::because)
-}
-
 /// How a tariff schedule is told: whole, on its compacted topic, keyed by its class.
 pub fn announce(prefix: &str) -> Announce {
     let topic = TARIFFS.name(prefix);
-    Arc::new(move |class, revision, updated_at, schedule| Row {
+    Arc::new(move |schedule| Row {
         topic: topic.clone(),
-        key: class.to_owned(),
-        value: schedule.to_vec(),
-        event_id: format!("{class}@{revision}"),
+        key: schedule.class.clone(),
+        value: wire::published_schedule(schedule).encode_to_vec(),
+        event_id: format!("{}@{}", schedule.class, schedule.revision),
         source: SOURCE.to_owned(),
         kind: TARIFFS.message.to_owned(),
-        time: updated_at,
+        time: schedule.updated_at,
         traceparent: None,
     })
 }

@@ -46,6 +46,17 @@ const MOST_BLOCKS: usize = 20;
 const LONGEST_CLASS: usize = 64;
 
 impl Schedule {
+    /// The schedule that a class starts from: what the platform comes with.
+    pub fn first(class: &str, versions: &[Tariff], now: i64) -> Self {
+        let version = |tariff: &Tariff| Version { tariff: tariff.clone(), set_by: String::new() };
+        Self {
+            class: class.to_owned(),
+            versions: versions.iter().map(version).collect(),
+            revision: 1,
+            updated_at: now,
+        }
+    }
+
     /// Takes a new version. Days that have begun anywhere are priced already and stay so: it has to hold from `earliest` on or
     /// later. A version for the same day takes the other's place.
     ///

@@ -33,6 +33,9 @@ pub struct Tariff {
     pub minimum: Decimal,
 }
 
+/// The first day of what has held since ever.
+pub const SINCE_EVER: Day = Day(i32::MIN);
+
 /// A volume in one block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -143,7 +146,7 @@ impl TariffBook {
     pub fn built_in() -> Self {
         let tariffs = BUILT_IN.map(|(class, prices)| Tariff {
             class: class.to_owned(),
-            from: Day(i32::MIN),
+            from: SINCE_EVER,
             blocks: std::iter::zip([Some(Decimal::TEN), Some(Decimal::from(20)), None], prices)
                 .map(|(up_to, price)| Block { up_to, price: Decimal::from(price) })
                 .collect(),

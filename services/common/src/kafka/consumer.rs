@@ -73,9 +73,9 @@ pub async fn consume<W: Work>(
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "earliest")
         .set("session.timeout.ms", "15000")
-        // A trickle is fetched ten times a second and not record by record, unless somebody waits for it.
-        .set("fetch.wait.max.ms", "100")
-        .set("fetch.min.bytes", if consume.flush.is_prompt() { "1" } else { "65536" })
+        // A trickle is fetched ten times a second and not record by record, or more often if somebody waits for it.
+        .set("fetch.wait.max.ms", if consume.flush.is_prompt() { "20" } else { "100" })
+        .set("fetch.min.bytes", "65536")
         .set("fetch.queue.backoff.ms", "10")
         .set("queued.min.messages", "20000")
         .set("queued.max.messages.kbytes", "32768")

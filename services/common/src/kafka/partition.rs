@@ -43,7 +43,7 @@ pub struct FlushPolicy {
 }
 
 impl FlushPolicy {
-    /// Whether somebody waits for each record, so that many small fetches are worth their price.
+    /// Whether somebody waits for each record, so that more and smaller fetches are worth their price.
     pub fn is_prompt(&self) -> bool {
         self.idle < PROMPT
     }

@@ -100,13 +100,25 @@ impl Publisher {
     /// # Errors
     /// Settings that librdkafka refuses.
     pub fn open(kafka: &config::Kafka) -> Result<Self, KafkaError> {
+        Self::lingering(kafka, "20")
+    }
+
+    /// One that hardly waits for more records to send together, for those whom somebody waits for.
+    ///
+    /// # Errors
+    /// Settings that librdkafka refuses.
+    pub fn prompt(kafka: &config::Kafka) -> Result<Self, KafkaError> {
+        Self::lingering(kafka, "5")
+    }
+
+    fn lingering(kafka: &config::Kafka, milliseconds: &str) -> Result<Self, KafkaError> {
         let producer = super::base_config(kafka)
             .set("enable.idempotence", "true")
             .set("message.timeout.ms", "0")
             .set("message.max.bytes", (2 * 1024 * 1024).to_string())
             .set("compression.codec", "lz4")
             // The broker pays for requests more than for records.
-            .set("linger.ms", "20")
+            .set("linger.ms", milliseconds)
             .set("queue.buffering.max.messages", "200000")
             .set("queue.buffering.max.kbytes", "131072")
             .create_with_context(Acknowledge)?;

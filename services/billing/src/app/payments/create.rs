@@ -50,7 +50,12 @@ impl Cashier {
                     self.wanted.notify_one();
                     return self.with_page(transaction, &purchase).await;
                 }
-                Inserted::Known | Inserted::BillTaken => {}
+                Inserted::Known => {}
+                // It will be refused, or begin again with the bill as it then is.
+                Inserted::BillTaken if transaction.voucher_code.is_some() => {
+                    self.vouchers.release(&id).await?
+                }
+                Inserted::BillTaken => {}
             }
         }
         Err(Refusal::Unavailable(Retry::because("others keep paying the same bill")))

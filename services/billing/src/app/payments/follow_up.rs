@@ -33,15 +33,7 @@ pub async fn follow_up(cashier: Arc<Cashier>, stop: CancellationToken) -> Result
     let mut turns = JoinSet::new();
     while !stop.is_cancelled() {
         while turns.try_join_next().is_some() {}
-        let free = AT_ONCE - turns.len().min(AT_ONCE);
-        let due = match cashier.payments.due(now(), i64::try_from(free)?).await {
-            Ok(due) if free > 0 => due,
-            Ok(_) => Vec::new(),
-            Err(error) => {
-                observe::follow_up_waits(&error);
-                Vec::new()
-            }
-        };
+        let due = cashier.due(AT_ONCE.saturating_sub(turns.len())).await;
         let found = !due.is_empty();
         for turn in due {
             match cashier.payments.begin(&turn, after(now(), TURN)).await {
@@ -86,6 +78,15 @@ fn after(moment: Timestamp, wait: Duration) -> Timestamp {
 }
 
 impl Cashier {
+    /// At most so many payments whose turn has come.
+    async fn due(&self, most: usize) -> Vec<Turn> {
+        if most == 0 {
+            return Vec::new();
+        }
+        let due = self.payments.due(now(), i64::try_from(most).unwrap_or(i64::MAX)).await;
+        due.inspect_err(observe::follow_up_waits).unwrap_or_default()
+    }
+
     /// Does what there is to do for a payment, and says in how long it should be looked at again.
     async fn look_at(&self, id: &str) -> Result<Option<Duration>, Retry> {
         let mut transaction = match self.payments.one(id).await? {
