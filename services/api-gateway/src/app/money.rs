@@ -5,10 +5,12 @@ use indowater_common::clock;
 use super::App;
 use crate::domain::access::{Resource, Whose, may, narrow, sees};
 use crate::domain::failure::Failure;
-use crate::domain::money::{Balance, Entry, Explanation, Quote, TariffSchedule};
-use crate::domain::order::{self, Adjustment, NewTariff, QuoteQuestion, StatementQuestion};
-use crate::domain::page::Listing;
-use crate::domain::period::{JAKARTA, today};
+use crate::domain::metering::CubicMetres;
+use crate::domain::money::{Balance, DeviceQuote, Entry, Explanation, Quote, TariffSchedule};
+use crate::domain::order::{self, Adjustment, NewTariff, Of, QuoteQuestion, StatementQuestion};
+use crate::domain::page::{Listing, Page};
+use crate::domain::period::{JAKARTA, Period, today};
+use crate::domain::question::Selection;
 use crate::domain::user::{Actor, UserId};
 
 impl App {
@@ -117,6 +119,29 @@ impl App {
         self.tariffs.one(class).await?;
         let on = question.on.unwrap_or_else(|| today(clock::now(), Some(JAKARTA)));
         self.tariffs.quote(class, on, question).await
+    }
+
+    /// What a volume costs at a meter as its month stands now, or what a sum buys there.
+    ///
+    /// # Errors
+    /// There is no such device that `actor` may see, its water is free, or a service does not answer.
+    pub async fn quote_at(&self, actor: &Actor, device_id: &str, of: Of) -> Result<DeviceQuote, Failure> {
+        let device = self.device(actor, device_id).await?;
+        let today = today(clock::now(), Some(&device.time_zone));
+        let selection = Selection {
+            device_id: device.id.clone(),
+            property_id: String::new(),
+            customer_id: String::new(),
+            period: Period { from: today.first_of_month(), to: today },
+            // One, or one for each owner of the month.
+            page: Page { size: 100, token: String::new() },
+            ascending: true,
+        };
+        let months = self.usage.monthly(selection).await?;
+        let month_to_date = CubicMetres::total(months.items.iter().map(|month| month.consumption));
+        let question = QuoteQuestion { of, on: Some(today), month_to_date: month_to_date.decimal() };
+        let quote = self.tariffs.quote(&device.tariff_class, today, question).await?;
+        Ok(DeviceQuote { device_id: device.id, tariff_class: device.tariff_class, month_to_date, quote })
     }
 }
 

@@ -23,6 +23,16 @@ impl CubicMetres {
         Self(Decimal::new(litres, 3).normalize())
     }
 
+    /// All of them together, and no less than nothing: a month that ran backwards is not in any block.
+    pub fn total(volumes: impl Iterator<Item = Self>) -> Self {
+        Self(volumes.map(|volume| volume.0).sum::<Decimal>().max(Decimal::ZERO).normalize())
+    }
+
+    /// The number.
+    pub fn decimal(self) -> Decimal {
+        self.0
+    }
+
     /// A volume written as a decimal of cubic metres.
     pub fn parse(text: &str) -> Option<Self> {
         Decimal::from_str_exact(text).ok().map(|value| Self(value.normalize()))

@@ -231,6 +231,22 @@ pub struct TariffBlock {
     pub price: Rupiah,
 }
 
+/// What a volume costs at a meter now, or what a sum buys there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct DeviceQuote {
+    /// Which meter.
+    #[schema(example = "device-001")]
+    pub device_id: String,
+    /// By whose prices.
+    #[schema(example = "household-middle-1")]
+    pub tariff_class: String,
+    /// What the meter has used of its month: it decides in which block the water begins.
+    pub month_to_date: CubicMetres,
+    /// The price.
+    #[serde(flatten)]
+    pub quote: Quote,
+}
+
 /// What a volume costs, or what a sum buys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Quote {

@@ -69,6 +69,7 @@ fn device(id: &str, property: &str, customer: &str) -> registry::Device {
         unit: RegisterUnit::Litre.into(),
         last_reading: Some("120.512".to_owned()),
         time_zone: "Asia/Jakarta".to_owned(),
+        tariff_class: "social-1".to_owned(),
         created_at: CREATED.to_owned(),
         updated_at: CREATED.to_owned(),
         ..registry::Device::default()
@@ -210,9 +211,18 @@ impl UsageService for Fake {
 
     async fn list_monthly_usage(
         &self,
-        _: Request<usage::ListMonthlyUsageRequest>,
+        request: Request<usage::ListMonthlyUsageRequest>,
     ) -> Answer<usage::ListMonthlyUsageResponse> {
-        Ok(Response::new(usage::ListMonthlyUsageResponse::default()))
+        let filter = request.into_inner().filter.unwrap();
+        let month = usage::MonthlyUsage {
+            device_id: filter.device_id.clone(),
+            month: filter.from[.."YYYY-MM".len()].to_owned(),
+            consumption: "3.250".to_owned(),
+            cost: "14950".to_owned(),
+            ..usage::MonthlyUsage::default()
+        };
+        let months = if filter.device_id.is_empty() { Vec::new() } else { vec![month] };
+        Ok(Response::new(usage::ListMonthlyUsageResponse { months, ..Default::default() }))
     }
 
     async fn list_reads(

@@ -99,6 +99,7 @@ fn routes(gateway: &Gateway) -> OpenApiRouter<Gateway> {
         .routes(routes!(tariffs::get_tariff))
         .routes(routes!(tariffs::set_tariff))
         .routes(routes!(tariffs::quote))
+        .routes(routes!(tariffs::quote_at))
         .merge(payment_routes())
         .merge(voucher_routes())
         .route_layer(from_fn_with_state(gateway.clone(), layers::authenticate));

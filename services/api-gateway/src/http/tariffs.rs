@@ -9,7 +9,7 @@ use super::Gateway;
 use super::extract::{Id, Json, Query};
 use super::problem::Problem;
 use crate::app::Caller;
-use crate::domain::money::{Quote, TariffSchedule};
+use crate::domain::money::{DeviceQuote, Quote, TariffSchedule};
 use crate::domain::order::{NewTariff, QuoteQuestion, QuoteTexts};
 use crate::domain::page::Listing;
 
@@ -68,6 +68,47 @@ pub async fn set_tariff(
     let set = gateway.app.set_tariff(&caller.actor, &class, &tariff).await;
     let schedule = set.map_err(|failure| Problem::from(failure).of_body())?;
     Ok((StatusCode::CREATED, axum::Json(schedule)))
+}
+
+/// Of what. Either `volume` or `amount` is given.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct DeviceQuoteQuery {
+    /// What so many m³ cost, exact decimal.
+    #[param(format = "decimal", example = "12.5")]
+    volume: Option<String>,
+    /// How many m³ so many whole rupiah buy.
+    #[param(value_type = Option<i64>, minimum = 0)]
+    amount: Option<String>,
+}
+
+/// What a volume costs at a meter now, or what a sum buys there.
+///
+/// By the class of the meter's property and what the meter has used of its month; by the blocks alone, without a fixed charge and a
+/// minimum.
+#[utoipa::path(
+    get,
+    path = "/devices/{id}/quote",
+    tag = "tariffs",
+    params(("id" = String, Path, description = "The device's id.", example = "device-001"), DeviceQuoteQuery),
+    responses(
+        (status = 200, description = "The volume, its cost, and the blocks it falls into.", body = DeviceQuote),
+        (status = 409, description = "Water of this meter is free, so a sum buys without end."),
+    ),
+)]
+pub async fn quote_at(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    Id(id): Id,
+    Query(query): Query<DeviceQuoteQuery>,
+) -> Result<axum::Json<DeviceQuote>, Problem> {
+    let texts = QuoteTexts {
+        volume: query.volume.as_deref(),
+        amount: query.amount.as_deref(),
+        ..QuoteTexts::default()
+    };
+    let question = QuoteQuestion::read(texts)?;
+    Ok(axum::Json(gateway.app.quote_at(&caller.actor, &id, question.of).await?))
 }
 
 /// Of what, and when. Either `volume` or `amount` is given.

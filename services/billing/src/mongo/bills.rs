@@ -10,6 +10,7 @@ use mongodb::options::ReadConcern;
 use mongodb::{ClientSession, Collection, Database};
 use serde::{Deserialize, Serialize};
 
+use super::documents::month_named;
 use super::{BALANCES, MONTHS};
 use crate::domain::bill::{Account, Bill, Mode, Status};
 
@@ -43,10 +44,6 @@ struct AccountDocument {
 
 fn foreign(id: &str) -> Error {
     Error::custom(format!("{id} is not as this service writes it"))
-}
-
-fn month_named(name: &str) -> Option<Day> {
-    Day::parse(&format!("{name}-01"))
 }
 
 impl BillDocument {

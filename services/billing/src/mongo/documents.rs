@@ -254,6 +254,7 @@ impl MonthDocument {
     }
 }
 
-fn month_named(name: &str) -> Option<Day> {
+/// The first day of the month `YYYY-MM`.
+pub fn month_named(name: &str) -> Option<Day> {
     Day::parse(&format!("{name}-01"))
 }

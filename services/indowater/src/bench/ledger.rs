@@ -1,12 +1,12 @@
 //! The ledger: how many postings become durable, one by one and grouped, and how long one takes.
 //!
 //! One by one is what it would be without a writer for each customer: a transaction of its own for every posting (entry,
-//! balance, fence), from one writer and from eight. Grouped is billing as built, with a backlog of instructions; then, at half of
-//! that rate, from the instruction to the entry on its topic.
+//! balance, fence), from one writer and from eight. Grouped is billing as built, with a backlog of instructions for customers who have
+//! a balance already; then, at half of that rate, from the instruction to the entry on its topic.
 
 use std::collections::HashSet;
 use std::fmt;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -63,13 +63,17 @@ pub(super) async fn measure(ground: &Ground, site: &System, customers: u64, post
     let one_by_one = alone(&database, 1).await?;
     let one_by_one_of_eight = alone(&database, 8).await?;
 
-    eprintln!("  instructs {postings} postings");
+    eprintln!("  gives every customer a first posting");
     let sender = Sender::open(site, customers)?;
     let ticket = Ticket::default();
-    for number in 0..postings {
-        sender.send(&ticket, number).await?;
-    }
-    ticket.delivered().await?;
+    sender.send_all(&ticket, 0..customers).await?;
+    let billing = start(ground, site, "billing")?;
+    drain(site, &billing).await?;
+    billing.stop().await;
+
+    eprintln!("  instructs {postings} postings");
+    let known = customers + postings;
+    sender.send_all(&ticket, customers..known).await?;
     eprintln!("  posts them");
     let started = Instant::now();
     let billing = start(ground, site, "billing")?;
@@ -80,7 +84,7 @@ pub(super) async fn measure(ground: &Ground, site: &System, customers: u64, post
     eprintln!("  posts at half of that rate");
     // Half of what was reached.
     let per_tick = u64::try_from(u128::from(postings) * TICK.as_millis() / (2 * elapsed.as_millis()))?.max(1);
-    let (mut sent, paced) = (postings, Instant::now());
+    let (mut sent, paced) = (known, Instant::now());
     let mut ticks = tokio::time::interval(TICK);
     while paced.elapsed() < STEADY {
         ticks.tick().await;
@@ -89,11 +93,11 @@ pub(super) async fn measure(ground: &Ground, site: &System, customers: u64, post
             sent += 1;
         }
     }
-    let steady = (sent - postings) as f64 / paced.elapsed().as_secs_f64();
+    let steady = (sent - known) as f64 / paced.elapsed().as_secs_f64();
     ticket.delivered().await?;
     drain(site, &billing).await?;
     billing.stop().await;
-    let mut latencies = latencies(site, postings, sent).await?;
+    let mut latencies = latencies(site, known, sent).await?;
     latencies.sort_unstable();
     let at = |percent: usize| latencies.get(latencies.len() * percent / 100).copied().unwrap_or_default();
     Ok(Report {
@@ -152,6 +156,13 @@ impl Sender {
     fn open(site: &System, customers: u64) -> Result<Self> {
         let publisher = Publisher::open(&clients::kafka(site))?;
         Ok(Self { publisher, topic: INSTRUCTIONS.name(&site.topic_prefix), customers })
+    }
+
+    async fn send_all(&self, ticket: &Ticket, numbers: Range<u64>) -> Result<()> {
+        for number in numbers {
+            self.send(ticket, number).await?;
+        }
+        Ok(ticket.delivered().await?)
     }
 
     async fn send(&self, ticket: &Ticket, number: u64) -> Result<()> {

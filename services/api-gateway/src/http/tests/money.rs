@@ -198,6 +198,23 @@ async fn tariffs_are_told_to_everyone() {
 }
 
 #[tokio::test]
+async fn water_is_priced_at_a_meter_as_its_month_stands() {
+    let api = Api::with_services().await;
+    let owner = api.session("customer-001", Role::Customer).await;
+    let quote = api.get("/devices/device-001/quote?amount=4600", &owner).await;
+    let block = json!({ "volume": "1", "price": "4600", "cost": "4600" });
+    let expected = json!({
+        "device_id": "device-001", "tariff_class": "social-1", "month_to_date": "3.25",
+        "volume": "1", "cost": "4600", "blocks": [block],
+    });
+    assert_eq!(quote.json, expected);
+    let stranger = api.session("customer-002", Role::Customer).await;
+    api.get("/devices/device-001/quote?volume=1", &stranger).await.is_problem(404, "not-found");
+    let nothing = api.get("/devices/device-001/quote", &owner).await;
+    assert_eq!(nothing.is_problem(400, "invalid").faults(), ["volume"]);
+}
+
+#[tokio::test]
 async fn only_administrators_set_tariffs() {
     let api = Api::with_services().await;
     let path = "/tariffs/social-1/versions";
