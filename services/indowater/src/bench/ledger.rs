@@ -240,7 +240,8 @@ async fn latencies(site: &System, from: u64, sent: u64) -> Result<Vec<i64>> {
             let mut parts = entry.id.split(':').skip(1);
             let number: u64 = parts.next().context("a strange entry")?.parse()?;
             let sent_at: i64 = parts.next().context("a strange entry")?.parse()?;
-            ensure!(seen.insert(number), "posting {number} was told twice");
+            // What came before was told by an instance that ended; the next one tells its last transaction again.
+            ensure!(seen.insert(number) || number < from, "posting {number} was told twice");
             if number >= from {
                 latencies.push(record.timestamp().to_millis().unwrap_or_default() - sent_at);
             }
