@@ -3,7 +3,7 @@
 //! A gateway's notification is a hint to ask for the state, and nothing more: Midtrans' signature does not cover the
 //! status, and Xendit's token proves only that the sender knows it. So [`Hint`] carries no amount.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha512};
 use subtle::ConstantTimeEq as _;
 
+use crate::domain::hex;
 use crate::domain::payment::{Observation, Rupiah};
 use crate::http_client::{Answer, CallError};
 use crate::midtrans::Midtrans;
@@ -134,6 +135,13 @@ pub enum GatewayError {
     NotUnderstood(String),
 }
 
+impl GatewayError {
+    /// Whether the gateway's word stands: it said no, and will again. Otherwise nobody knows what it did.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::Taken | Self::Unknown)
+    }
+}
+
 impl From<CallError> for GatewayError {
     fn from(error: CallError) -> Self {
         match error {
@@ -234,12 +242,7 @@ pub(crate) fn same(one: &str, other: &str) -> bool {
 
 /// The key by which a gateway knows a refund of payment `id` that its caller calls `key`, in characters that every gateway takes.
 pub fn refund_key(id: &str, key: &str) -> String {
-    let digest = Sha512::digest(format!("{id}|{key}"));
-    digest[..16].iter().fold("refund-".to_owned(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    format!("refund-{}", hex(&Sha512::digest(format!("{id}|{key}"))[..16]))
 }
 
 /// At most the first 300 characters, for logs and people.

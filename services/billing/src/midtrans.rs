@@ -14,10 +14,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha512};
-use std::fmt::Write as _;
 
 use jiff::tz::{Offset, TimeZone};
 
+use crate::domain::hex;
 use crate::domain::payment::{Finding, Observation, Rupiah};
 use crate::gateway::{
     GatewayError, Hint, Money, Order, OrderId, Page, Refund, Rejected, read, same, shortened,
@@ -170,11 +170,7 @@ pub fn signature(order_id: &str, status_code: &str, gross_amount: &str, server_k
     for part in [order_id, status_code, gross_amount, server_key] {
         hash.update(part);
     }
-    hash.finalize().iter().fold(String::with_capacity(128), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hex(&hash.finalize())
 }
 
 fn transaction(order: &Order) -> serde_json::Value {

@@ -123,7 +123,6 @@ pub fn given(text: String) -> Option<String> {
 /// An entry as it is published and answered.
 pub fn entry(entry: &Entry, posted_at: i64) -> wire::LedgerEntry {
     let draft = &entry.draft;
-    let leg = |leg: Leg| wire::Leg { account: leg.account.name().to_owned(), amount: leg.amount };
     wire::LedgerEntry {
         id: draft.id.clone(),
         customer_id: entry.customer_id.to_string(),
@@ -174,9 +173,12 @@ fn kind(kind: Kind) -> wire::EntryKind {
     }
 }
 
-/// What a payment did to the ledger, as it is told.
-fn movement(draft: Draft) -> wire::Movement {
-    let leg = |leg: Leg| wire::Leg { account: leg.account.name().to_owned(), amount: leg.amount };
+fn leg(leg: Leg) -> wire::Leg {
+    wire::Leg { account: leg.account.name().to_owned(), amount: leg.amount }
+}
+
+/// What the ledger is asked to post for a draft that is not for water.
+pub fn movement(draft: Draft) -> wire::Movement {
     wire::Movement {
         id: draft.id,
         kind: kind(draft.kind).into(),

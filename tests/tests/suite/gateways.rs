@@ -21,7 +21,7 @@ const PATIENCE: Patience =
     Patience { timeout: Duration::from_millis(500), tries: 6, pause: Duration::from_millis(20) };
 
 /// Minutes of the gateways are hundredths of a second.
-fn options() -> Options {
+pub fn options() -> Options {
     Options { hurry: NonZeroU32::new(6_000).unwrap_or(NonZeroU32::MIN), ..Options::default() }
 }
 
@@ -72,7 +72,8 @@ fn refund(key: &str, amount: u32) -> Refund {
     Refund { key: key.to_owned(), amount: Rupiah::whole(amount), reason: "moved away".to_owned() }
 }
 
-async fn turn(gateways: &Gateways, path: &str) -> Result<u16> {
+/// Lets something happen to an order: the status code of the stand-in.
+pub async fn turn(gateways: &Gateways, path: &str) -> Result<u16> {
     let url = format!("{}/orders/{path}", gateways.control_url());
     Ok(http()?.post(url).send().await?.status().as_u16())
 }

@@ -18,8 +18,9 @@ use indowater_tests::world::{CUSTOMER, eventually, http};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
+use crate::gateways::options;
 use crate::person::whole;
-use shop::{Shop, id, options, top_up};
+use shop::{Shop, id, top_up};
 
 const PAYMENTS: &str = "/api/v1/payments";
 

@@ -9,12 +9,10 @@ use indowater_common::error::{Fatal, Retry};
 use indowater_common::mongo::Lease;
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::bill::{Account, Bill, Mode, Status};
+use crate::domain::bill::{Account, Bill, HOME_ZONE, Mode, Status};
 use crate::mongo::Bills;
 use crate::observe;
 
-/// Where customers live of whom nobody said otherwise.
-const JAKARTA: &str = "Asia/Jakarta";
 /// How often it is seen whether a month is to be billed.
 const ROUND: Duration = Duration::from_secs(10);
 
@@ -58,7 +56,7 @@ impl BillDesk {
         if let Some(account) = self.0.account(customer_id).await? {
             return Ok(account);
         }
-        let zone = Zone::named(JAKARTA).ok_or_else(|| Retry::because("there is no time zone database"))?;
+        let zone = Zone::named(HOME_ZONE).ok_or_else(|| Retry::because("there is no time zone database"))?;
         Ok(Account {
             customer_id: customer_id.to_owned(),
             mode: Mode::default(),
@@ -110,9 +108,8 @@ impl BillDesk {
             return Ok(());
         }
         let now = to_milliseconds(clock::now());
-        // No local month anywhere has ended that has not ended fourteen hours ahead of Greenwich.
-        let farthest = Day(i32::try_from((now.as_second() + 14 * 3_600).div_euclid(86_400))?);
-        let newest = Day(farthest.month_start().0 - 1).month_start();
+        // No local month has ended anywhere that has not ended where days begin first.
+        let newest = Day(Day::latest_anywhere(now.as_second()).month_start().0 - 1).month_start();
         for account in self.0.unbilled(newest).await? {
             let Some(month) = account.month_due(now, hour) else { continue };
             if let Some(bill) = self.0.issue(&account, month, now).await? {

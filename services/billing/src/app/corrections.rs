@@ -3,10 +3,11 @@
 use indowater_common::clock;
 use indowater_common::error::Retry;
 use indowater_common::kafka::Ticket;
-use indowater_proto::billing::v1::{EntryKind, Instruction, Leg, Movement, instruction::What};
+use indowater_proto::billing::v1::{Instruction, instruction::What};
 
-use crate::domain::ledger::Account;
+use crate::domain::ledger::{Account, Draft, Kind, Leg};
 use crate::kafka::Outlet;
+use crate::wire;
 
 /// A correction that a person answers for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,16 +42,17 @@ impl Corrections {
     pub async fn ask(&self, correction: Correction) -> Result<(), Retry> {
         let Correction { id, customer_id, amount, reason, made_by } = correction;
         let (id, now) = (format!("adjustment:{id}"), clock::now().as_second());
-        let movement = Movement {
+        let draft = Draft {
             id: id.clone(),
-            kind: EntryKind::Adjustment.into(),
-            legs: vec![Leg { account: Account::adjustments().name().to_owned(), amount: -amount }],
+            kind: Kind::Adjustment,
+            others: vec![Leg { account: Account::adjustments(), amount: -amount }],
             description: reason,
+            payment_id: None,
             occurred_at: now,
-            made_by,
-            ..Movement::default()
+            made_by: Some(made_by),
+            usage: None,
         };
-        let instruction = Instruction { customer_id, what: Some(What::Movement(movement)) };
+        let instruction = Instruction { customer_id, what: Some(What::Movement(wire::movement(draft))) };
         let ticket = Ticket::default();
         self.outlet.instruct(&ticket, &id, now, &instruction).await?;
         Ok(ticket.delivered().await?)

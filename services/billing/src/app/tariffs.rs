@@ -9,7 +9,6 @@ use indowater_common::domain::zone::Day;
 use indowater_common::error::Retry;
 use indowater_common::mongo::outbox::Row;
 use indowater_proto::topics::TARIFFS;
-use jiff::ToSpan as _;
 use prost::Message;
 use rust_decimal::{Decimal, RoundingStrategy};
 
@@ -114,9 +113,8 @@ impl TariffDesk {
         check_class(&class).map_err(Refusal::Wrong)?;
         for _ in 0..TRIES {
             let now = clock::now();
-            // Tomorrow where the day begins first, fourteen hours before Greenwich: it has begun nowhere.
-            let farthest = now.checked_add(14.hours())?;
-            let earliest = Day(i32::try_from(farthest.as_second().div_euclid(86_400))? + 1);
+            // It has begun nowhere.
+            let earliest = Day::latest_anywhere(now.as_second()).next();
             let empty = Schedule { class: class.clone(), versions: Vec::new(), revision: 0, updated_at: 0 };
             let mut schedule = self.schedule(&class).await?.unwrap_or(empty);
             schedule.set(version.clone(), earliest, now.as_second()).map_err(Refusal::Wrong)?;

@@ -32,6 +32,9 @@ impl Mode {
     }
 }
 
+/// Where customers live of whom nobody said otherwise.
+pub const HOME_ZONE: &str = "Asia/Jakarta";
+
 /// How a customer pays.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {

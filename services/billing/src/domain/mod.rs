@@ -7,3 +7,14 @@ pub mod payment;
 pub mod purchase;
 pub mod schedule;
 pub mod transaction;
+
+use std::fmt::Write as _;
+
+/// Bytes as hexadecimal digits, two for each.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

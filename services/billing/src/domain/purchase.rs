@@ -1,10 +1,9 @@
 //! What somebody wants to pay: read, bounded, and told from what was asked for with the same key before.
 
-use std::fmt::Write as _;
-
 use indowater_common::domain::request::{Problems, check_length};
 use sha2::{Digest as _, Sha256};
 
+use super::hex;
 use super::payment::Rupiah;
 
 /// Through whom the money comes, as `payment_transactions.payment_method` has it.
@@ -129,7 +128,7 @@ impl Purchase {
     pub fn payment_id(&self) -> String {
         let digest = Sha256::digest(&self.key);
         // 30 of 32 bytes in hexadecimal would be too long for an order id; 16 are as many as a UUID has.
-        hex("payment-", &digest[..16])
+        format!("payment-{}", hex(&digest[..16]))
     }
 
     /// Tells this wish from another one with the same key. The name and the address of the customer are not part of it, for
@@ -156,16 +155,8 @@ impl Purchase {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
-        hex("", &hash.finalize())
+        hex(&hash.finalize())
     }
-}
-
-fn hex(prefix: &str, bytes: &[u8]) -> String {
-    bytes.iter().fold(prefix.to_owned(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

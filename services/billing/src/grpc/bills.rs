@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status};
 use super::{invalid, required, unavailable};
 use crate::app::bills::BillDesk;
 use crate::app::questions::Questions;
-use crate::domain::bill::{Mode, Status as BillStatus};
+use crate::domain::bill::{HOME_ZONE, Mode, Status as BillStatus};
 use crate::domain::ledger::AccountDay;
 use crate::wire;
 
@@ -78,7 +78,7 @@ impl BillService for Bills {
             proto::AccountMode::Prepaid => Mode::Prepaid,
             proto::AccountMode::Postpaid => Mode::Postpaid,
         };
-        let zone = wire::given(request.time_zone).unwrap_or_else(|| "Asia/Jakarta".to_owned());
+        let zone = wire::given(request.time_zone).unwrap_or_else(|| HOME_ZONE.to_owned());
         let zone = Zone::named(&zone)
             .ok_or_else(|| invalid("time_zone", "must be the IANA name of a zone, such as Asia/Makassar"))?;
         let customer_id = required("customer_id", request.customer_id)?;

@@ -96,7 +96,8 @@ pub fn time(at: i64) -> DateTime {
     DateTime::from_millis(at.saturating_mul(1_000))
 }
 
-fn seconds(at: DateTime) -> i64 {
+/// A date and time as seconds since the epoch.
+pub fn seconds(at: DateTime) -> i64 {
     at.timestamp_millis().div_euclid(1_000)
 }
 

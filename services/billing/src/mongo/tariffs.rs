@@ -14,7 +14,7 @@ use mongodb::{ClientSession, Collection, Database};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::documents::time;
+use super::documents::{seconds, time};
 use crate::domain::schedule::{Schedule, Version};
 
 /// Makes the record that tells a schedule.
@@ -93,7 +93,7 @@ impl ScheduleDocument {
         Ok(Schedule {
             versions: self.versions.into_iter().map(version).collect::<Result<_, Error>>()?,
             revision: self.revision,
-            updated_at: self.updated_at.timestamp_millis().div_euclid(1_000),
+            updated_at: seconds(self.updated_at),
             class,
         })
     }

@@ -29,6 +29,13 @@ impl Day {
         text.parse().ok().map(Self::of)
     }
 
+    /// The day of a moment (seconds since the epoch) where days begin first: no place is more than fourteen hours ahead of
+    /// Greenwich.
+    pub fn latest_anywhere(at: i64) -> Self {
+        const AHEAD: i64 = 14 * 3_600;
+        Self(i32::try_from(at.saturating_add(AHEAD).div_euclid(86_400)).unwrap_or(i32::MAX - 1))
+    }
+
     /// The next day.
     pub const fn next(self) -> Self {
         Self(self.0 + 1)
@@ -113,6 +120,15 @@ mod tests {
             assert_eq!(zone.start_of(day), midnight);
             assert_eq!(zone.day_of(midnight), day);
             assert_eq!(zone.day_of(midnight - 1), Day(day.0 - 1));
+        }
+    }
+
+    #[test]
+    fn no_day_begins_before_the_latest_anywhere() {
+        let kiritimati = Zone::named("Pacific/Kiritimati").unwrap();
+        for hour in 0..48 {
+            let at = 1_795_000_000 + hour * 3_600;
+            assert_eq!(Day::latest_anywhere(at), kiritimati.day_of(at));
         }
     }
 

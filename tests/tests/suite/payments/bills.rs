@@ -16,7 +16,8 @@ use reqwest::StatusCode;
 use serde_json::json;
 
 use super::PAYMENTS;
-use super::shop::{Shop, id, options, top_up};
+use super::shop::{Shop, id, top_up};
+use crate::gateways::options;
 use crate::person::whole;
 
 /// A postpaid customer gets a bill for what is owed, and pays it once.

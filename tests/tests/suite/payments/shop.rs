@@ -1,6 +1,5 @@
 //! A system that takes payments: the gateways' stand-ins, the services in between, and those who use them.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use indowater_tests::world::{CUSTOMER, Service, World, eventually, http};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
+use crate::gateways::turn;
 use crate::person::{Person, whole};
 
 /// Everything that a payment needs.
@@ -27,11 +27,6 @@ pub struct Shop {
     /// What billing is told.
     pub settings: Vec<(&'static str, String)>,
     _others: [Service; 3],
-}
-
-/// Minutes of the gateways are hundredths of a second.
-pub fn options() -> Options {
-    Options { hurry: NonZeroU32::new(6_000).unwrap_or(NonZeroU32::MIN), ..Options::default() }
 }
 
 impl Shop {
@@ -105,8 +100,7 @@ impl Shop {
 
     /// What happens to an order at its gateway: the status code of the stand-in.
     pub async fn turn(&self, course: &str) -> Result<u16> {
-        let url = format!("{}/orders/{course}", self.gateways.control_url());
-        Ok(http()?.post(url).send().await?.status().as_u16())
+        turn(&self.gateways, course).await
     }
 
     /// Pays on the page, as a person does.

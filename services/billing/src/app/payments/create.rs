@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use indowater_common::error::Retry;
 
-use super::{Cashier, Refusal, TRIES, down, now, order_id};
+use super::{Cashier, Refusal, TRIES, after, down, now, order_id};
 use crate::domain::bill::{Bill, Status as BillStatus};
 use crate::domain::payment::{Payment, Rupiah, Status};
 use crate::domain::purchase::{Method, Purchase, Purpose};
 use crate::domain::transaction::Transaction;
-use crate::gateway::{GatewayError, Order};
+use crate::gateway::Order;
 use crate::mongo::{Claim, Inserted};
 use crate::observe;
 
@@ -42,7 +42,7 @@ impl Cashier {
             let is_by_hand = method == Method::Manual;
             let first = (!is_by_hand || transaction.errand.is_some()).then(|| {
                 let wait = if is_by_hand { Duration::ZERO } else { self.terms.pace };
-                transaction.created_at.saturating_add(wait).unwrap_or(transaction.created_at)
+                after(transaction.created_at, wait)
             });
             match self.payments.insert(&transaction, claim, first).await.map_err(down)? {
                 Inserted::Yes => {
@@ -123,7 +123,6 @@ impl Cashier {
         let now = now();
         let is_by_hand = purchase.method == Method::Manual;
         let effects = if is_by_hand { payment.confirm_by_hand()? } else { Vec::new() };
-        let expires_at = now.saturating_add(self.terms.payable).unwrap_or(now);
         let mut transaction = Transaction {
             payment,
             customer_id: purchase.customer_id.clone(),
@@ -141,7 +140,7 @@ impl Cashier {
             created_at: now,
             updated_at: now,
             paid_at: None,
-            expires_at: (!is_by_hand).then_some(expires_at),
+            expires_at: (!is_by_hand).then(|| after(now, self.terms.payable)),
             made_by: purchase.made_by.clone(),
             reason: purchase.reason.clone(),
             fingerprint: purchase.fingerprint(),
@@ -185,7 +184,7 @@ impl Cashier {
                 });
                 with_page.await
             }
-            Err(error @ (GatewayError::Refused { .. } | GatewayError::Taken | GatewayError::Unknown)) => {
+            Err(error) if error.is_final() => {
                 let words = error.to_string();
                 let refused = self.change(id, None, |transaction| {
                     transaction.refused = Some(words.clone());

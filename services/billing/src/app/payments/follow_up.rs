@@ -8,11 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indowater_common::error::{Fatal, Retry};
-use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Cashier, Refusal, now, order_id};
+use super::{Cashier, Refusal, after, now, order_id};
 use crate::domain::transaction::{Errand, Transaction};
 use crate::gateway::Gateway;
 use crate::mongo::Turn;
@@ -71,10 +70,6 @@ async fn take(cashier: Arc<Cashier>, turn: Turn) {
     if let Err(error) = cashier.payments.end(&turn, next).await {
         observe::follow_up_waits(&error);
     }
-}
-
-fn after(moment: Timestamp, wait: Duration) -> Timestamp {
-    moment.saturating_add(wait).unwrap_or(moment)
 }
 
 impl Cashier {

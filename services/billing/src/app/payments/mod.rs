@@ -74,14 +74,7 @@ impl From<payment::Refusal> for Refusal {
 
 impl From<GatewayError> for Refusal {
     fn from(error: GatewayError) -> Self {
-        match error {
-            GatewayError::Unavailable(_) | GatewayError::NotUnderstood(_) => {
-                Self::Unavailable(Retry::because(error))
-            }
-            GatewayError::Refused { .. } | GatewayError::Taken | GatewayError::Unknown => {
-                Self::Not(error.to_string())
-            }
-        }
+        if error.is_final() { Self::Not(error.to_string()) } else { down(error) }
     }
 }
 
@@ -168,8 +161,8 @@ impl Cashier {
         if let Some(gateway) = self.gateways.of(known.method).filter(|_| !known.payment.is_closed()) {
             match gateway.end(&order_id(id)?).await {
                 // It knows no transaction of this order, or takes no end of it: what counts is what it says next.
-                Ok(()) | Err(GatewayError::Unknown | GatewayError::Refused { .. } | GatewayError::Taken) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) if !error.is_final() => return Err(error.into()),
+                Ok(()) | Err(_) => {}
             }
             self.ask(id, gateway).await?;
         }
@@ -240,6 +233,11 @@ impl Cashier {
 /// The present, in the precision of the database.
 fn now() -> Timestamp {
     to_milliseconds(clock::now())
+}
+
+/// The moment so long after another.
+fn after(moment: Timestamp, wait: Duration) -> Timestamp {
+    moment.saturating_add(wait).unwrap_or(moment)
 }
 
 /// The order of a payment at its gateway.

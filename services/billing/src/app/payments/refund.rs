@@ -35,17 +35,17 @@ impl Cashier {
             let why = "What was taken by hand is given back by hand: say by_hand.";
             return Err(Refusal::Not(why.to_owned()));
         }
-        let asked =
+        let mut refunded =
             self.change(&wish.id, Some(&wish.made_by), |transaction| note(transaction, &wish)).await?;
-        if let Some(gateway) = self.gateways.of(asked.method).filter(|_| !wish.by_hand) {
-            if let Err(error) = send(gateway, &asked, &wish.key).await {
+        if let Some(gateway) = self.gateways.of(refunded.method).filter(|_| !wish.by_hand) {
+            if let Err(error) = send(gateway, &refunded, &wish.key).await {
                 self.take_back(&wish, &error).await?;
                 return Err(error.into());
             }
-            self.ask(&wish.id, gateway).await?;
+            refunded = self.ask(&wish.id, gateway).await?;
         }
         self.want(&wish.id).await?;
-        self.payment(&wish.id).await
+        Ok(refunded)
     }
 
     /// Sends the refunds that the gateway does not tell of yet once more; it gives each back once, by its key.
@@ -62,7 +62,7 @@ impl Cashier {
             match send(gateway, transaction, &refund.key).await {
                 Ok(()) => {}
                 // It was taken once; what the gateway thinks of it now is seen in its status.
-                Err(error @ (GatewayError::Refused { .. } | GatewayError::Taken | GatewayError::Unknown)) => {
+                Err(error) if error.is_final() => {
                     observe::gateway_failed(gateway.name(), &error);
                 }
                 Err(error) => return Err(error),
@@ -73,7 +73,7 @@ impl Cashier {
 
     /// Forgets a refund that the gateway will not give. One of which nobody knows stays, for it may have arrived.
     async fn take_back(&self, wish: &RefundWish, error: &GatewayError) -> Result<(), Refusal> {
-        if matches!(error, GatewayError::Unavailable(_) | GatewayError::NotUnderstood(_)) {
+        if !error.is_final() {
             return Ok(());
         }
         let forget = self.change(&wish.id, None, |transaction| {
