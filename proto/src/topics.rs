@@ -133,6 +133,18 @@ pub const USAGE: Topic = Topic {
     log_append_time: false,
 };
 
+/// What a person has to look at on a meter, as its reads say.
+pub const METER_FINDINGS: Topic = Topic {
+    owner: "usage-aggregator",
+    what: "meter-findings",
+    key: "device|kind|day (partitioned by devices.id)",
+    message: "indowater.usage.v1.MeterFinding",
+    partitions: 12,
+    retention: Retention::Compacted,
+    max_message_bytes: MIB,
+    log_append_time: false,
+};
+
 /// Block tariffs, all versions of each class.
 pub const TARIFFS: Topic = Topic {
     owner: "billing",
@@ -207,13 +219,14 @@ pub const REDEMPTIONS: Topic = Topic {
 };
 
 /// Every topic there is.
-pub const ALL: [&Topic; 12] = [
+pub const ALL: [&Topic; 13] = [
     &TELEMETRY,
     &READINGS,
     &DEAD_LETTERS,
     &DEVICES,
     &PROPERTIES,
     &USAGE,
+    &METER_FINDINGS,
     &TARIFFS,
     &INSTRUCTIONS,
     &ENTRIES,

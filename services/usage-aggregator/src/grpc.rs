@@ -120,6 +120,8 @@ fn monthly(month: Month) -> MonthlyUsage {
 
 fn stored_read((read, unit): (Read, Unit)) -> StoredRead {
     StoredRead {
+        verdict: indowater_proto::usage::v1::ReadVerdict::Counted.into(),
+        clock_corrected: read.clock_corrected,
         read_at: Timestamp::from_second(read.point.at).unwrap_or_default().to_string(),
         register: read.point.register,
         unit: match unit {

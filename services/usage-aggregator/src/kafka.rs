@@ -173,6 +173,7 @@ impl Outlet {
             reason: DeadLetterReason::Malformed.into(),
             detail: why,
             received_at_ms: record.timestamp_ms,
+            ..DeadLetter::default()
         };
         let event = Event {
             id: &format!("readings-{partition}-{}", record.offset),

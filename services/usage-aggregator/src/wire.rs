@@ -76,6 +76,7 @@ pub fn daily_usage(device_id: &str, record: &DayRecord, time_zone: &str, unit: U
         reading_type: if record.is_manual() { ReadingType::Manual } else { ReadingType::Automatic }.into(),
         timestamp: figures.timestamp,
         former_customer_ids: record.former_customers.iter().map(ToString::to_string).collect(),
+        ..DailyUsage::default()
     }
 }
 

@@ -240,6 +240,8 @@ impl UsageService for Fake {
             register: 120_512,
             unit: RegisterUnit::Litre.into(),
             source: "telemetry".to_owned(),
+            verdict: usage::ReadVerdict::Counted.into(),
+            clock_corrected: false,
         };
         let reads = reads.into_iter().rev().filter(|(at, _)| inside(*at)).map(read).collect();
         Ok(Response::new(usage::ListReadsResponse { reads, next_page_token: String::new() }))

@@ -304,6 +304,8 @@ pub fn reason_name(reason: DeadLetterReason) -> &'static str {
         DeadLetterReason::ImpossibleValue => "impossible_value",
         DeadLetterReason::Oversized => "oversized",
         DeadLetterReason::KeyMismatch => "key_mismatch",
+        DeadLetterReason::BeforeInstallation => "before_installation",
+        DeadLetterReason::TooOld => "too_old",
     }
 }
 

@@ -82,6 +82,7 @@ impl Encoder {
             read_at: read.at,
             register: read.register,
             flow_litres_per_hour: read.flow_litres_per_hour,
+            ..readings::AcceptedRead::default()
         }));
         message.clock_corrected = accepted.clock_corrected;
         message.received_at = accepted.received_at;
@@ -113,6 +114,7 @@ impl Encoder {
             reason: reason_to_wire(reject.reason).into(),
             detail,
             received_at_ms: origin.received_at_ms,
+            ..readings::DeadLetter::default()
         };
         encode(&message, &mut self.buffer)
     }
@@ -248,6 +250,7 @@ fn meter_to_wire(meter: Meter) -> readings::Meter {
         unit: unit_to_wire(meter.unit).into(),
         register_digits: meter.digits,
         q3_litres_per_hour: meter.q3_litres_per_hour,
+        ..readings::Meter::default()
     }
 }
 

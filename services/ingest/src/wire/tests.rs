@@ -167,10 +167,15 @@ fn readings_carry_what_the_registry_knows() {
             unit: RegisterUnit::Litre.into(),
             register_digits: 8,
             q3_litres_per_hour: 2_500,
+            ..readings::Meter::default()
         }),
         registry_version: 1,
         source: readings::ReadSource::Telemetry.into(),
-        reads: vec![readings::AcceptedRead { read_at: NOW, register: 7, flow_litres_per_hour: None }],
+        reads: vec![readings::AcceptedRead {
+            read_at: NOW,
+            register: 7,
+            ..readings::AcceptedRead::default()
+        }],
         clock_corrected: false,
         received_at: NOW + 1,
         telemetry_partition: 3,
@@ -178,6 +183,7 @@ fn readings_carry_what_the_registry_knows() {
         battery_percent: Some(9),
         rssi_dbm: None,
         alarms: vec![MeterAlarm::Tilt.into()],
+        ..readings::Readings::default()
     };
     // The encoder is used again and again: nothing of one message stays for the next.
     for _ in 0..2 {
