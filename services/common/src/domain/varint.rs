@@ -1,6 +1,7 @@
 //! Variable-length integers, as protobuf writes them: seven bits a byte, signed ones zigzagged.
 
-pub(super) fn write(out: &mut Vec<u8>, value: i64) {
+/// Appends one value.
+pub fn write(out: &mut Vec<u8>, value: i64) {
     let mut rest = (value << 1 ^ value >> 63).cast_unsigned();
     while rest >= 0x80 {
         out.push(rest.to_le_bytes()[0] | 0x80);
@@ -10,7 +11,7 @@ pub(super) fn write(out: &mut Vec<u8>, value: i64) {
 }
 
 /// Takes one value off the front. `None` if the bytes end within it.
-pub(super) fn read(bytes: &mut &[u8]) -> Option<i64> {
+pub fn read(bytes: &mut &[u8]) -> Option<i64> {
     let mut value = 0_u64;
     for place in (0..64).step_by(7) {
         let (byte, rest) = bytes.split_first()?;
