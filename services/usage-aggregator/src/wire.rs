@@ -214,3 +214,134 @@ fn flags(flags: Flags) -> Vec<i32> {
     ];
     table.into_iter().filter(|(flag, _)| flags.has(*flag)).map(|(_, known)| known.into()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIDNIGHT: i64 = 1_772_298_000;
+
+    fn litres(digits: u32) -> Option<readings::Meter> {
+        let unit = RegisterUnit::Litre.into();
+        Some(readings::Meter {
+            unit,
+            register_digits: digits,
+            q3_litres_per_hour: 2_500,
+            ..Default::default()
+        })
+    }
+
+    fn message() -> Readings {
+        Readings {
+            device_id: "device-1".into(),
+            customer_id: "customer-1".into(),
+            property_id: "property-1".into(),
+            tariff_class: "social-1".into(),
+            time_zone: "Asia/Jakarta".into(),
+            meter: litres(8),
+            registry_version: 4,
+            source: ReadSource::Telemetry.into(),
+            reads: vec![readings::AcceptedRead { read_at: MIDNIGHT, register: 7, ..Default::default() }],
+            ..Readings::default()
+        }
+    }
+
+    #[test]
+    fn without_facts_the_records_own_fields_hold_for_all_days() {
+        let reading = reading(message()).unwrap();
+        assert_eq!(reading.timeline.periods().count(), 1);
+        let owner = &reading.timeline.on(Day(0)).owner;
+        assert_eq!(
+            (&*owner.customer_id, &*owner.tariff_class, owner.billable),
+            ("customer-1", "social-1", true)
+        );
+        assert_eq!(
+            (reading.reads[0].register, reading.timeline.newest().meter.wraps_at),
+            (7_000, 100_000_000_000)
+        );
+        let unbilled = Readings { billable: Some(false), ..message() };
+        assert!(!super::reading(unbilled).unwrap().timeline.newest().owner.billable);
+    }
+
+    #[test]
+    fn each_read_counts_in_the_unit_of_the_meter_of_its_time() {
+        let exchange =
+            readings::MeterExchange { at: MIDNIGHT + 3_600, final_register: 9, initial_register: 11 };
+        let finer = readings::Meter {
+            unit: RegisterUnit::Millilitre.into(),
+            wraps_at: 1 << 24,
+            resolution: 10,
+            ..litres(8).unwrap()
+        };
+        let facts = |from: &str, meter, exchange| readings::Facts {
+            from: from.into(),
+            customer_id: "customer-1".into(),
+            meter: Some(meter),
+            billable: true,
+            exchange,
+            ..Default::default()
+        };
+        let read = |seconds, register, unit_assumed| readings::AcceptedRead {
+            read_at: MIDNIGHT + seconds,
+            register,
+            unit_assumed,
+            ..Default::default()
+        };
+        let message = Readings {
+            facts: vec![facts("", litres(8).unwrap(), None), facts("2026-03-01", finer, Some(exchange))],
+            reads: vec![read(0, 8, false), read(7_200, 500, false), read(7_300, 600, true)],
+            installed_at: Some(MIDNIGHT - 5),
+            ..message()
+        };
+        let reading = reading(message).unwrap();
+        assert_eq!(reading.reads.iter().map(|read| read.register).collect::<Vec<_>>(), [8_000, 500, 600]);
+        assert!(reading.reads[2].unit_assumed);
+        assert_eq!(reading.timeline.installed_at, MIDNIGHT - 5);
+        let period = reading.timeline.newest();
+        assert_eq!((period.meter.wraps_at, period.meter.resolution), (1 << 24, 10));
+        let expected = Exchange { at: MIDNIGHT + 3_600, final_register: 9_000, initial_register: 11 };
+        assert_eq!(period.exchange, Some(expected));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_a_reason() {
+        let facts =
+            |from: &str| readings::Facts { from: from.into(), meter: litres(8), ..Default::default() };
+        for (case, message) in [
+            ("unknown zone", Readings { time_zone: "Mars".into(), ..message() }),
+            ("no device", Readings { device_id: String::new(), ..message() }),
+            ("no meter", Readings { meter: None, ..message() }),
+            ("no unit", Readings { meter: Some(readings::Meter::default()), ..message() }),
+            ("no source", Readings { source: 0, ..message() }),
+            ("is no day", Readings { facts: vec![facts(""), facts("soon")], ..message() }),
+            (
+                "do not follow",
+                Readings { facts: ["", "2026-03-02", "2026-03-01"].map(facts).into(), ..message() },
+            ),
+        ] {
+            let why = reading(message).unwrap_err();
+            assert!(why.contains(case), "{case}: {why}");
+        }
+        let news = Readings { reads: Vec::new(), source: 0, ..message() };
+        assert!(reading(news).unwrap().reads.is_empty(), "the registry alone may have changed");
+    }
+
+    #[test]
+    fn every_quality_and_flag_keeps_its_name_on_the_wire() {
+        for (quality, name) in [
+            (Quality::Measured, "USAGE_QUALITY_MEASURED"),
+            (Quality::Interpolated, "USAGE_QUALITY_INTERPOLATED"),
+            (Quality::Estimated, "USAGE_QUALITY_ESTIMATED"),
+        ] {
+            assert_eq!(super::quality(quality).as_str_name(), name);
+        }
+        for bit in 0..11 {
+            let flag = Flags(1 << bit);
+            let word = flag.names().next().unwrap().to_uppercase();
+            let known: Vec<_> =
+                flags(flag).into_iter().map(|known| UsageFlag::try_from(known).unwrap()).collect();
+            assert_eq!(known.len(), 1, "{word}");
+            assert_eq!(known[0].as_str_name(), format!("USAGE_FLAG_{word}"));
+        }
+    }
+}

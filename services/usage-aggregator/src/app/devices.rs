@@ -342,13 +342,12 @@ impl Devices {
 
     /// Keeps the memory bounded: this partition forgets its share of what is too much. All of it is stored.
     fn evict(&mut self) {
+        let before = self.devices.len();
         let all = self.shared.in_memory.load(Ordering::Relaxed);
-        let most = self.shared.devices_in_memory;
-        if all <= most {
+        let mut surplus = surplus(before, all, self.shared.devices_in_memory);
+        if surplus == 0 {
             return;
         }
-        let before = self.devices.len();
-        let mut surplus = before - before * most / all;
         self.devices.retain(|_, _| {
             let keep = surplus == 0;
             surplus = surplus.saturating_sub(1);
@@ -356,6 +355,11 @@ impl Devices {
         });
         self.shared.in_memory.fetch_sub(before - self.devices.len(), Ordering::Relaxed);
     }
+}
+
+/// How many of `here` a partition forgets where `all` partitions together hold more than `most`: its share.
+fn surplus(here: usize, all: usize, most: usize) -> usize {
+    if all <= most { 0 } else { here - here * most / all }
 }
 
 impl Drop for Devices {
@@ -446,5 +450,27 @@ impl Device {
 
     fn of_device<'a>(&'a self, device_id: &'a str) -> OfDevice<'a> {
         OfDevice { device_id, timeline: &self.timeline, zone: &self.zone }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_partition_forgets_its_share_of_what_is_too_much() {
+        for (here, all, most, expected) in [
+            (500, 1_000, 1_000, 0),
+            (500, 1_001, 1_000, 1),
+            (500, 2_000, 1_000, 250),
+            (0, 5_000, 1_000, 0),
+            (7, 7, 0, 7),
+        ] {
+            assert_eq!(surplus(here, all, most), expected, "{here} of {all}, at most {most}");
+        }
+        // Three partitions with different shares end within the bound together.
+        let partitions = [4_000, 900, 100];
+        let kept: usize = partitions.iter().map(|here| here - surplus(*here, 5_000, 1_000)).sum();
+        assert!((990..=1_000).contains(&kept), "{kept}");
     }
 }

@@ -371,3 +371,7 @@ fn findings(stored: Vec<StoredFinding>) -> Findings {
     };
     stored.into_iter().filter_map(finding).collect()
 }
+
+#[cfg(test)]
+#[path = "document_tests.rs"]
+mod tests;
