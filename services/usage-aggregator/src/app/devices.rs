@@ -279,7 +279,8 @@ impl Devices {
                 if conflicting.next_if_eq(&index).is_some() {
                     stale.push(id.clone());
                 } else if let Some(device) = self.devices.get_mut(id) {
-                    device.history.written(*day, now.as_millisecond());
+                    let counted = device.history.written(*day, now.as_millisecond());
+                    self.shared.observe.left_out(counted.glitches, counted.unbilled);
                 }
             }
         }
@@ -324,9 +325,12 @@ impl Devices {
             let (time_zone, span) = (device.zone.name(), spans.last());
             for record in device.history.days() {
                 if record.pending == Pending::Publish {
-                    let record = Published { device_id, record, time_zone, span };
-                    self.shared.outlet.publish(&ticket, record).await?;
+                    let whole = Published { device_id, record, time_zone, span };
+                    self.shared.outlet.publish(&ticket, whole).await?;
                     published += 1;
+                    for finding in &record.figures.findings {
+                        self.shared.observe.found(finding.kind.name(), device_id, record.day);
+                    }
                 }
             }
         }

@@ -146,12 +146,23 @@ pub struct DayRecord {
     pub former_customers: Box<[Box<str>]>,
     /// What earlier revisions found and this one does not.
     pub withdrawn: Findings,
+    /// What of it has been counted for the operators.
+    pub counted: Counted,
     /// Revision in the database; 0 if it is not there yet.
     pub revision: i64,
     /// When it was first written, milliseconds since the epoch; 0 if it was not.
     pub created_ms: i64,
     /// What has to happen at the next flush.
     pub pending: Pending,
+}
+
+/// What a day's reads gave no water for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Reads left out.
+    pub glitches: u32,
+    /// Millilitres.
+    pub unbilled: i64,
 }
 
 /// What has to happen to a record at the next flush.
@@ -297,6 +308,11 @@ fn mark_reads(figures: &mut Figures, record: &DayRecord, path: &[Point], context
 }
 
 impl Figures {
+    /// What of it gave no water.
+    pub const fn counted(&self) -> Counted {
+        Counted { glitches: self.glitches, unbilled: self.unbilled }
+    }
+
     /// Adds what the days before it and the tariff of its owner's class make of the volume.
     pub fn price(&mut self, day: Day, carry: &Carry, owner: &Owner, tariffs: &TariffBook) {
         self.is_anomaly = carry.recent.is_exceeded_by(self.volume, 1_000);

@@ -14,7 +14,7 @@ use indowater_common::domain::meter::Point;
 use indowater_common::domain::path::{DayPath, Lead};
 use indowater_common::domain::zone::{Day, Zone};
 
-use super::day::{Carry, Context, DayRecord, Figures, OfDay, Pending, compute};
+use super::day::{Carry, Context, Counted, DayRecord, Figures, OfDay, Pending, compute};
 use super::finding::Finding;
 use super::reads::{Read, ReadSet};
 
@@ -67,13 +67,18 @@ impl History {
         !self.truncated || self.head.is_some_and(|head| head.at < at)
     }
 
-    /// Notes that a day was written: its next revision is stored.
-    pub fn written(&mut self, day: Day, now_ms: i64) {
+    /// Notes that a day was written: its next revision is stored. Returns how much more than before it gives no water for.
+    pub fn written(&mut self, day: Day, now_ms: i64) -> Counted {
         let index = self.index(day);
-        if let Some(record) = self.days.get_mut(index) {
-            record.revision += 1;
-            record.created_ms = if record.created_ms == 0 { now_ms } else { record.created_ms };
-            record.pending = Pending::Publish;
+        let Some(record) = self.days.get_mut(index) else { return Counted::default() };
+        let now = record.figures.counted();
+        let before = std::mem::replace(&mut record.counted, now);
+        record.revision += 1;
+        record.created_ms = if record.created_ms == 0 { now_ms } else { record.created_ms };
+        record.pending = Pending::Publish;
+        Counted {
+            glitches: now.glitches.saturating_sub(before.glitches),
+            unbilled: (now.unbilled - before.unbilled).max(0),
         }
     }
 
@@ -350,6 +355,7 @@ impl DayRecord {
             figures: Figures::default(),
             former_customers: Box::default(),
             withdrawn: Box::default(),
+            counted: Counted::default(),
             revision: 0,
             created_ms: 0,
             pending: Pending::Write,

@@ -87,6 +87,7 @@ fn content(record: DayRecord) -> DayRecord {
         created_ms: 0,
         former_customers: Box::default(),
         withdrawn: Box::default(),
+        counted: Default::default(),
         pending: Pending::Nothing,
         ..record
     }

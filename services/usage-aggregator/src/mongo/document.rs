@@ -309,26 +309,28 @@ impl Stored {
         } else {
             (ReadSet::from_counts(&self.reads.bytes, unit), unit.millilitres(1))
         };
+        let figures = Figures {
+            volume: self.volume.saturating_mul(scale),
+            reverse: self.reverse_volume.saturating_mul(scale),
+            cost,
+            quality,
+            error_bound: self.error_bound.saturating_mul(scale),
+            flags,
+            is_anomaly: self.is_anomaly,
+            complete: self.complete,
+            timestamp: seconds(self.timestamp),
+            glitches: self.glitches,
+            unbilled: self.unbilled_volume,
+            findings: findings(self.findings),
+        };
         Ok(DayRecord {
             day,
             owner,
             reads,
             off_path: self.off_path.into_iter().map(Point::from).collect(),
             carry: self.carry.carry(scale),
-            figures: Figures {
-                volume: self.volume.saturating_mul(scale),
-                reverse: self.reverse_volume.saturating_mul(scale),
-                cost,
-                quality,
-                error_bound: self.error_bound.saturating_mul(scale),
-                flags,
-                is_anomaly: self.is_anomaly,
-                complete: self.complete,
-                timestamp: seconds(self.timestamp),
-                glitches: self.glitches,
-                unbilled: self.unbilled_volume,
-                findings: findings(self.findings),
-            },
+            counted: figures.counted(),
+            figures,
             former_customers: self.former_customer_ids.into(),
             withdrawn: findings(self.withdrawn_findings),
             revision: self.revision,

@@ -6,6 +6,7 @@ use indowater_common::domain::step::MeterFacts;
 use rust_decimal::Decimal;
 
 use super::*;
+use crate::domain::day::Counted;
 use crate::domain::reads::{Read, Source};
 
 const DAY: Day = Day(20_513);
@@ -78,6 +79,7 @@ fn record() -> DayRecord {
         },
         former_customers: ["a".into()].into(),
         withdrawn: [finding(FindingKind::Exchange)].into(),
+        counted: Counted { glitches: 1, unbilled: 44 },
         revision: 4,
         created_ms: 1_772_000_000_123,
         pending: Pending::Nothing,

@@ -81,6 +81,7 @@ pub fn read(raw: &RawDocumentBuf, zone: &Zone) -> Result<Found, Error> {
         },
         former_customers: Box::default(),
         withdrawn: Box::default(),
+        counted: Default::default(),
         revision: 0,
         created_ms: millis("created_at").unwrap_or_default(),
         pending: Pending::Write,
