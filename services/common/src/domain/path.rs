@@ -11,6 +11,8 @@
 //! Everything here is a function of the set of reads and of the registry's facts; the order in which they arrived is in
 //! none of it.
 
+use std::collections::VecDeque;
+
 use super::facts::Timeline;
 use super::meter::Point;
 use super::varint;
@@ -137,7 +139,9 @@ enum Before {
 pub struct DayPath {
     nodes: Vec<Node>,
     /// Those that a chain may go on from, by time.
-    active: Vec<usize>,
+    active: VecDeque<usize>,
+    /// The best of them, of equals the latest.
+    best: Option<usize>,
     /// How the meter reports.
     pub rhythm: Rhythm,
     /// What the next day takes over.
@@ -172,12 +176,11 @@ impl DayPath {
         let mut opened = lead.open();
         let rhythm = Rhythm::leaving(&mut opened, candidates);
         let price = READ * patience(rhythm.interval) + 1;
-        let taken = opened.ends.iter();
-        let nodes: Vec<Node> = taken
-            .map(|end| Node { point: end.point, score: end.score, before: Before::EarlierDays })
-            .collect();
-        let active = (0..nodes.len()).collect();
-        let mut day = Self { nodes, active, rhythm, lead: Lead::default() };
+        let (nodes, active) = (Vec::with_capacity(candidates.len() + opened.ends.len()), VecDeque::new());
+        let mut day = Self { nodes, active, best: None, rhythm, lead: Lead::default() };
+        for End { point, score } in opened.ends {
+            day.push(Node { point, score, before: Before::EarlierDays });
+        }
         let plausible = |from, to| timeline.step(from, to, rhythm.learned, zone).kind.is_plausible();
         candidates.iter().for_each(|point| day.add(*point, price, plausible));
         opened.ends = day.hand_on();
@@ -187,38 +190,54 @@ impl DayPath {
 
     /// Adds the next read: it goes on from the end with which its chain is best (of equals the latest), or begins one.
     fn add(&mut self, point: Point, price: i32, plausible: impl Fn(Point, Point) -> bool) {
+        // Usually the step from the best end is possible, and nothing can be better: a day of reads every ten seconds is as
+        // quick, read by read, as one of hourly reads.
+        let best = self.best.map(|best| self.nodes[best]);
+        if let Some(best) = best.filter(|best| best.point.at < point.at && plausible(best.point, point)) {
+            let before = self.best.map_or(Before::Nothing, Before::Node);
+            self.push(Node { point, score: best.score + READ, before });
+            let least = best.score + READ - price;
+            while self.active.front().is_some_and(|end| self.nodes[*end].score <= least) {
+                self.active.pop_front();
+            }
+            return;
+        }
         let node = |end: usize| &self.nodes[end];
-        let earlier = || self.active.iter().copied().filter(|end| node(*end).point.at < point.at);
-        let order = |score: i32, end: usize| (score, node(end).point.at, -node(end).point.register);
-        let linked = |end: usize| {
+        let earlier = self.active.iter().copied().filter(|end| node(*end).point.at < point.at);
+        let linked = earlier.map(|end| {
             let cost = if plausible(node(end).point, point) { 0 } else { price };
-            (node(end).score + READ - cost, end)
-        };
-        // Usually the step from the best end is possible, and nothing can be better.
-        let from_best = earlier().max_by_key(|end| order(node(*end).score, *end)).map(linked);
-        let link = from_best.filter(|(score, end)| *score > node(*end).score);
-        let link = link.or_else(|| earlier().map(linked).max_by_key(|(score, end)| order(*score, *end)));
+            (node(end).score + READ - cost, node(end).point.at, -node(end).point.register, end)
+        });
+        let link = linked.max();
         // Leaving out all that was before is a little worse than any other choice that counts as many reads.
         let alone = if link.is_some() { READ - 1 } else { READ };
-        let new = self.nodes.len();
-        self.nodes.push(match link {
-            Some((score, end)) if score >= alone => Node { point, score, before: Before::Node(end) },
+        self.push(match link {
+            Some((score, .., end)) if score >= alone => Node { point, score, before: Before::Node(end) },
             _ => Node { point, score: alone, before: Before::Nothing },
         });
-        self.active.push(new);
-        let top = self.top();
         // An end so far behind is of no use: whatever goes on from it can as well break away from the best.
-        self.active.retain(|end| self.nodes[*end].score > top - price);
+        let least = self.top() - price;
+        self.active.retain(|end| self.nodes[*end].score > least);
+    }
+
+    fn push(&mut self, node: Node) {
+        let new = self.nodes.len();
+        let order = |node: &Node| (node.score, node.point.at, -node.point.register);
+        if self.best.is_none_or(|best| order(&self.nodes[best]) < order(&node)) {
+            self.best = Some(new);
+        }
+        self.nodes.push(node);
+        self.active.push_back(new);
     }
 
     fn top(&self) -> i32 {
-        self.active.iter().map(|end| self.nodes[*end].score).max().unwrap_or(0)
+        self.best.map_or(0, |best| self.nodes[best].score)
     }
 
     fn hand_on(&self) -> Vec<End> {
         let surplus = (self.top() - MOST_SCORE).max(0);
         let skipped = self.active.len().saturating_sub(MOST_ENDS);
-        let ends = self.active[skipped..].iter().map(|end| &self.nodes[*end]);
+        let ends = self.active.iter().skip(skipped).map(|end| &self.nodes[*end]);
         ends.map(|node| End { point: node.point, score: node.score - surplus }).collect()
     }
 
