@@ -6,13 +6,16 @@ use std::sync::Arc;
 use indowater_common::config;
 use indowater_common::error::Fatal;
 use indowater_common::kafka::{
-    Event, Followed, From, Outgoing, PublishError, Publisher, Record, Ticket, follow,
+    BACKFILL, Event, FIRST_RECEIVED, Followed, From, Outgoing, PublishError, Publisher, Record, Ticket,
+    follow,
 };
 use indowater_proto::topics::{DEAD_LETTERS, DEVICES, PROPERTIES, READINGS, TELEMETRY, Topic};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::arrival::Arrival;
 use crate::domain::facts::Change;
+use crate::domain::reject::Reason;
 use crate::{observe, wire};
 
 /// `ce_source` of everything this service says.
@@ -47,7 +50,7 @@ impl Topics {
     }
 }
 
-/// What becomes of one telemetry message.
+/// What becomes of one telemetry message, or of some of its reads.
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome<'a> {
     /// It was accepted.
@@ -57,8 +60,13 @@ pub enum Outcome<'a> {
         /// The newest read, seconds since the epoch.
         newest: i64,
     },
-    /// It cannot be used.
-    DeadLetter,
+    /// It cannot be used, for that reason.
+    DeadLetter(Reason),
+}
+
+/// How a record came, by the broker's time and its headers.
+pub fn arrival(record: &Record<'_>) -> Arrival {
+    Arrival::new(record.timestamp_ms, record.header(FIRST_RECEIVED), record.header(BACKFILL))
 }
 
 /// Publishes what becomes of the messages of one partition.
@@ -76,8 +84,8 @@ impl Outlet {
         Self { publisher, topics, partition, ticket: Ticket::default(), event_id: String::new() }
     }
 
-    /// Hands a record to the client. Its event id follows from where the telemetry stands, so a message that is
-    /// processed again is seen to be the same.
+    /// Hands a record to the client. Its event id follows from where the telemetry stands and what became of it, so a
+    /// message that is processed again is seen to be the same.
     ///
     /// # Errors
     /// The broker will never take it.
@@ -95,7 +103,8 @@ impl Outlet {
             Outcome::Readings { device, newest } => {
                 (&self.topics.readings, &READINGS, device.as_bytes(), newest)
             }
-            Outcome::DeadLetter => {
+            Outcome::DeadLetter(reason) => {
+                let _ = write!(self.event_id, "-{}", reason.name());
                 let key = &record.key[..record.key.len().min(wire::MOST_KEY)];
                 (&self.topics.dead_letters, &DEAD_LETTERS, key, record.timestamp_ms.div_euclid(1_000))
             }

@@ -27,6 +27,13 @@ pub struct Facts {
     pub version: i64,
 }
 
+impl Facts {
+    /// The meter that stood there at a moment, seconds since the epoch.
+    pub const fn meter_at(&self, _at: i64) -> Meter {
+        self.meter
+    }
+}
+
 /// An enrolled device and how far its register is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
