@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::arrival::Arrival;
 use super::clock::{Clock, END_OF_TIME};
 use super::facts::Facts;
-use super::number::Misfit;
+use super::number::{Misfit, whole_steps};
 use super::reject::{Fault, Reason, Reject};
 use super::uplink::{SaidRead, SaidUnit, State, Uplink};
 
@@ -189,7 +189,7 @@ impl Judge<'_> {
         let meter = self.facts.meter_at(at);
         let said = self.unit.unwrap_or(meter.unit.into());
         match register.counts(said, meter.unit) {
-            Ok(count) if meter.can_show(count) => Ok(count),
+            Ok(count) if meter.can_show(count) => Ok(whole_steps(count, self.facts.resolution_at(at))),
             Err(Misfit::Negative) => Err(format!("register {register} ({said:?}) is below zero")),
             Ok(_) | Err(Misfit::TooLarge) => Err(format!(
                 "register {register} ({said:?}) is not on a meter of {} {} digits",

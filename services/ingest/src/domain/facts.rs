@@ -32,6 +32,11 @@ impl Facts {
     pub const fn meter_at(&self, _at: i64) -> Meter {
         self.meter
     }
+
+    /// The step in which the register of that meter counts, in its unit; 0 where it is not told.
+    pub const fn resolution_at(&self, _at: i64) -> u32 {
+        0
+    }
 }
 
 /// An enrolled device and how far its register is known.

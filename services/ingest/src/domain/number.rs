@@ -110,6 +110,11 @@ impl Number {
     }
 }
 
+/// A register as a meter shows it that counts in steps of so many counts; of 0 and 1, in single ones.
+pub fn whole_steps(count: i64, resolution: u32) -> i64 {
+    count - count % i64::from(resolution.max(1))
+}
+
 /// The value of the first significant digits without the zeros at their end, how many digits stand behind them, and what
 /// those are.
 fn significant(digits: impl Iterator<Item = u8>) -> (i64, i32, Rest) {
@@ -234,6 +239,15 @@ mod tests {
         }
         let fine = Number::parse("6.053999999999999").unwrap();
         assert_eq!(fine.counts(CubicMetre, Unit::Millilitre), Ok(6_054_000));
+    }
+
+    #[test]
+    fn a_coarse_register_shows_whole_steps() {
+        for (count, resolution, shown) in
+            [(1_239, 10, 1_230), (1_239, 1_000, 1_000), (999, 1_000, 0), (1_239, 1, 1_239), (1_239, 0, 1_239)]
+        {
+            assert_eq!(whole_steps(count, resolution), shown, "{count} in steps of {resolution}");
+        }
     }
 
     #[test]
