@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use indowater::uplink::Uplinked;
+use indowater_common::kafka::BACKFILL;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -118,10 +119,11 @@ pub fn message(meter: &Meter, reads: &[(i64, i64)]) -> Uplinked {
     json(&meter.device_id, value.to_string().into_bytes())
 }
 
-/// Any bytes as JSON telemetry under a key.
+/// Any bytes as JSON telemetry under a key: a backfill, for the reads are of fixed days, which grow old.
 pub fn json(key: &str, payload: Vec<u8>) -> Uplinked {
     let content_type = "application/json".to_owned();
-    Uplinked { key: key.as_bytes().to_vec(), payload, content_type, headers: Vec::new() }
+    let headers = vec![(BACKFILL, "true".to_owned())];
+    Uplinked { key: key.as_bytes().to_vec(), payload, content_type, headers }
 }
 
 /// A message with reads that can never be used among good ones: one in another case with blanks, its registers in m3 with
