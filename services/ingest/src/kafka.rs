@@ -69,6 +69,16 @@ pub fn arrival(record: &Record<'_>) -> Arrival {
     Arrival::new(record.timestamp_ms, record.header(FIRST_RECEIVED), record.header(BACKFILL))
 }
 
+/// The id of what becomes of the telemetry at these coordinates.
+fn identify(event_id: &mut String, partition: i32, offset: i64, outcome: Outcome<'_>) {
+    event_id.clear();
+    // Writing to a string does not fail.
+    let _ = write!(event_id, "telemetry-{partition}-{offset}");
+    if let Outcome::DeadLetter(reason) = outcome {
+        let _ = write!(event_id, "-{}", reason.name());
+    }
+}
+
 /// Publishes what becomes of the messages of one partition.
 pub struct Outlet {
     publisher: Publisher,
@@ -96,15 +106,12 @@ impl Outlet {
         value: &[u8],
         traceparent: Option<&str>,
     ) -> Result<(), PublishError> {
-        self.event_id.clear();
-        // Writing to a string does not fail.
-        let _ = write!(self.event_id, "telemetry-{}-{}", self.partition, record.offset);
+        identify(&mut self.event_id, self.partition, record.offset, outcome);
         let (topic, contract, key, time) = match outcome {
             Outcome::Readings { device, newest } => {
                 (&self.topics.readings, &READINGS, device.as_bytes(), newest)
             }
-            Outcome::DeadLetter(reason) => {
-                let _ = write!(self.event_id, "-{}", reason.name());
+            Outcome::DeadLetter(_) => {
                 let key = &record.key[..record.key.len().min(wire::MOST_KEY)];
                 (&self.topics.dead_letters, &DEAD_LETTERS, key, record.timestamp_ms.div_euclid(1_000))
             }
@@ -146,4 +153,24 @@ pub async fn follow_devices(
         Err(error) => observe::registry_record_unreadable(record.partition, record.offset, &error),
     };
     follow(kafka, topics.devices.to_string(), From::End, stop, apply).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_becomes_of_one_message_is_told_apart_and_the_same_whenever_it_is_told() {
+        let mut ids = Vec::new();
+        let readings = Outcome::Readings { device: "device-1", newest: 7 };
+        for outcome in std::iter::once(readings).chain(Reason::ALL.map(Outcome::DeadLetter)) {
+            let (mut first, mut again) = (String::new(), "of another".to_owned());
+            identify(&mut first, 3, 42, outcome);
+            identify(&mut again, 3, 42, outcome);
+            assert_eq!(first, again);
+            assert!(!ids.contains(&first), "{first}");
+            ids.push(first);
+        }
+        assert_eq!((&*ids[0], &*ids[1]), ("telemetry-3-42", "telemetry-3-42-malformed"));
+    }
 }

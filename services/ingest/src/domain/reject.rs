@@ -95,8 +95,10 @@ pub struct Reject {
 
 /// Characters of a detail at most: it may quote what a stranger sent.
 const MOST_DETAIL: usize = 500;
-/// Reads of which a detail says what is wrong.
+/// Reads of which a detail says what is wrong, and in how many characters of each: one that quotes much must not hide the
+/// others.
 const MOST_TOLD: usize = 3;
+const WHY: usize = 120;
 
 impl Reject {
     /// A reject of that kind of a whole message that cannot be read.
@@ -138,7 +140,7 @@ fn told(reason: Reason, faults: &[Fault]) -> String {
     for (number, Fault { place, why, .. }) in faults.iter().take(MOST_TOLD).enumerate() {
         let separator = if number == 0 { "" } else { "; " };
         // Writing to a string does not fail.
-        let _ = write!(text, "{separator}reads[{place}]: {why}");
+        let _ = write!(text, "{separator}reads[{place}]: {why:.WHY$}");
     }
     if let Some(more) = faults.len().checked_sub(MOST_TOLD).filter(|more| *more > 0) {
         let _ = write!(text, "; and {more} more");
@@ -192,6 +194,9 @@ mod tests {
         assert!(rejects.iter().all(|reject| reject.message_reads == 24));
         assert_eq!((rejects[0].reads(), rejects[1].reads()), (1, 5));
         assert_eq!(Reject::of_reads(Vec::new(), 3), []);
+        let endless = |place| Fault { why: "x".repeat(9_999), ..fault(place, Reason::Malformed) };
+        let detail = &Reject::of_reads(vec![endless(0), endless(1), endless(2)], 3)[0].detail;
+        assert!(detail.contains("reads[1]") && detail.contains("reads[2]"), "{detail}");
     }
 
     #[test]
