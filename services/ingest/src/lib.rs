@@ -40,6 +40,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let joined = host.health.needs("telemetry");
     indowater_common::kafka::watch(&host);
     let database = indowater_common::mongo::open(&host).await?;
+    mongo::fill_eventually(&database).await;
     let topics = Topics::new(&common.kafka.topic_prefix);
     let publisher = Publisher::open(&common.kafka)?;
 
@@ -64,6 +65,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
         topics: topics.clone(),
         most_bytes: settings.max_telemetry_bytes,
         cached_devices: settings.cached_devices,
+        most_age: i64::from(settings.max_read_age_days) * 86_400,
         fatal,
     });
     let consume = Consume {

@@ -12,9 +12,11 @@ use std::collections::{HashMap, HashSet};
 use std::mem;
 use std::sync::Arc;
 
+use indowater_common::domain::identifier;
+
 use super::facts::{Change, Facts, Known};
 
-/// Devices by the identifier on the meter.
+/// Devices by the identifier on the meter, as it is compared.
 pub struct Cache {
     young: HashMap<Box<str>, Box<Known>>,
     old: HashMap<Box<str>, Box<Known>>,
@@ -29,27 +31,28 @@ impl Cache {
         Self { young: HashMap::new(), old: HashMap::new(), keep, names: HashSet::new() }
     }
 
-    /// The device, if it is remembered.
-    pub fn get(&mut self, device_id: &str) -> Option<&mut Known> {
+    /// The device of that [key](identifier::key), if it is remembered.
+    pub fn get(&mut self, device_key: &str) -> Option<&mut Known> {
         if !self.old.is_empty()
-            && !self.young.contains_key(device_id)
-            && let Some((key, known)) = self.old.remove_entry(device_id)
+            && !self.young.contains_key(device_key)
+            && let Some((key, known)) = self.old.remove_entry(device_key)
         {
             self.young.insert(key, known);
         }
-        self.young.get_mut(device_id).map(|known| &mut **known)
+        self.young.get_mut(device_key).map(|known| &mut **known)
     }
 
     /// Remembers a device that was loaded from the registry.
     pub fn insert(&mut self, device_id: &str, mut known: Known) {
         self.intern(&mut known.facts);
-        self.young.insert(device_id.into(), Box::new(known));
+        self.young.insert(identifier::key(device_id).into(), Box::new(known));
     }
 
     /// Applies a change of the registry to a device that is remembered. The higher version wins: a change may be told
     /// late, or again.
     pub fn change(&mut self, change: &Change) {
-        let known = self.young.get_mut(&change.device_id).or_else(|| self.old.get_mut(&change.device_id));
+        let key = identifier::key(&change.device_id);
+        let known = self.young.get_mut(&*key).or_else(|| self.old.get_mut(&*key));
         if let Some(known) = known.filter(|known| known.facts.version < change.facts.version) {
             known.facts = change.facts.clone();
         }
@@ -159,6 +162,16 @@ mod tests {
         cache.change(&Change { device_id: "e".into(), facts: known(2, "b").facts });
         assert_eq!(cache.len(), 1);
         assert_eq!(&*cache.get("d").unwrap().facts.tariff_class, "b");
+    }
+
+    #[test]
+    fn a_device_is_remembered_by_its_key_however_it_is_written() {
+        let mut cache = Cache::new(10);
+        cache.insert(" SN-1", known(1, "a"));
+        cache.change(&Change { device_id: "Sn-1 ".into(), facts: known(2, "b").facts });
+        assert_eq!(&*cache.get("sn-1").unwrap().facts.tariff_class, "b");
+        cache.insert("sn-1", known(3, "c"));
+        assert_eq!(cache.len(), 1);
     }
 
     #[test]

@@ -98,7 +98,7 @@ mod tests {
         let point = |(at, register)| Point { at, register };
         let reads: Vec<Read> = reads
             .iter()
-            .map(|(at, register)| Read { at: *at, register: *register, flow_litres_per_hour: None })
+            .map(|(at, register)| Read { at: *at, register: *register, ..Read::default() })
             .collect();
         let (mut last, mut jumps) = (last.map(point), Vec::new());
         watch(&METER, &mut last, &reads, |from, to| jumps.push((from.register, to.register)));

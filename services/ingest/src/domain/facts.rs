@@ -27,6 +27,18 @@ pub struct Facts {
     pub version: i64,
 }
 
+impl Facts {
+    /// The meter that stood there at a moment, seconds since the epoch.
+    pub const fn meter_at(&self, _at: i64) -> Meter {
+        self.meter
+    }
+
+    /// The step in which the register of that meter counts, in its unit; 0 where it is not told.
+    pub const fn resolution_at(&self, _at: i64) -> u32 {
+        0
+    }
+}
+
 /// An enrolled device and how far its register is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {

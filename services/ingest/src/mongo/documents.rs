@@ -4,6 +4,7 @@
 //! defaults, for documents that an older system wrote.
 
 use bson::{Bson, DateTime};
+use indowater_common::domain::identifier;
 use indowater_common::domain::meter::{Meter, Unit};
 use indowater_common::domain::tariff::DEFAULT_CLASS;
 use indowater_common::mongo::{from_bson_time, from_decimal128, to_bson_time, to_decimal128};
@@ -37,6 +38,10 @@ pub(super) struct DeviceDocument {
     key: String,
     id: String,
     device_id: String,
+    #[serde(default)]
+    device_key: String,
+    #[serde(default)]
+    device_alike: String,
     property_id: String,
     customer_id: String,
     r#type: String,
@@ -147,6 +152,8 @@ impl From<&Device> for DeviceDocument {
             key: device.id.clone(),
             id: device.id.clone(),
             device_id: device.device_id.clone(),
+            device_key: identifier::key(&device.device_id).into_owned(),
+            device_alike: identifier::alike(&device.device_id),
             property_id: device.property_id.clone(),
             customer_id: device.customer_id.clone(),
             r#type: device.device_type.name().to_owned(),

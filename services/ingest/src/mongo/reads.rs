@@ -4,6 +4,8 @@
 //! Both writes may be repeated: a last reading is written only over an older one, so an instance that lost its
 //! partition without knowing overwrites nothing newer, and a work order is inserted once.
 
+use std::collections::HashMap;
+
 use bson::raw::{RawDocumentBuf, cstr};
 use bson::{DateTime, doc, rawdoc};
 use futures::TryStreamExt;
@@ -30,22 +32,54 @@ impl Reads {
         Self { database: database.clone(), devices: database.collection("devices") }
     }
 
-    /// The devices with these identifiers on their meters; those that are not enrolled are left out.
+    /// The devices with these identifiers on their meters, given as they are compared, with how they were written; those
+    /// that are not enrolled are left out. A device that an older system wrote is found as it is written; it stands
+    /// before one that is found by what is compared.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn devices(&self, device_ids: &[&str]) -> Result<Vec<Device>, Error> {
-        let mut found = Vec::with_capacity(device_ids.len());
-        let mut cursor = self.devices.find(doc! { "device_id": { "$in": device_ids } }).await?;
+    pub async fn devices(&self, wanted: &HashMap<&str, &str>) -> Result<Vec<Device>, Error> {
+        let (keys, written): (Vec<&str>, Vec<&str>) = wanted.iter().unzip();
+        let older = doc! { "device_id": { "$in": written }, "device_key": { "$exists": false } };
+        let (mut found, mut keyed) = (Vec::with_capacity(wanted.len()), Vec::with_capacity(wanted.len()));
+        let filter = doc! { "$or": [{ "device_key": { "$in": keys } }, older] };
+        let mut cursor = self.devices.find(filter).await?;
         while let Some(document) = cursor.try_next().await? {
+            let is_keyed = document.get("device_key").is_ok_and(|key| key.is_some());
             let device = bson::deserialize_from_slice::<DeviceDocument>(document.as_bytes());
             match device
                 .map_err(|error| error.to_string())
                 .and_then(|d| Device::try_from(d).map_err(|e| e.to_string()))
             {
+                Ok(device) if is_keyed => keyed.push(device),
                 Ok(device) => found.push(device),
                 // One spoilt document must not stop a partition.
                 Err(error) => observe::document_unreadable("devices", &error),
+            }
+        }
+        found.append(&mut keyed);
+        Ok(found)
+    }
+
+    /// Identifiers that are enrolled, by what their misspellings have in common, for those that are asked for.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn alike(&self, wanted: &[String]) -> Result<HashMap<String, String>, Error> {
+        let mut found = HashMap::new();
+        let wanted: Vec<&str> = wanted.iter().map(String::as_str).filter(|alike| !alike.is_empty()).collect();
+        if wanted.is_empty() {
+            return Ok(found);
+        }
+        let most = i64::try_from(wanted.len()).unwrap_or(i64::MAX);
+        let fields = doc! { "_id": 0, "device_alike": 1, "device_id": 1 };
+        let query =
+            self.devices.find(doc! { "device_alike": { "$in": wanted } }).projection(fields).limit(most);
+        let mut cursor = query.await?;
+        while let Some(document) = cursor.try_next().await? {
+            let text = |field| document.get_str(field).map(str::to_owned);
+            if let (Ok(alike), Ok(device_id)) = (text("device_alike"), text("device_id")) {
+                found.insert(alike, device_id);
             }
         }
         Ok(found)

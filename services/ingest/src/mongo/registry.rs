@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use bson::{Document, doc};
 use futures::TryStreamExt;
+use indowater_common::domain::identifier;
 use indowater_common::mongo::outbox::{Outbox, Row};
 use indowater_common::mongo::{is_duplicate_key, to_bson_time};
 use jiff::Timestamp;
@@ -238,7 +239,13 @@ impl Registry {
     async fn like(&self, devices: &[Device], session: &mut ClientSession) -> Result<Vec<Device>, Error> {
         let (ids, device_ids): (Vec<&str>, Vec<&str>) =
             devices.iter().map(|device| (device.id.as_str(), device.device_id.as_str())).unzip();
-        let same = doc! { "$or": [{ "_id": { "$in": ids } }, { "device_id": { "$in": device_ids } }] };
+        let keys: Vec<_> =
+            device_ids.iter().map(|device_id| identifier::key(device_id).into_owned()).collect();
+        let same = doc! { "$or": [
+            { "_id": { "$in": ids } },
+            { "device_key": { "$in": keys } },
+            { "device_id": { "$in": device_ids } },
+        ] };
         let mut cursor = self.devices.find(same).session(&mut *session).await?;
         let documents: Vec<DeviceDocument> = cursor.stream(session).try_collect().await?;
         documents.into_iter().map(|document| Device::try_from(document).map_err(Error::custom)).collect()

@@ -99,7 +99,7 @@ impl Device {
         let calibration_date = time(&draft.calibration_date, now, "calibration_date", &mut problems);
         let device = Self {
             id: if draft.id.is_empty() { new_id } else { draft.id },
-            device_id: draft.device_id,
+            device_id: draft.device_id.trim().to_owned(),
             property_id: draft.property_id,
             customer_id: String::new(),
             device_type: DeviceType::read(&draft.device_type, DeviceType::WaterMeter, "type", &mut problems),

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use indowater_common::domain::identifier;
 use jiff::Timestamp;
 
 use super::{Device, DeviceDraft, Problems, Property, Refusal};
@@ -35,7 +36,7 @@ pub fn admit_all(
         if !ids.insert(&device.id) {
             problems.add("id", format_args!("{:?} comes twice", device.id));
         }
-        if !device_ids.insert(&device.device_id) {
+        if !device_ids.insert(identifier::key(&device.device_id)) {
             problems.add("device_id", format_args!("{:?} comes twice", device.device_id));
         }
     }
@@ -54,15 +55,16 @@ pub fn enrol(
     again: bool,
 ) -> Result<Vec<Device>, Refusal> {
     let by_id: HashMap<&str, &Device> = present.iter().map(|device| (device.id.as_str(), device)).collect();
-    let by_device_id: HashSet<&str> = present.iter().map(|device| device.device_id.as_str()).collect();
+    let by_device_id: HashSet<_> = present.iter().map(|device| identifier::key(&device.device_id)).collect();
     let mut new = Vec::with_capacity(candidates.len());
     for candidate in candidates {
+        let key = identifier::key(&candidate.device_id);
         match by_id.get(candidate.id.as_str()) {
-            Some(there) if again && there.device_id == candidate.device_id => continue,
+            Some(there) if again && identifier::key(&there.device_id) == key => continue,
             Some(_) => {
                 return Err(Refusal::Taken { field: "id", value: candidate.id.clone() });
             }
-            None if by_device_id.contains(candidate.device_id.as_str()) => {
+            None if by_device_id.contains(&key) => {
                 return Err(Refusal::Taken { field: "device_id", value: candidate.device_id.clone() });
             }
             None => {}
