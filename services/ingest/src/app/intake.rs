@@ -3,12 +3,14 @@
 //! A batch is decoded before anything is published, so that the devices it needs are loaded by one query and a failed
 //! query publishes nothing twice. Each message is published at once; the flush waits until the broker has all of them,
 //! writes the last readings, and only then are the offsets committed. Whatever is processed again carries the same
-//! event ids, readings and work orders.
+//! event ids and readings.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use indowater_common::domain::identifier::key;
 use indowater_common::error::Retry;
 use indowater_common::kafka::{Batch, PublishError, Record, Work};
 use indowater_common::telemetry;
@@ -18,8 +20,7 @@ use tracing::Span;
 
 use crate::domain::accept::{self, Accepted};
 use crate::domain::cache::Cache;
-use crate::domain::exchange::{self, WorkOrder};
-use crate::domain::facts::{Change, Facts};
+use crate::domain::facts::{Change, Facts, Known};
 use crate::domain::latest::Latest;
 use crate::domain::reject::{Reason, Reject};
 use crate::domain::uplink::Uplink;
@@ -47,11 +48,13 @@ pub struct Intake {
     shared: Arc<Shared>,
     partition: i32,
     cache: Cache,
+    /// Devices by meters that are not there any more, for the batch at hand: whoever enrols such a meter elsewhere is
+    /// noticed by the next.
+    former: HashMap<String, Known>,
     changes: broadcast::Receiver<Arc<Change>>,
     outlet: Outlet,
     encoder: Encoder,
     latest: Latest,
-    orders: Vec<WorkOrder>,
     /// Messages since the last flush.
     pending: usize,
     /// Devices remembered, as last reported.
@@ -76,7 +79,7 @@ impl Intake {
             outlet,
             encoder: Encoder::default(),
             latest: Latest::default(),
-            orders: Vec::new(),
+            former: HashMap::new(),
             pending: 0,
             reported: 0,
         }
@@ -99,21 +102,26 @@ impl Intake {
 
     /// Loads the devices that the uplinks name and the partition does not remember.
     async fn load(&mut self, uplinks: &[Result<Uplink<'_>, Reject>]) -> Result<(), Retry> {
-        let mut strange: HashSet<&str> = HashSet::new();
+        self.former.clear();
+        let mut strange: HashSet<Cow<'_, str>> = HashSet::new();
         for uplink in uplinks.iter().flatten() {
-            if self.cache.get(&uplink.device_id).is_none() {
-                strange.insert(&uplink.device_id);
+            let key = key(&uplink.device_id);
+            if self.cache.get(&key).is_none() {
+                strange.insert(key);
             }
         }
         if strange.is_empty() {
             return Ok(());
         }
-        let strange: Vec<&str> = strange.into_iter().collect();
+        let strange: Vec<&str> = strange.iter().map(|key| &**key).collect();
         let started = Instant::now();
         let devices = self.shared.reads.devices(&strange).await?;
         observe::devices_loaded(self.partition, strange.len(), devices.len(), started.elapsed());
         for device in &devices {
-            self.cache.insert(&device.device_id, device.known());
+            self.cache.insert(&key(&device.device_id), device.known());
+            for serial in device.former_device_ids() {
+                self.former.insert(key(&serial).into_owned(), device.known());
+            }
         }
         Ok(())
     }
@@ -137,23 +145,20 @@ impl Intake {
         };
         let sampled = record.traceparent.filter(|traceparent| telemetry::is_sampled(traceparent));
         let decided = uplink.and_then(|uplink| {
-            let Some(known) = self.cache.get(&uplink.device_id) else {
+            let key = key(&uplink.device_id);
+            let Some(known) = self.cache.get(&key).or_else(|| self.former.get_mut(&*key)) else {
                 let detail = format!("device {:?} is not in the registry", uplink.device_id);
                 return Err(Reject::new(Reason::UnknownDevice, detail));
             };
-            let device_id = uplink.device_id.clone();
             let received_at = record.timestamp_ms.div_euclid(1_000);
-            Ok((accept::accept(uplink, &known.facts, received_at)?, known, device_id))
+            Ok((accept::accept(uplink, &known.facts, received_at)?, known))
         });
         match decided {
-            Ok((accepted, known, device_id)) => {
+            Ok((accepted, known)) => {
                 tally.reads += accepted.reads.len() as u64;
                 tally.corrections += u64::from(accepted.clock_corrected);
                 self.latest.note(&known.facts, &accepted);
-                let (facts, orders) = (&known.facts, &mut self.orders);
-                exchange::watch(&facts.meter, &mut known.last, &accepted.reads, |from, to| {
-                    orders.push(WorkOrder::for_exchange(&device_id, facts, from, to, accepted.received_at));
-                });
+                let facts = &known.facts;
                 let value = self.encoder.readings(facts, &accepted, &origin);
                 let outcome = Outcome::Readings { device: &facts.id, newest: accepted.newest.at };
                 let span = sampled.map(|traceparent| (span(facts, &accepted, traceparent), traceparent));
@@ -229,8 +234,6 @@ impl Work for Intake {
             observe::last_readings_written(self.latest.iter().len(), started.elapsed());
             self.latest.clear();
         }
-        self.shared.reads.raise(&self.orders).await?;
-        self.orders.drain(..).for_each(|order| observe::work_order_raised(&order));
         self.pending = 0;
         Ok(())
     }

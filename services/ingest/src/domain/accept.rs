@@ -80,14 +80,17 @@ pub fn accept(uplink: Uplink<'_>, facts: &Facts, received_at: i64) -> Result<Acc
         let detail = format!("device {:?} ({}) is inactive in the registry", uplink.device_id, facts.id);
         return Err(Reject::new(Reason::InactiveDevice, detail));
     }
-    let said = uplink.unit.unwrap_or(facts.meter.unit.into());
+    let (said, device_id) = (uplink.unit, uplink.device_id);
     let mut place = 0;
     let mut reads = uplink
         .reads
         .into_iter()
         .map(|read| {
             place += 1;
-            accept_read(read, said, facts).map_err(|why| impossible(place - 1, &why))
+            facts
+                .check_serial(&device_id, read.at)
+                .and_then(|()| accept_read(read, said, facts))
+                .map_err(|why| impossible(place - 1, &why))
         })
         .collect::<Result<Vec<_>, _>>()?;
     reads.sort_unstable_by_key(|read| (read.at, read.register));
@@ -106,12 +109,13 @@ fn impossible(place: usize, why: &str) -> Reject {
     Reject::new(Reason::ImpossibleValue, format!("reads[{place}]: {why}"))
 }
 
-fn accept_read(read: SaidRead, said: SaidUnit, facts: &Facts) -> Result<Read, String> {
+fn accept_read(read: SaidRead, said: Option<SaidUnit>, facts: &Facts) -> Result<Read, String> {
     let SaidRead { at, register, flow_litres_per_hour } = read;
     if !(0..=END_OF_TIME).contains(&at) {
         return Err(format!("time {at} is not in seconds since 1970, or not before the year 10000"));
     }
-    let meter = facts.meter;
+    let meter = facts.meter_at(at);
+    let said = said.unwrap_or(meter.unit.into());
     let count = match register.counts(said, meter.unit) {
         Ok(count) if meter.can_show(count) => count,
         Ok(_) | Err(Misfit::TooLarge) => {
@@ -137,7 +141,7 @@ mod tests {
     use indowater_common::domain::meter::Unit;
 
     use super::*;
-    use crate::domain::facts::example as facts;
+    use crate::domain::facts::{example as facts, exchanged};
     use crate::domain::number::Number;
 
     const NOW: i64 = 1_790_000_000;
@@ -178,6 +182,28 @@ mod tests {
         let mut facts = facts();
         facts.meter.unit = Unit::Millilitre;
         assert_eq!(accept(said, &facts, NOW).unwrap().newest.register, 1_500);
+    }
+
+    #[test]
+    fn reads_are_of_the_meter_that_was_there() {
+        let facts = exchanged();
+        let noon = facts.history[1].exchange.unwrap().at;
+        let from = |serial: &'static str, at| {
+            let said = Uplink { device_id: Cow::Borrowed(serial), ..uplink(&[(at, "12")]) };
+            accept(said, &facts, NOW)
+        };
+        assert!(from("sn-1", noon - 1).is_ok() && from("SN-2", noon).is_ok());
+        for (serial, at, there) in [("SN-1", noon, "SN-2"), ("SN-2", noon - 1, "SN-1")] {
+            let reject = from(serial, at).unwrap_err();
+            assert_eq!(reject.reason, Reason::ImpossibleValue);
+            assert!(reject.detail.contains(there), "{}", reject.detail);
+        }
+        // The new meter has a digit less.
+        let many = |serial: &'static str, at| {
+            let said = Uplink { device_id: Cow::Borrowed(serial), ..uplink(&[(at, "12345678")]) };
+            accept(said, &facts, NOW).is_ok()
+        };
+        assert!(many("SN-1", noon - 1) && !many("SN-2", noon));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The devices a partition remembers, so that telemetry does not cost a query.
 //!
-//! Each partition has a cache of its own and nobody else touches it: no lock and no shared counter on the hot path,
-//! and the newest read of a device can live in its entry. The price is that a device whose messages carry no key, and
+//! Each partition has a cache of its own and nobody else touches it: no lock and no shared counter on the hot path. The price is that a device whose messages carry no key, and
 //! so come on any partition, is remembered by several.
 //!
 //! It is bounded by generations: what is looked up moves to the young one; when that is full it becomes the old one,
@@ -12,9 +11,11 @@ use std::collections::{HashMap, HashSet};
 use std::mem;
 use std::sync::Arc;
 
+use indowater_common::domain::identifier::key;
+
 use super::facts::{Change, Facts, Known};
 
-/// Devices by the identifier on the meter.
+/// Devices by the key of the identifier on the meter.
 pub struct Cache {
     young: HashMap<Box<str>, Box<Known>>,
     old: HashMap<Box<str>, Box<Known>>,
@@ -48,10 +49,26 @@ impl Cache {
 
     /// Applies a change of the registry to a device that is remembered. The higher version wins: a change may be told
     /// late, or again.
+    ///
+    /// By a meter that is not there any more it is forgotten, and so is whoever had a meter that came from elsewhere.
     pub fn change(&mut self, change: &Change) {
-        let known = self.young.get_mut(&change.device_id).or_else(|| self.old.get_mut(&change.device_id));
+        let id = &change.facts.id;
+        for former in &change.former_device_ids {
+            self.forget(&key(former), |known| known.facts.id == *id);
+        }
+        let key = key(&change.device_id);
+        self.forget(&key, |known| known.facts.id != *id);
+        let known = self.young.get_mut(&*key).or_else(|| self.old.get_mut(&*key));
         if let Some(known) = known.filter(|known| known.facts.version < change.facts.version) {
             known.facts = change.facts.clone();
+        }
+    }
+
+    fn forget(&mut self, key: &str, which: impl Fn(&Known) -> bool) {
+        for generation in [&mut self.young, &mut self.old] {
+            if generation.get(key).is_some_and(|known| which(known)) {
+                generation.remove(key);
+            }
         }
     }
 
@@ -90,14 +107,16 @@ impl Cache {
 
 #[cfg(test)]
 mod tests {
-    use indowater_common::domain::meter::Point;
-
     use super::*;
     use crate::domain::facts::example;
 
     fn known(version: i64, class: &str) -> Known {
         let facts = Facts { tariff_class: class.into(), version, ..example() };
-        Known { facts, last: Some(Point { at: 1, register: 2 }) }
+        Known { facts }
+    }
+
+    fn told(device_id: &str, known: Known) -> Change {
+        Change { device_id: device_id.into(), former_device_ids: Box::default(), facts: known.facts }
     }
 
     fn remembered(cache: &mut Cache, names: std::ops::Range<u32>) -> usize {
@@ -138,15 +157,14 @@ mod tests {
     }
 
     #[test]
-    fn the_higher_version_wins_and_the_newest_read_stays() {
+    fn the_higher_version_wins() {
         let mut cache = Cache::new(10);
         cache.insert("d", known(3, "a"));
-        let change = |version, class| Change { device_id: "d".into(), facts: known(version, class).facts };
+        let change = |version, class| told("d", known(version, class));
         for (version, class, expected) in [(2, "b", "a"), (3, "b", "a"), (4, "b", "b"), (3, "c", "b")] {
             cache.change(&change(version, class));
             let known = cache.get("d").unwrap();
             assert_eq!(&*known.facts.tariff_class, expected);
-            assert_eq!(known.last, Some(Point { at: 1, register: 2 }));
         }
     }
 
@@ -155,10 +173,29 @@ mod tests {
         let mut cache = Cache::new(1);
         cache.insert("d", known(1, "a"));
         cache.settle();
-        cache.change(&Change { device_id: "d".into(), facts: known(2, "b").facts });
-        cache.change(&Change { device_id: "e".into(), facts: known(2, "b").facts });
+        cache.change(&told("d", known(2, "b")));
+        cache.change(&told("e", known(2, "b")));
         assert_eq!(cache.len(), 1);
         assert_eq!(&*cache.get("d").unwrap().facts.tariff_class, "b");
+    }
+
+    #[test]
+    fn a_meter_that_went_is_forgotten_and_one_that_came_is_looked_up_again() {
+        let mut cache = Cache::new(10);
+        cache.insert("sn-1", known(1, "a"));
+        let exchanged = told("SN-2", known(2, "a"));
+        cache.change(&Change { former_device_ids: ["SN-1".into()].into(), ..exchanged });
+        assert!(cache.get("sn-1").is_none());
+        // Under the same identifier another device is enrolled.
+        cache.insert("sn-1", known(2, "a"));
+        let other = Facts { id: "device-2".into(), ..known(2, "b").facts };
+        cache.change(&told("SN-1", Known { facts: other.clone() }));
+        assert!(cache.get("sn-1").is_none());
+        // What is told of a device that had it once does not touch who has it now.
+        cache.insert("sn-1", Known { facts: other });
+        let later = told("SN-2", known(3, "a"));
+        cache.change(&Change { former_device_ids: ["SN-1".into()].into(), ..later });
+        assert_eq!(&*cache.get("sn-1").unwrap().facts.id, "device-2");
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl Latest {
         let state = accepted.state;
         let new = Sighting {
             read: accepted.newest,
-            unit: facts.meter.unit,
+            unit: facts.meter_at(accepted.newest.at).unit,
             seen_at: accepted.received_at,
             battery_percent: state.battery_percent,
             rssi_dbm: state.rssi_dbm,
