@@ -9,6 +9,7 @@ mod money_api;
 mod payments;
 mod person;
 mod pipeline;
+mod registry;
 mod schema;
 mod telemetry;
 mod vouchers;
@@ -46,6 +47,8 @@ fn main() -> ExitCode {
         pipeline::telemetry_becomes_the_customers_usage,
         pipeline::late_reads_revise_the_days_they_touch,
         pipeline::the_registry_publishes_every_change,
+        registry::facts_hold_from_a_day_on_and_are_told,
+        registry::findings_become_work_orders,
         api::customers_see_only_what_is_theirs,
         api::sessions_rotate_and_end,
         money_api::money_is_seen_explained_and_corrected,

@@ -5,4 +5,5 @@ pub mod identifier;
 pub mod meter;
 pub mod request;
 pub mod tariff;
+pub mod terminal;
 pub mod zone;

@@ -54,9 +54,22 @@ named! {
     Status { Active = "active", Inactive = "inactive", Maintenance = "maintenance" }
 }
 
-named! {
-    /// Whether a device measures a connection, or a part of what another one measures.
-    Role { Main = "main", Sub = "sub" }
+/// Whether a device measures a connection, or a part of what another one measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Role {
+    Main,
+    Sub,
+}
+
+impl Role {
+    /// How documents and messages call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Main => "main",
+            Self::Sub => "sub",
+        }
+    }
 }
 
 impl PropertyType {
