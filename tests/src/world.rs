@@ -185,10 +185,12 @@ impl World {
     /// # Errors
     /// The broker refuses.
     pub async fn publish(&self, topic: &'static Topic, records: &[(String, Vec<u8>)]) -> Result<()> {
-        let (publisher, ticket) = (Publisher::open(&self.kafka()).map_err(|e| anyhow!("{e}"))?, Ticket::default());
+        let (publisher, ticket) =
+            (Publisher::open(&self.kafka()).map_err(|e| anyhow!("{e}"))?, Ticket::default());
         let name = topic.name(&self.system.topic_prefix);
         for (key, value) in records {
-            let event = Event { id: key, source: topic.owner, kind: topic.message, time: 0, traceparent: None };
+            let event =
+                Event { id: key, source: topic.owner, kind: topic.message, time: 0, traceparent: None };
             publisher.send(&ticket, Outgoing { topic: &name, key: key.as_bytes(), value, event }).await?;
         }
         Ok(ticket.delivered().await?)

@@ -112,10 +112,7 @@ fn exchange(id: &str, at: i64, serial: &str) -> ExchangeMeterRequest {
 }
 
 /// Whoever asks at the same time, in whatever spelling: an identifier is one device's.
-async fn one_serial_is_one_device(
-    registry: &mut RegistryServiceClient<Channel>,
-    taken: &str,
-) -> Result<()> {
+async fn one_serial_is_one_device(registry: &mut RegistryServiceClient<Channel>, taken: &str) -> Result<()> {
     let device = |id: &str, serial: &str| EnrolDevicesRequest {
         devices: vec![Device {
             id: id.to_owned(),
@@ -127,8 +124,7 @@ async fn one_serial_is_one_device(
     let refused = registry.enrol_devices(device("device-x", &taken.to_lowercase())).await;
     ensure!(refused.is_err_and(|status| status.code() == Code::AlreadyExists), "{taken} was given twice");
     let race = (0..8).map(|place| {
-        let (mut registry, serial) =
-            (registry.clone(), if place % 2 == 0 { "RACE-1" } else { " race-1 " });
+        let (mut registry, serial) = (registry.clone(), if place % 2 == 0 { "RACE-1" } else { " race-1 " });
         let wanted = device(&format!("race-{place}"), serial);
         async move { registry.enrol_devices(wanted).await }
     });
@@ -263,8 +259,7 @@ pub async fn findings_become_work_orders(base: Arc<Base>) -> Result<()> {
     // What is told late of before the withdrawal changes nothing.
     publish(&world, &all[..10]).await?;
     settled("an older revision changes nothing", &after).await?;
-    let cancelled: Vec<Document> =
-        orders.find(doc! { "status": "cancelled" }).await?.try_collect().await?;
+    let cancelled: Vec<Document> = orders.find(doc! { "status": "cancelled" }).await?.try_collect().await?;
     ensure!(cancelled.iter().all(|order| order.get_str("notes").is_ok_and(|notes| !notes.is_empty())));
     ensure!(ingest.process.is_running(), "it ended by itself");
     Ok(())
@@ -272,7 +267,8 @@ pub async fn findings_become_work_orders(base: Arc<Base>) -> Result<()> {
 
 fn finding(device_id: &str, place: usize) -> MeterFinding {
     let date = format!("2026-01-{:02}", place % 10 + 20);
-    let kind = [MeterFindingKind::Jump, MeterFindingKind::Exchange, MeterFindingKind::AboveCeiling][place / 10];
+    let kind =
+        [MeterFindingKind::Jump, MeterFindingKind::Exchange, MeterFindingKind::AboveCeiling][place / 10];
     let name = kind.as_str_name().trim_start_matches("METER_FINDING_KIND_").to_lowercase();
     let point = |read_at, register_ml| Some(MeterPoint { read_at, register_ml });
     MeterFinding {

@@ -1,5 +1,5 @@
 //! Pure rules that more than one service must agree on: what a step of a register means, which local day a moment
-//! belongs to, what a volume costs, how a wrong request is told. No I/O, no clock, no floats.
+//! belongs to, what a volume costs, when two identifiers are the same, how a wrong request is told. No I/O, no clock, no floats.
 
 pub mod identifier;
 pub mod meter;

@@ -359,7 +359,8 @@ fn moment(seconds: i64) -> String {
 
 fn meter_text(meter: Meter) -> String {
     let Meter { register_digits, q3_litres_per_hour, wraps_at, resolution, .. } = meter;
-    let mut text = format!("{} x {register_digits} digits, Q3 {q3_litres_per_hour} L/h", unit_name(meter.unit()));
+    let mut text =
+        format!("{} x {register_digits} digits, Q3 {q3_litres_per_hour} L/h", unit_name(meter.unit()));
     if wraps_at != 0 {
         text.push_str(&format!(", wraps at {wraps_at}"));
     }
@@ -384,7 +385,8 @@ fn device_text(device: &Device) -> String {
     }
     line("property", &device.property_id);
     line("customer", &format!("{} ({})", device.customer_id, device.tariff_class));
-    let role = device.parent_device_id.as_ref().map_or_else(String::new, |parent| format!(", behind {parent}"));
+    let role =
+        device.parent_device_id.as_ref().map_or_else(String::new, |parent| format!(", behind {parent}"));
     let is_billed = billed(device.billable.unwrap_or(true));
     line("is", &format!("{}, {}, {is_billed}{role}", device.r#type, device.status));
     line("installed", &format!("{} ({})", device.installation_date, device.time_zone));
@@ -404,7 +406,12 @@ fn device_text(device: &Device) -> String {
         });
         let (meter, is_billed) = (facts.meter.map(meter_text).unwrap_or_default(), billed(facts.billable));
         let Facts { customer_id, property_id, tariff_class, serial, .. } = facts;
-        line(from, &format!("{customer_id} ({tariff_class}) at {property_id}, {is_billed}; {serial}: {meter}{exchange}"));
+        line(
+            from,
+            &format!(
+                "{customer_id} ({tariff_class}) at {property_id}, {is_billed}; {serial}: {meter}{exchange}"
+            ),
+        );
     }
     for Remark { at, by, reason, what, .. } in &device.remarks {
         line("remark", &format!("{at} {by}: {what} ({reason})"));
@@ -495,10 +502,16 @@ mod tests {
             ..Device::default()
         };
         let shown = device_text(&device);
-        assert!(shown.contains("before        SN-1") && shown.contains("exchanged at 1970-01-01T00:00:00Z"), "{shown}");
+        assert!(
+            shown.contains("before        SN-1") && shown.contains("exchanged at 1970-01-01T00:00:00Z"),
+            "{shown}"
+        );
         assert!(!shown.contains('\u{1b}'), "{shown}");
         let json = device_json(&device);
-        assert_eq!((&json["timeline"][0]["from"], &json["timeline"][1]["from"]), (&Value::Null, &json!("2026-01-02")));
+        assert_eq!(
+            (&json["timeline"][0]["from"], &json["timeline"][1]["from"]),
+            (&Value::Null, &json!("2026-01-02"))
+        );
         assert_eq!((&json["version"], &json["meter"]["unit"]), (&json!(3), &json!("unknown")));
     }
 }

@@ -62,8 +62,7 @@ impl Work for Findings {
             return Ok(());
         }
         let raised = self.raised().await?;
-        let withdrawn: Vec<&Finding> =
-            self.waiting.values().filter(|finding| finding.withdrawn).collect();
+        let withdrawn: Vec<&Finding> = self.waiting.values().filter(|finding| finding.withdrawn).collect();
         self.orders.write(&raised, &withdrawn).await?;
         raised.iter().for_each(observe::work_order_raised);
         withdrawn.into_iter().for_each(observe::finding_withdrawn);

@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
 use crate::domain::registry::{
-    Correction, Device, DeviceChange, DeviceDraft, DeviceFilter, MeterExchange, Page, Property, PropertyChange,
-    PropertyDraft, Refusal, admit_all,
+    Correction, Device, DeviceChange, DeviceDraft, DeviceFilter, MeterExchange, Page, Property,
+    PropertyChange, PropertyDraft, Refusal, admit_all,
 };
 use crate::kafka::{SOURCE, Topics};
 use crate::mongo::{self, Announce, Announced};

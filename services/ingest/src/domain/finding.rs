@@ -100,7 +100,8 @@ impl WorkOrder {
         let meter = serial.unwrap_or(&finding.device_id);
         let told = |point: Point| {
             let utc = Zone::named("UTC");
-            let time = zone.or(utc.as_ref()).map_or_else(|| point.at.to_string(), |zone| zone.rfc3339(point.at));
+            let time =
+                zone.or(utc.as_ref()).map_or_else(|| point.at.to_string(), |zone| zone.rfc3339(point.at));
             format!("{} m3 at {time}", Unit::Millilitre.cubic_metres(point.millilitres).normalize())
         };
         let (before, after) = (told(finding.before), told(finding.after));
@@ -170,8 +171,16 @@ mod tests {
     fn the_order_names_both_reads_in_cubic_metres_and_local_time() {
         let zone = Zone::named("Asia/Jakarta");
         for (kind, id, says) in [
-            (Kind::Exchange, "exchange-device-1-1970-01-02", "Final read 300 m3 at 1970-01-01T07:00:00+07:00, initial read 51.4805 m3 at 1970-01-02T00:00:00+07:00"),
-            (Kind::Jump, "jump-device-1-1970-01-02", "Read 300 m3 at 1970-01-01T07:00:00+07:00, then 51.4805 m3"),
+            (
+                Kind::Exchange,
+                "exchange-device-1-1970-01-02",
+                "Final read 300 m3 at 1970-01-01T07:00:00+07:00, initial read 51.4805 m3 at 1970-01-02T00:00:00+07:00",
+            ),
+            (
+                Kind::Jump,
+                "jump-device-1-1970-01-02",
+                "Read 300 m3 at 1970-01-01T07:00:00+07:00, then 51.4805 m3",
+            ),
             (Kind::AboveCeiling, "above_ceiling-device-1-1970-01-02", "Check the meter's size or unit"),
         ] {
             let order = WorkOrder::for_finding(&example(kind), Some("SN-1"), zone.as_ref());
@@ -185,6 +194,11 @@ mod tests {
     #[test]
     fn an_order_needs_nothing_of_the_registry() {
         let order = WorkOrder::for_finding(&example(Kind::Exchange), None, None);
-        assert!(order.title.contains("device-1") && order.description.contains("1970-01-01T17:00:00Z") | order.description.contains("1970-01-01T17:00:00+00:00"), "{order:?}");
+        assert!(
+            order.title.contains("device-1")
+                && order.description.contains("1970-01-01T17:00:00Z")
+                    | order.description.contains("1970-01-01T17:00:00+00:00"),
+            "{order:?}"
+        );
     }
 }

@@ -161,11 +161,13 @@ impl TryFrom<PropertyDocument> for Property {
     type Error = Unreadable;
 
     fn try_from(document: PropertyDocument) -> Result<Self, Unreadable> {
-        let unreadable = |field, value| Unreadable { what: "property", id: document.id.clone(), field, value };
+        let unreadable =
+            |field, value| Unreadable { what: "property", id: document.id.clone(), field, value };
         let property_type = PropertyType::named(&document.property_type)
             .ok_or_else(|| unreadable("property_type", document.property_type.clone()))?;
         let tariff_class = document.tariff_class.unwrap_or_else(|| property_type.default_class().to_owned());
-        let present = Tenancy { customer_id: document.customer_id.clone(), tariff_class: tariff_class.clone() };
+        let present =
+            Tenancy { customer_id: document.customer_id.clone(), tariff_class: tariff_class.clone() };
         let timeline = TenancyDocument::timeline(document.timeline, present)
             .map_err(|value| unreadable("timeline", value))?;
         Ok(Self {
@@ -322,7 +324,10 @@ mod tests {
     fn a_document_of_the_data_model_and_nothing_more_is_read() {
         let device = read(foreign()).unwrap();
         assert_eq!((device.version, device.meter, device.billable), (1, Meter::HOUSEHOLD, true));
-        assert_eq!((device.time_zone.as_str(), device.tariff_class.as_str()), ("Asia/Jakarta", DEFAULT_CLASS));
+        assert_eq!(
+            (device.time_zone.as_str(), device.tariff_class.as_str()),
+            ("Asia/Jakarta", DEFAULT_CLASS)
+        );
         assert_eq!((device.last_reading, device.facts().history.len()), (None, 0));
         let sparse = |field: &str| {
             let mut document = foreign();

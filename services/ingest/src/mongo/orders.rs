@@ -37,7 +37,8 @@ impl Orders {
     pub async fn devices(&self, ids: &[&str]) -> Result<HashMap<String, Device>, Error> {
         let documents: Vec<RawDocumentBuf> =
             self.devices.find(doc! { "id": { "$in": ids } }).await?.try_collect().await?;
-        let found = documents.iter().filter_map(|document| read::<DeviceDocument, Device>("devices", document));
+        let found =
+            documents.iter().filter_map(|document| read::<DeviceDocument, Device>("devices", document));
         Ok(found.map(|device| (device.id.clone(), device)).collect())
     }
 

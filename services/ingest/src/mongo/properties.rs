@@ -84,7 +84,8 @@ impl Registry {
         let mut devices = Vec::new();
         if let Some(from) = from {
             // Those that stood there at some time; an older system's documents know the present only.
-            let there = doc! { "$or": [{ "property_id": &property.id }, { "timeline.property_id": &property.id }] };
+            let there =
+                doc! { "$or": [{ "property_id": &property.id }, { "timeline.property_id": &property.id }] };
             let found = self.find_devices(there, session).await?.into_iter();
             let followed = found.map(|before| Changed { after: before.follow(&property, from), before });
             devices = followed.filter(|changed| changed.after != changed.before).collect();

@@ -266,9 +266,7 @@ pub(super) fn abort(refusal: Refusal) -> Error {
 /// refused as that: the database knows better than what was read.
 pub(super) fn failed(error: Error, taken: Option<(&'static str, &str)>) -> Refusal {
     match taken {
-        Some((field, value)) if is_duplicate_key(&error) => {
-            Refusal::Taken { field, value: value.to_owned() }
-        }
+        Some((field, value)) if is_duplicate_key(&error) => Refusal::Taken { field, value: value.to_owned() },
         _ => refused(error),
     }
 }

@@ -89,8 +89,7 @@ impl TenancyDocument {
     /// What cannot be read.
     pub(super) fn timeline(documents: Vec<Self>, present: Tenancy) -> Result<Timeline<Tenancy>, String> {
         restore(documents, present, |document| {
-            let part =
-                TenancyPart { customer_id: document.customer_id, tariff_class: document.tariff_class };
+            let part = TenancyPart { customer_id: document.customer_id, tariff_class: document.tariff_class };
             Ok((document.from, part))
         })
     }
@@ -132,8 +131,7 @@ impl PeriodDocument {
     pub(super) fn timeline(documents: Vec<Self>, present: Period) -> Result<Timeline<Period>, String> {
         restore(documents, present, |document| {
             let unit = document.unit.map(|name| Unit::named(&name).ok_or(name)).transpose()?;
-            let device_type =
-                document.r#type.map(|name| DeviceType::named(&name).ok_or(name)).transpose()?;
+            let device_type = document.r#type.map(|name| DeviceType::named(&name).ok_or(name)).transpose()?;
             let exchange = document.exchange.map(Exchanged::try_from).transpose()?;
             let part = PeriodPart {
                 property_id: document.property_id,
@@ -225,12 +223,16 @@ impl From<RemarkDocument> for Remark {
 #[cfg(test)]
 pub(super) fn example(timeline: &Timeline<Period>) -> Timeline<Period> {
     let mut timeline = timeline.clone();
-    let exchange = Exchanged { at: 20_000 * 86_400, final_millilitres: 1_204_551_000, initial_millilitres: 12 };
+    let exchange =
+        Exchanged { at: 20_000 * 86_400, final_millilitres: 1_204_551_000, initial_millilitres: 12 };
     // Today's meter is the one of the document; the one before was another.
-    timeline.say(None, PeriodPart { serial: Some("SN-0".to_owned()), resolution: Some(10), ..PeriodPart::default() });
+    timeline.say(
+        None,
+        PeriodPart { serial: Some("SN-0".to_owned()), resolution: Some(10), ..PeriodPart::default() },
+    );
     let serial = Some("70B3-D5".to_owned());
-    let part = PeriodPart { serial, exchange: Some(exchange), billable: Some(false), ..PeriodPart::default() };
+    let part =
+        PeriodPart { serial, exchange: Some(exchange), billable: Some(false), ..PeriodPart::default() };
     timeline.say(Some(Day(20_000)), part);
     timeline
 }
-

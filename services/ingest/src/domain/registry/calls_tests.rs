@@ -92,7 +92,10 @@ fn the_day_comes_by_itself() {
 #[test]
 fn the_present_sent_back_says_nothing_and_a_named_day_does() {
     let again = PropertyChange { customer_id: Some("customer-001".into()), ..Default::default() };
-    assert_eq!(property().change(&again, later()).unwrap(), PropertyChanged { property: property(), from: None });
+    assert_eq!(
+        property().change(&again, later()).unwrap(),
+        PropertyChanged { property: property(), from: None }
+    );
     // It is told that the customer came on a day; then who was there before.
     let came = PropertyChange { effective_from: "2026-10-01".into(), ..again };
     let known = property().change(&came, later()).unwrap().property;
@@ -202,12 +205,18 @@ fn an_exchanged_meter_may_be_elsewhere_from_then_on() {
             ..device_draft()
         };
         let candidate = Device::admit(draft, "device-2".into(), now()).unwrap();
-        enrol(&[candidate], &properties, &[gone.clone()], false, now())
+        enrol(&[candidate], &properties, std::slice::from_ref(&gone), false, now())
     };
     assert!(enrolled("2026-11-23T03:00:00Z", "sn-1").is_ok());
     let early = enrolled("2026-11-23T02:59:59Z", "SN-1").unwrap_err();
-    assert!(matches!(&early, Refusal::Precondition(why) if why.contains("2026-11-23T10:00:00+07:00")), "{early}");
-    assert!(matches!(enrolled("2026-11-24T00:00:00Z", "sn-2"), Err(Refusal::Taken { field: "device_id", .. })));
+    assert!(
+        matches!(&early, Refusal::Precondition(why) if why.contains("2026-11-23T10:00:00+07:00")),
+        "{early}"
+    );
+    assert!(matches!(
+        enrolled("2026-11-24T00:00:00Z", "sn-2"),
+        Err(Refusal::Taken { field: "device_id", .. })
+    ));
     // So it may come to another connection by an exchange there.
     let other = placed(DeviceDraft { device_id: "SN-9".into(), ..device_draft() }, "device-9");
     let comes = |at: &str| MeterExchange { device_id: "SN-1".into(), at: at.into(), ..exchange() };
@@ -272,18 +281,17 @@ fn every_wrong_field_of_a_correction_is_named() {
     {
         assert!(problems.contains(field), "{field} is missing in: {problems}");
     }
-    assert!(device().correct(&correction(), false, later()).unwrap_err().to_string().contains("says nothing"));
+    assert!(
+        device().correct(&correction(), false, later()).unwrap_err().to_string().contains("says nothing")
+    );
     let stale = Correction { version: Some(9), billable: Some(false), ..correction() };
     assert!(matches!(device().correct(&stale, false, later()), Err(Refusal::Stale { .. })));
 }
 
 #[test]
 fn only_water_meters_are_billed() {
-    let sensor = Correction {
-        device_type: Some("flow_sensor".into()),
-        from: "2026-11-01".into(),
-        ..correction()
-    };
+    let sensor =
+        Correction { device_type: Some("flow_sensor".into()), from: "2026-11-01".into(), ..correction() };
     let sensor = device().correct(&sensor, false, later()).unwrap();
     assert_eq!(billed(&sensor), pairs(&[("", "true"), ("2026-11-01", "false")]));
     assert_eq!((sensor.device_type, sensor.billable), (DeviceType::FlowSensor, false));
@@ -296,7 +304,8 @@ fn only_water_meters_are_billed() {
     assert!(Device::admit(draft, String::new(), now()).unwrap_err().to_string().contains("billable"));
     let draft = DeviceDraft { device_type: "flow_sensor".into(), ..device_draft() };
     assert!(!placed(draft, "device-5").billable);
-    let off = DeviceChange { billable: Some(false), effective_from: "2026-12-01".into(), ..Default::default() };
+    let off =
+        DeviceChange { billable: Some(false), effective_from: "2026-12-01".into(), ..Default::default() };
     let off = device().change(&off, Surroundings::default(), later()).unwrap();
     assert_eq!((billed(&off), off.billable), (pairs(&[("", "true"), ("2026-12-01", "false")]), true));
 }

@@ -78,8 +78,8 @@ impl Device {
             .device_type
             .as_ref()
             .map(|wanted| DeviceType::read(wanted, self.device_type, "type", &mut problems));
-        let is_sensor = device_type.unwrap_or_else(|| next.timeline.on(Some(from)).device_type)
-            == DeviceType::FlowSensor;
+        let is_sensor =
+            device_type.unwrap_or_else(|| next.timeline.on(Some(from)).device_type) == DeviceType::FlowSensor;
         if change.billable == Some(true) && is_sensor {
             problems.add("billable", NEVER_BILLED);
         }

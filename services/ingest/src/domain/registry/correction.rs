@@ -61,8 +61,11 @@ impl Device {
                 problems.add("installation_date", "must be a time in RFC 3339 that is not in the future");
             }
         }
-        let part =
-            PeriodPart { device_type, billable: wanted.billable, ..self.corrected_meter(wanted, from, &mut problems) };
+        let part = PeriodPart {
+            device_type,
+            billable: wanted.billable,
+            ..self.corrected_meter(wanted, from, &mut problems)
+        };
         if part == PeriodPart::default() && wanted.installation_date.is_none() {
             problems.add("correction", "says nothing: name what is wrong");
         }

@@ -61,7 +61,8 @@ impl Device {
         let at = at.as_second();
         let day = self.zone().day_of(at);
         // The meter of the evening before: on the day itself another word about this exchange may stand.
-        let Period { meter: old, serial: old_serial, .. } = self.timeline.on(Some(Day(day.0.saturating_sub(1))));
+        let Period { meter: old, serial: old_serial, .. } =
+            self.timeline.on(Some(Day(day.0.saturating_sub(1))));
         let new = wanted.meter(old);
         check_meter(&new, &mut problems);
         let exchange = Exchanged {
@@ -146,7 +147,9 @@ fn register(text: &str, meter: Meter, field: &str, problems: &mut Problems) -> i
             let unit = meter.unit.name();
             problems.add(
                 field,
-                format_args!("must be a register in m3 that a {unit} meter of its digits can show, such as 1204.551"),
+                format_args!(
+                    "must be a register in m3 that a {unit} meter of its digits can show, such as 1204.551"
+                ),
             );
             0
         }

@@ -19,10 +19,10 @@ pub mod timeline;
 pub use change::{DeviceChange, Surroundings};
 pub use correction::Correction;
 pub use device::{Device, DeviceDraft, Remark};
-pub use exchange::MeterExchange;
-pub use period::{Exchanged, Period, PeriodPart, Tenancy, TenancyPart};
 pub use enrolment::{Enrolled, MOST_AT_ONCE, admit_all, enrol};
+pub use exchange::MeterExchange;
 pub use indowater_common::domain::request::{Page, Problems};
+pub use period::{Exchanged, Period, PeriodPart, Tenancy, TenancyPart};
 pub use property::{Property, PropertyChange, PropertyChanged, PropertyDraft};
 pub use text::{DeviceType, PropertyType, Role, Status};
 

@@ -156,7 +156,8 @@ impl Timeline<Period> {
     /// Takes over whose the property is and in which class, for the days from `from` on on which the device stands
     /// there.
     pub fn follow(&mut self, property_id: &str, tenancies: &Timeline<Tenancy>, from: Option<Day>) {
-        for Stay { begin, end, .. } in self.stays().into_iter().filter(|stay| stay.property_id == property_id) {
+        for Stay { begin, end, .. } in self.stays().into_iter().filter(|stay| stay.property_id == property_id)
+        {
             let within = |day: Day| end.is_none_or(|end| day < end);
             if from.is_some_and(|from| !within(from)) {
                 continue;
@@ -175,7 +176,10 @@ impl Timeline<Period> {
 
     /// It stands at a property from a day on, until the next day from which it is known to stand elsewhere.
     pub fn move_to(&mut self, property_id: &str, tenancies: &Timeline<Tenancy>, from: Day) {
-        self.say(Some(from), PeriodPart { property_id: Some(property_id.to_owned()), ..PeriodPart::default() });
+        self.say(
+            Some(from),
+            PeriodPart { property_id: Some(property_id.to_owned()), ..PeriodPart::default() },
+        );
         self.follow(property_id, tenancies, Some(from));
     }
 

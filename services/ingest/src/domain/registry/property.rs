@@ -81,8 +81,7 @@ impl Property {
             &mut problems,
         );
         let class = draft.tariff_class;
-        let tariff_class =
-            if class.is_empty() { property_type.default_class().to_owned() } else { class };
+        let tariff_class = if class.is_empty() { property_type.default_class().to_owned() } else { class };
         let now = to_milliseconds(now);
         let property = Self {
             id: if draft.id.is_empty() { new_id } else { draft.id },

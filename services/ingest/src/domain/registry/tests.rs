@@ -255,7 +255,9 @@ fn every_problem_of_every_device_is_named() {
     let admitted = |drafts: Vec<DeviceDraft>| {
         admit_all(drafts, || "new".to_owned(), now()).map_err(|problems| problems.to_string())
     };
-    let problems = admitted(vec![good.clone(), DeviceDraft { device_id: " sn-1 ".into(), ..good.clone() }, bad]).unwrap_err();
+    let problems =
+        admitted(vec![good.clone(), DeviceDraft { device_id: " sn-1 ".into(), ..good.clone() }, bad])
+            .unwrap_err();
     for part in
         ["devices[2].status", "devices[2].register_digits", "id \"a\" comes twice", "\"sn-1\" comes twice"]
     {
