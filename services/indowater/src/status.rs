@@ -175,7 +175,7 @@ fn reasons(reader: &Reader, topic: &str, extent: &Extent) -> Result<BTreeMap<&'s
         let letter = DeadLetter::decode(record.payload().unwrap_or_default());
         let letter = letter.with_context(|| format!("{topic} {}:{}", record.partition(), record.offset()))?;
         let reason = reason_name(letter.reason());
-        if seen.insert((letter.topic, letter.partition, letter.offset)) {
+        if seen.insert((letter.topic, letter.partition, letter.offset, reason)) {
             *reasons.entry(reason).or_default() += 1;
         }
         Ok(ControlFlow::Continue(()))

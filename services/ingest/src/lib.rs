@@ -46,7 +46,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let findings_joined = host.health.needs("meter findings");
     indowater_common::kafka::watch(&host);
     let database = indowater_common::mongo::open(&host).await?;
-    observe::devices_adopted(mongo::adopt_all(&database).await?);
+    mongo::adopt_eventually(&database).await;
     let topics = Topics::new(&common.kafka.topic_prefix);
     let publisher = Publisher::open(&common.kafka)?;
 
@@ -89,6 +89,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
         topics: topics.clone(),
         most_bytes: settings.max_telemetry_bytes,
         cached_devices: settings.cached_devices,
+        most_age: i64::from(settings.max_read_age_days) * 86_400,
         fatal,
     });
     let consume = Consume {

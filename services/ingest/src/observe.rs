@@ -17,6 +17,7 @@ struct Instruments {
     messages: Counter<u64>,
     reads: Counter<u64>,
     dead_letters: Counter<u64>,
+    dead_reads: Counter<u64>,
     corrections: Counter<u64>,
     misses: Counter<u64>,
     cached: UpDownCounter<i64>,
@@ -32,11 +33,15 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| Instruments {
     reads: telemetry::counter("indowater_reads_accepted", "Reads accepted and handed to the broker"),
     dead_letters: telemetry::counter(
         "indowater_dead_letters",
-        "Telemetry messages that could not be used, by reason",
+        "Dead letters published: telemetry messages that could not be used, or not all of them, by reason",
+    ),
+    dead_reads: telemetry::counter(
+        "indowater_reads_dead",
+        "Reads set aside, by reason; a message that cannot be read counts as one",
     ),
     corrections: telemetry::counter(
-        "indowater_clock_corrections",
-        "Messages whose device clock was wrong and whose times were set by the receive time",
+        "indowater_reads_clock_corrected",
+        "Accepted reads whose device clock was ahead and whose times were set by the receive time",
     ),
     misses: telemetry::counter(
         "indowater_registry_cache_misses",
@@ -71,9 +76,10 @@ pub struct Tally {
     messages: u64,
     /// Reads accepted.
     pub reads: u64,
-    /// Messages whose clock was corrected.
+    /// Those of them whose times were set by the receive time.
     pub corrections: u64,
-    dead: [u64; Reason::ALL.len()],
+    /// Letters and reads by reason.
+    dead: [(u64, u64); Reason::ALL.len()],
     /// One example for the log.
     example: Option<Reject>,
 }
@@ -84,9 +90,11 @@ impl Tally {
         Self { messages: messages as u64, ..Self::default() }
     }
 
-    /// Counts a message that cannot be used.
+    /// Counts what cannot be used.
     pub fn dead(&mut self, reject: Reject) {
-        self.dead[reject.reason as usize] += 1;
+        let (letters, reads) = &mut self.dead[reject.reason as usize];
+        *letters += 1;
+        *reads += reject.reads();
         self.example.get_or_insert(reject);
     }
 }
@@ -100,13 +108,16 @@ pub fn batch_decided(partition: i32, tally: &Tally) {
         instruments.corrections.add(tally.corrections, &[]);
     }
     let Some(example) = &tally.example else { return };
-    for (reason, count) in std::iter::zip(Reason::ALL, tally.dead).filter(|(_, count)| *count > 0) {
-        instruments.dead_letters.add(count, &[KeyValue::new("reason", reason.name())]);
+    for (reason, (letters, reads)) in std::iter::zip(Reason::ALL, tally.dead).filter(|(_, dead)| dead.0 > 0) {
+        let reason = [KeyValue::new("reason", reason.name())];
+        instruments.dead_letters.add(letters, &reason);
+        instruments.dead_reads.add(reads, &reason);
     }
     tracing::warn!(
         partition,
         messages = tally.messages,
-        dead_letters = tally.dead.iter().sum::<u64>(),
+        dead_letters = tally.dead.iter().map(|(letters, _)| letters).sum::<u64>(),
+        dead_reads = tally.dead.iter().map(|(_, reads)| reads).sum::<u64>(),
         for_example = example.reason.name(),
         detail = example.detail,
         "some telemetry could not be used"
@@ -173,6 +184,15 @@ pub fn devices_adopted(count: usize) {
 pub fn registry_changed(what: &'static str, count: usize) {
     INSTRUMENTS.registry_changes.add(count as u64, &[KeyValue::new("kind", what)]);
     tracing::info!(what, count, "the registry changed");
+}
+
+/// Two devices have one identifier but for case or blanks.
+pub fn identifier_shared(key: &str, error: &dyn Display) {
+    tracing::error!(
+        key,
+        %error,
+        "another device has this identifier but for case or blanks; telemetry is taken as that one's: correct one of them"
+    );
 }
 
 /// The database holds a document of ours that we cannot read.

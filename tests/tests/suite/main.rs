@@ -9,6 +9,7 @@ mod money_api;
 mod payments;
 mod person;
 mod pipeline;
+mod redrive;
 mod registry;
 mod schema;
 mod telemetry;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         pipeline::the_registry_publishes_every_change,
         registry::facts_hold_from_a_day_on_and_are_told,
         registry::findings_become_work_orders,
+        redrive::only_what_was_set_aside_is_sent_again,
         api::customers_see_only_what_is_theirs,
         api::sessions_rotate_and_end,
         money_api::money_is_seen_explained_and_corrected,

@@ -18,7 +18,7 @@ pub use batch::{Batch, Record};
 pub use client::{base_config, watch_broker};
 pub use consumer::{Consume, consume};
 pub use follow::{Followed, From, follow};
-pub use headers::{Event, JSON, PROTOBUF};
+pub use headers::{BACKFILL, Event, FIRST_RECEIVED, JSON, PROTOBUF};
 pub use partition::{FlushPolicy, Work};
 pub use partitioner::{ByEntity, partition_of};
 pub use publisher::{Outgoing, PublishError, Publisher, Ticket};

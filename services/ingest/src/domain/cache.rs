@@ -15,7 +15,7 @@ use indowater_common::domain::identifier::key;
 
 use super::facts::{Change, Facts, Known};
 
-/// Devices by the key of the identifier on the meter.
+/// Devices by the identifier on the meter, as it is compared.
 pub struct Cache {
     young: HashMap<Box<str>, Box<Known>>,
     old: HashMap<Box<str>, Box<Known>>,
@@ -30,21 +30,21 @@ impl Cache {
         Self { young: HashMap::new(), old: HashMap::new(), keep, names: HashSet::new() }
     }
 
-    /// The device, if it is remembered.
-    pub fn get(&mut self, device_id: &str) -> Option<&mut Known> {
+    /// The device of that [key], if it is remembered.
+    pub fn get(&mut self, device_key: &str) -> Option<&mut Known> {
         if !self.old.is_empty()
-            && !self.young.contains_key(device_id)
-            && let Some((key, known)) = self.old.remove_entry(device_id)
+            && !self.young.contains_key(device_key)
+            && let Some((key, known)) = self.old.remove_entry(device_key)
         {
             self.young.insert(key, known);
         }
-        self.young.get_mut(device_id).map(|known| &mut **known)
+        self.young.get_mut(device_key).map(|known| &mut **known)
     }
 
     /// Remembers a device that was loaded from the registry.
     pub fn insert(&mut self, device_id: &str, mut known: Known) {
         self.intern(&mut known.facts);
-        self.young.insert(device_id.into(), Box::new(known));
+        self.young.insert(key(device_id).into(), Box::new(known));
     }
 
     /// Applies a change of the registry to a device that is remembered. The higher version wins: a change may be told
@@ -177,6 +177,16 @@ mod tests {
         cache.change(&told("e", known(2, "b")));
         assert_eq!(cache.len(), 1);
         assert_eq!(&*cache.get("d").unwrap().facts.tariff_class, "b");
+    }
+
+    #[test]
+    fn a_device_is_remembered_by_its_key_however_it_is_written() {
+        let mut cache = Cache::new(10);
+        cache.insert(" SN-1", known(1, "a"));
+        cache.change(&told("Sn-1 ", known(2, "b")));
+        assert_eq!(&*cache.get("sn-1").unwrap().facts.tariff_class, "b");
+        cache.insert("sn-1", known(3, "c"));
+        assert_eq!(cache.len(), 1);
     }
 
     #[test]

@@ -103,6 +103,11 @@ impl Facts {
         self.fitted_at(at).map_or(self.meter, |holding| holding.meter)
     }
 
+    /// The step in which the register of that meter counts, in its unit; 0 where it is not told.
+    pub fn resolution_at(&self, at: i64) -> u32 {
+        self.meter_at(at).resolution
+    }
+
     /// The identifier on the meter that was there at a moment; none where there has been one meter only, which is the one
     /// the device was found by.
     pub fn serial_at(&self, at: i64) -> Option<&str> {

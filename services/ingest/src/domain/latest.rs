@@ -72,7 +72,9 @@ mod tests {
         Accepted {
             reads: Vec::new(),
             newest: Point { at, register: at },
-            clock_corrected: false,
+            message_reads: 1,
+            corrected: 0,
+            unit_assumed: false,
             received_at: at + 1,
             state: State { battery_percent, rssi_dbm: None, alarms: Alarms::default() },
         }

@@ -12,11 +12,20 @@ use mongodb::{ClientSession, Collection, Database};
 
 use crate::observe;
 
-/// Takes over every device that is not yet; for the start, when few are.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn adopt_all(database: &Database) -> Result<usize, Error> {
+/// Takes over as soon as the database answers, for the service's start.
+pub async fn adopt_eventually(database: &Database) {
+    loop {
+        match adopt_all(database).await {
+            Ok(0) => return,
+            Ok(count) => return observe::devices_adopted(count),
+            Err(error) => tracing::warn!(%error, "devices of an older system could not be taken over yet"),
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    }
+}
+
+/// Takes over every device that is not yet.
+async fn adopt_all(database: &Database) -> Result<usize, Error> {
     let devices: Collection<Document> = database.collection("devices");
     let mut found = devices.find(doc! { "device_key": { "$exists": false } }).await?;
     let mut adopted = 0;
@@ -42,8 +51,7 @@ pub(super) async fn adopt(database: &Database, document: Document) -> Result<(),
     match adopted {
         // Two devices whose identifiers differ by case only: a person has to say which is which.
         Err(error) if is_duplicate_key(&error) => {
-            let detail = format!("the device under the key {taken} has the identifier of another: {error}");
-            observe::document_unreadable("devices", &detail);
+            observe::identifier_shared(&taken.to_string(), &error);
             Ok(())
         }
         other => other,

@@ -9,7 +9,7 @@ mod reads;
 mod registry;
 mod timelines;
 
-pub use adopt::adopt_all;
+pub use adopt::adopt_eventually;
 pub use orders::Orders;
 pub use reads::Reads;
 pub use registry::{Announce, Announced, Registry};

@@ -3,6 +3,8 @@
 //! The write may be repeated: a last reading is written only over an older one, so an instance that lost its partition
 //! without knowing overwrites nothing newer.
 
+use std::collections::HashMap;
+
 use bson::raw::{RawDocumentBuf, cstr};
 use bson::{DateTime, Document, doc, rawdoc};
 use futures::TryStreamExt;
@@ -54,6 +56,30 @@ impl Reads {
     async fn one(&self, id: &str) -> Result<Option<Device>, Error> {
         let document = self.devices.find_one(doc! { "id": id }).await?;
         Ok(document.and_then(|document| read::<DeviceDocument, Device>("devices", &document)))
+    }
+
+    /// Identifiers that are enrolled, by what their misspellings have in common, for those that are asked for.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn alike(&self, wanted: &[String]) -> Result<HashMap<String, String>, Error> {
+        let mut found = HashMap::new();
+        let wanted: Vec<&str> = wanted.iter().map(String::as_str).filter(|alike| !alike.is_empty()).collect();
+        if wanted.is_empty() {
+            return Ok(found);
+        }
+        let most = i64::try_from(wanted.len()).unwrap_or(i64::MAX);
+        let fields = doc! { "_id": 0, "device_alike": 1, "device_id": 1 };
+        let query =
+            self.devices.find(doc! { "device_alike": { "$in": wanted } }).projection(fields).limit(most);
+        let mut cursor = query.await?;
+        while let Some(document) = cursor.try_next().await? {
+            let text = |field| document.get_str(field).map(str::to_owned);
+            if let (Ok(alike), Ok(device_id)) = (text("device_alike"), text("device_id")) {
+                found.insert(alike, device_id);
+            }
+        }
+        Ok(found)
     }
 
     /// Writes the last readings that are newer than those written.

@@ -1,5 +1,7 @@
 //! The schemas of `proto/`: telemetry as devices send it, readings and dead letters as ingest publishes them.
 
+use std::borrow::Cow;
+
 use indowater_common::domain::meter::Unit;
 use indowater_proto::readings::v1 as readings;
 use indowater_proto::telemetry::v1 as telemetry;
@@ -7,10 +9,11 @@ use prost::Message;
 
 use super::timeline;
 use crate::domain::accept::Accepted;
+use crate::domain::arrival::Arrival;
 use crate::domain::facts::Facts;
 use crate::domain::number::Number;
 use crate::domain::reject::{Reason, Reject};
-use crate::domain::uplink::{Alarm, SaidRead, SaidUnit, State, Uplink};
+use crate::domain::uplink::{Alarm, SaidRead, SaidUnit, State, Uplink, device_key};
 
 /// Decodes one message of telemetry.
 pub(super) fn decode(value: &[u8]) -> Result<Uplink<'_>, Reject> {
@@ -23,15 +26,21 @@ pub(super) fn decode(value: &[u8]) -> Result<Uplink<'_>, Reject> {
         Err(_) => return Err(malformed(&format_args!("unit {} is not known", message.unit))),
     };
     let alarms = message.alarms.iter().filter_map(|number| alarm_from_wire(*number)).collect();
-    let read = |read: telemetry::RegisterRead| SaidRead {
+    let message_reads = u32::try_from(message.reads.len()).unwrap_or(u32::MAX);
+    let read = |(place, read): (u32, telemetry::RegisterRead)| SaidRead {
+        place,
         at: read.read_at,
         register: Number::whole(read.register),
         flow_litres_per_hour: read.flow_litres_per_hour,
     };
+    let device_id = Cow::Owned(message.device_id);
     Ok(Uplink {
-        device_id: message.device_id.into(),
+        device_key: device_key(&device_id),
+        device_id,
         unit,
-        reads: message.reads.into_iter().map(read).collect(),
+        reads: (0..).zip(message.reads).map(read).collect(),
+        faults: Vec::new(),
+        message_reads,
         state: State { battery_percent: message.battery_percent, rssi_dbm: message.rssi_dbm, alarms },
     })
 }
@@ -45,8 +54,8 @@ pub struct Origin<'a> {
     pub partition: i32,
     /// Its offset.
     pub offset: i64,
-    /// When the broker took it, milliseconds since the epoch.
-    pub received_at_ms: i64,
+    /// How it came.
+    pub arrival: Arrival,
     /// Its key.
     pub key: &'a [u8],
     /// Its value.
@@ -74,9 +83,11 @@ impl Encoder {
             read_at: read.at,
             register: read.register,
             flow_litres_per_hour: read.flow_litres_per_hour,
-            ..readings::AcceptedRead::default()
+            unit_assumed: accepted.unit_assumed,
+            clock_corrected: read.clock_corrected,
         }));
-        message.clock_corrected = accepted.clock_corrected;
+        message.message_reads = accepted.message_reads;
+        message.clock_corrected = accepted.corrected > 0;
         message.received_at = accepted.received_at;
         message.telemetry_partition = origin.partition;
         message.telemetry_offset = origin.offset;
@@ -86,9 +97,11 @@ impl Encoder {
         encode(message, &mut self.buffer)
     }
 
-    /// A message that cannot be used, as it came; what is too long for a record is cut, and its detail says so.
+    /// A message that cannot be used, or not all of it, as it came; what is too long for a record is cut, and its detail says so.
     pub fn dead_letter(&mut self, reject: &Reject, origin: &Origin<'_>) -> &[u8] {
-        let payload = cut(origin.value, MOST_PAYLOAD);
+        let (payload, key) = (cut(origin.value, MOST_PAYLOAD), cut(origin.key, MOST_KEY));
+        let content_type: String =
+            origin.content_type.unwrap_or_default().chars().take(MOST_CONTENT_TYPE).collect();
         let mut detail = reject.detail.clone();
         if payload.len() < origin.value.len() {
             let (kept, all) = (payload.len(), origin.value.len());
@@ -97,16 +110,25 @@ impl Encoder {
             ));
         }
         let message = readings::DeadLetter {
+            is_cut: payload.len() < origin.value.len()
+                || key.len() < origin.key.len()
+                || content_type.len() < origin.content_type.unwrap_or_default().len(),
             payload: payload.to_vec(),
-            key: cut(origin.key, MOST_KEY).to_vec(),
-            content_type: origin.content_type.unwrap_or_default().chars().take(MOST_CONTENT_TYPE).collect(),
+            key: key.to_vec(),
+            content_type,
             topic: origin.topic.to_owned(),
             partition: origin.partition,
             offset: origin.offset,
             reason: reason_to_wire(reject.reason).into(),
             detail,
-            received_at_ms: origin.received_at_ms,
-            ..readings::DeadLetter::default()
+            received_at_ms: origin.arrival.received_at_ms,
+            places: reject.places.clone(),
+            message_reads: reject.message_reads,
+            first: origin
+                .arrival
+                .first
+                .map(|first| readings::Coordinates { partition: first.partition, offset: first.offset }),
+            backfill: origin.arrival.is_backfill,
         };
         encode(&message, &mut self.buffer)
     }
@@ -173,5 +195,7 @@ const fn reason_to_wire(reason: Reason) -> readings::DeadLetterReason {
         Reason::ImpossibleValue => readings::DeadLetterReason::ImpossibleValue,
         Reason::Oversized => readings::DeadLetterReason::Oversized,
         Reason::KeyMismatch => readings::DeadLetterReason::KeyMismatch,
+        Reason::BeforeInstallation => readings::DeadLetterReason::BeforeInstallation,
+        Reason::TooOld => readings::DeadLetterReason::TooOld,
     }
 }

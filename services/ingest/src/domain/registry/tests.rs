@@ -240,10 +240,13 @@ fn enrolment_takes_the_new_and_passes_over_the_same() {
         (candidate("device-1", "SN-1"), false, "id"),
         (candidate("device-1", "SN-9"), true, "id"),
         (candidate("device-9", "SN-1"), true, "device_id"),
-        (candidate("device-9", "sn-1"), true, "device_id"),
+        (candidate("device-9", " sn-1 "), true, "device_id"),
+        (candidate("device-9", "Sn-1"), false, "device_id"),
     ] {
         assert!(matches!(taken(candidate, again), Refusal::Taken { field: f, .. } if f == field));
     }
+    let same = enrol(&[candidate("device-1", "sn-1")], &properties, &present, true, now());
+    assert_eq!(same.unwrap(), Enrolled::default());
     let nowhere = enrol(&wanted, &std::collections::HashMap::new(), &[], false, now());
     assert!(matches!(nowhere, Err(Refusal::Precondition(_))));
 }
@@ -263,6 +266,8 @@ fn every_problem_of_every_device_is_named() {
     {
         assert!(problems.contains(part), "{part} is missing in: {problems}");
     }
+    let other = DeviceDraft { id: "b".into(), device_id: " sn-1".into(), ..good.clone() };
+    assert!(admitted(vec![good.clone(), other]).unwrap_err().contains("\"sn-1\" comes twice"));
     assert!(admitted(vec![good.clone(); 1_001]).unwrap_err().contains("1000"));
     assert_eq!(admitted(vec![good]).unwrap().len(), 1);
 }
