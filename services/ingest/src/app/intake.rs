@@ -20,7 +20,7 @@ use tracing::Span;
 
 use crate::domain::accept::{self, Accepted, Decision};
 use crate::domain::cache::Cache;
-use crate::domain::facts::{Change, Facts, Known};
+use crate::domain::facts::{Change, Facts};
 use crate::domain::latest::Latest;
 use crate::domain::reject::{Reason, Reject};
 use crate::domain::uplink::Uplink;
@@ -52,7 +52,7 @@ pub struct Intake {
     cache: Cache,
     /// Devices by meters that are not there any more, for the batch at hand: whoever enrols such a meter elsewhere is
     /// noticed by the next.
-    former: HashMap<String, Known>,
+    former: HashMap<String, Facts>,
     changes: broadcast::Receiver<Arc<Change>>,
     outlet: Outlet,
     encoder: Encoder,
@@ -120,9 +120,9 @@ impl Intake {
         let devices = self.shared.reads.devices(&written).await?;
         observe::devices_loaded(self.partition, strange.len(), devices.len(), started.elapsed());
         for device in &devices {
-            self.cache.insert(&device.device_id, device.known());
+            self.cache.insert(&device.device_id, device.facts());
             for serial in device.former_device_ids() {
-                self.former.insert(identifier::key(&serial).into_owned(), device.known());
+                self.former.insert(identifier::key(&serial).into_owned(), device.facts());
             }
         }
         strange.retain(|key, _| self.cache.get(key).is_none() && !self.former.contains_key(*key));
@@ -154,19 +154,18 @@ impl Intake {
                 let found = self.cache.get(&uplink.device_key);
                 match found.or_else(|| self.former.get_mut(&*uplink.device_key)) {
                     None => (None, unknown(&uplink, near_misses).into()),
-                    Some(known) => {
-                        let decision =
-                            accept::accept(&uplink, &known.facts, &origin.arrival, self.shared.most_age);
-                        (Some(known), decision)
+                    Some(facts) => {
+                        let most_age = self.shared.most_age;
+                        let decision = accept::accept(&uplink, facts, &origin.arrival, most_age);
+                        (Some(facts), decision)
                     }
                 }
             }
         };
         let Decision { accepted, rejects } = decision;
-        if let (Some(accepted), Some(known)) = (&accepted, device) {
+        if let (Some(accepted), Some(facts)) = (&accepted, device) {
             tally.reads += accepted.reads.len() as u64;
             tally.corrections += accepted.corrected as u64;
-            let facts = &known.facts;
             self.latest.note(facts, accepted);
             let value = self.encoder.readings(facts, accepted, &origin);
             let outcome = Outcome::Readings { device: &facts.id, newest: accepted.newest.at };

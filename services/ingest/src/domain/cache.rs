@@ -13,12 +13,12 @@ use std::sync::Arc;
 
 use indowater_common::domain::identifier::key;
 
-use super::facts::{Change, Facts, Known};
+use super::facts::{Change, Facts};
 
 /// Devices by the identifier on the meter, as it is compared.
 pub struct Cache {
-    young: HashMap<Box<str>, Box<Known>>,
-    old: HashMap<Box<str>, Box<Known>>,
+    young: HashMap<Box<str>, Box<Facts>>,
+    old: HashMap<Box<str>, Box<Facts>>,
     keep: usize,
     /// The few time zones and classes that all devices share.
     names: HashSet<Arc<str>>,
@@ -31,7 +31,7 @@ impl Cache {
     }
 
     /// The device of that [key], if it is remembered.
-    pub fn get(&mut self, device_key: &str) -> Option<&mut Known> {
+    pub fn get(&mut self, device_key: &str) -> Option<&mut Facts> {
         if !self.old.is_empty()
             && !self.young.contains_key(device_key)
             && let Some((key, known)) = self.old.remove_entry(device_key)
@@ -42,9 +42,9 @@ impl Cache {
     }
 
     /// Remembers a device that was loaded from the registry.
-    pub fn insert(&mut self, device_id: &str, mut known: Known) {
-        self.intern(&mut known.facts);
-        self.young.insert(key(device_id).into(), Box::new(known));
+    pub fn insert(&mut self, device_id: &str, mut facts: Facts) {
+        self.intern(&mut facts);
+        self.young.insert(key(device_id).into(), Box::new(facts));
     }
 
     /// Applies a change of the registry to a device that is remembered. The higher version wins: a change may be told
@@ -54,17 +54,17 @@ impl Cache {
     pub fn change(&mut self, change: &Change) {
         let id = &change.facts.id;
         for former in &change.former_device_ids {
-            self.forget(&key(former), |known| known.facts.id == *id);
+            self.forget(&key(former), |known| known.id == *id);
         }
         let key = key(&change.device_id);
-        self.forget(&key, |known| known.facts.id != *id);
+        self.forget(&key, |known| known.id != *id);
         let known = self.young.get_mut(&*key).or_else(|| self.old.get_mut(&*key));
-        if let Some(known) = known.filter(|known| known.facts.version < change.facts.version) {
-            known.facts = change.facts.clone();
+        if let Some(known) = known.filter(|known| known.version < change.facts.version) {
+            *known = Box::new(change.facts.clone());
         }
     }
 
-    fn forget(&mut self, key: &str, which: impl Fn(&Known) -> bool) {
+    fn forget(&mut self, key: &str, which: impl Fn(&Facts) -> bool) {
         for generation in [&mut self.young, &mut self.old] {
             if generation.get(key).is_some_and(|known| which(known)) {
                 generation.remove(key);
@@ -110,13 +110,12 @@ mod tests {
     use super::*;
     use crate::domain::facts::example;
 
-    fn known(version: i64, class: &str) -> Known {
-        let facts = Facts { tariff_class: class.into(), version, ..example() };
-        Known { facts }
+    fn known(version: i64, class: &str) -> Facts {
+        Facts { tariff_class: class.into(), version, ..example() }
     }
 
-    fn told(device_id: &str, known: Known) -> Change {
-        Change { device_id: device_id.into(), former_device_ids: Box::default(), facts: known.facts }
+    fn told(device_id: &str, facts: Facts) -> Change {
+        Change { device_id: device_id.into(), former_device_ids: Box::default(), facts }
     }
 
     fn remembered(cache: &mut Cache, names: std::ops::Range<u32>) -> usize {
@@ -164,7 +163,7 @@ mod tests {
         for (version, class, expected) in [(2, "b", "a"), (3, "b", "a"), (4, "b", "b"), (3, "c", "b")] {
             cache.change(&change(version, class));
             let known = cache.get("d").unwrap();
-            assert_eq!(&*known.facts.tariff_class, expected);
+            assert_eq!(&*known.tariff_class, expected);
         }
     }
 
@@ -176,7 +175,7 @@ mod tests {
         cache.change(&told("d", known(2, "b")));
         cache.change(&told("e", known(2, "b")));
         assert_eq!(cache.len(), 1);
-        assert_eq!(&*cache.get("d").unwrap().facts.tariff_class, "b");
+        assert_eq!(&*cache.get("d").unwrap().tariff_class, "b");
     }
 
     #[test]
@@ -184,7 +183,7 @@ mod tests {
         let mut cache = Cache::new(10);
         cache.insert(" SN-1", known(1, "a"));
         cache.change(&told("Sn-1 ", known(2, "b")));
-        assert_eq!(&*cache.get("sn-1").unwrap().facts.tariff_class, "b");
+        assert_eq!(&*cache.get("sn-1").unwrap().tariff_class, "b");
         cache.insert("sn-1", known(3, "c"));
         assert_eq!(cache.len(), 1);
     }
@@ -198,14 +197,14 @@ mod tests {
         assert!(cache.get("sn-1").is_none());
         // Under the same identifier another device is enrolled.
         cache.insert("sn-1", known(2, "a"));
-        let other = Facts { id: "device-2".into(), ..known(2, "b").facts };
-        cache.change(&told("SN-1", Known { facts: other.clone() }));
+        let other = Facts { id: "device-2".into(), ..known(2, "b") };
+        cache.change(&told("SN-1", other.clone()));
         assert!(cache.get("sn-1").is_none());
         // What is told of a device that had it once does not touch who has it now.
-        cache.insert("sn-1", Known { facts: other });
+        cache.insert("sn-1", other);
         let later = told("SN-2", known(3, "a"));
         cache.change(&Change { former_device_ids: ["SN-1".into()].into(), ..later });
-        assert_eq!(&*cache.get("sn-1").unwrap().facts.id, "device-2");
+        assert_eq!(&*cache.get("sn-1").unwrap().id, "device-2");
     }
 
     #[test]
@@ -213,7 +212,7 @@ mod tests {
         let mut cache = Cache::new(10);
         cache.insert("d", known(1, "a"));
         cache.insert("e", known(1, "a"));
-        let zone = cache.get("d").unwrap().facts.time_zone.clone();
-        assert!(Arc::ptr_eq(&zone, &cache.get("e").unwrap().facts.time_zone));
+        let zone = cache.get("d").unwrap().time_zone.clone();
+        assert!(Arc::ptr_eq(&zone, &cache.get("e").unwrap().time_zone));
     }
 }

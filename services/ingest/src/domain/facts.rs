@@ -141,13 +141,6 @@ pub fn start_of(from: Option<Day>, zone: &Zone) -> i64 {
     from.map_or(i64::MIN, |day| zone.start_of(day))
 }
 
-/// An enrolled device, as a partition remembers it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
-    /// Its facts.
-    pub facts: Facts,
-}
-
 /// A change of the registry, told to every partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {

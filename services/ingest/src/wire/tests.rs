@@ -326,7 +326,7 @@ fn a_told_device_is_the_change_that_followers_need() {
     let mut device = Device::admit(draft, "device-1".into(), now).unwrap();
     device.place(&property);
     let change = decode_device(&encode_device(&device)).unwrap();
-    assert_eq!((&*change.device_id, change.facts), ("SN-1", device.known().facts));
+    assert_eq!((&*change.device_id, change.facts), ("SN-1", device.facts()));
     assert!(decode_device(b"").is_err() && decode_device(b"\xff").is_err());
 }
 

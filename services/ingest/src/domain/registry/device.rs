@@ -12,7 +12,7 @@ use rust_decimal::Decimal;
 use super::text::time;
 use super::timeline::Timeline;
 use super::{DEFAULT_TIME_ZONE, DeviceType, Period, Problems, Property, Refusal, Role, Status};
-use crate::domain::facts::{Exchange, Facts, Holding, Known, start_of};
+use crate::domain::facts::{Exchange, Facts, Holding, start_of};
 use crate::domain::meter::Meter;
 
 /// A meter's connection at a property. The fields up to the timeline are as of today; the timeline has all days.
@@ -332,12 +332,7 @@ impl Device {
             && (self.timeline == other.timeline || self.holdings() == other.holdings())
     }
 
-    /// What accepting its reads needs.
-    pub fn known(&self) -> Known {
-        Known { facts: self.facts() }
-    }
-
-    /// The extract of it that goes with its reads.
+    /// What accepting its reads needs, and goes with them.
     pub fn facts(&self) -> Facts {
         let mut history = self.holdings();
         if history.len() == 1 {

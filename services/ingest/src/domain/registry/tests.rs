@@ -202,7 +202,7 @@ fn a_device_changes_field_by_field() {
     };
     let changed = device().change(&change, Surroundings::default(), later()).unwrap();
     assert_eq!((changed.status, changed.meter.q3_litres_per_hour), (Status::Inactive, 4_000));
-    assert!(!changed.known().facts.active);
+    assert!(!changed.facts().active);
     let cleared = DeviceChange { calibration_date: Some(String::new()), ..Default::default() };
     assert_eq!(changed.change(&cleared, Surroundings::default(), later()).unwrap().calibration_date, None);
     let wrong = DeviceChange { q3_litres_per_hour: Some(0), status: Some("?".into()), ..Default::default() };
