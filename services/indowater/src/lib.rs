@@ -14,6 +14,7 @@ pub mod bench;
 pub mod dead_letters;
 pub mod gateways;
 pub mod init;
+pub mod registry;
 pub mod replay;
 pub mod seed;
 pub mod simulate;
@@ -23,7 +24,6 @@ pub mod verify;
 
 pub mod cargo;
 mod clients;
-pub mod registry;
 pub mod signals;
 pub mod stack;
 pub mod system;
@@ -48,6 +48,7 @@ enum Command {
     Replay(replay::Args),
     Status(status::Args),
     DeadLetters(dead_letters::Args),
+    Registry(registry::Args),
     Verify(verify::Args),
     Bench(bench::Args),
     Gateways(gateways::Args),
@@ -64,6 +65,7 @@ impl Cli {
             Command::Replay(args) => replay::run(args).await,
             Command::Status(args) => status::run(args).await,
             Command::DeadLetters(args) => dead_letters::run(args).await,
+            Command::Registry(args) => registry::run(args).await,
             Command::Verify(args) => verify::run(args).await,
             Command::Bench(args) => bench::run(args).await,
             Command::Gateways(args) => gateways::run(args).await,

@@ -9,7 +9,9 @@ use indowater_common::kafka::{
     BACKFILL, Event, FIRST_RECEIVED, Followed, From, Outgoing, PublishError, Publisher, Record, Ticket,
     follow,
 };
-use indowater_proto::topics::{DEAD_LETTERS, DEVICES, PROPERTIES, READINGS, TELEMETRY, Topic};
+use indowater_proto::topics::{
+    DEAD_LETTERS, DEVICES, METER_FINDINGS, PROPERTIES, READINGS, TELEMETRY, Topic,
+};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +36,8 @@ pub struct Topics {
     pub devices: Arc<str>,
     /// The registry of properties.
     pub properties: Arc<str>,
+    /// What reads say about their meters.
+    pub findings: Arc<str>,
 }
 
 impl Topics {
@@ -46,6 +50,7 @@ impl Topics {
             dead_letters: name(&DEAD_LETTERS),
             devices: name(&DEVICES),
             properties: name(&PROPERTIES),
+            findings: name(&METER_FINDINGS),
         }
     }
 }

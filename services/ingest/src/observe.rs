@@ -9,7 +9,8 @@ use indowater_common::telemetry;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram, UpDownCounter};
 
-use crate::domain::exchange::WorkOrder;
+use crate::domain::finding::{Finding, WorkOrder};
+use crate::domain::registry::Refusal;
 use crate::domain::reject::{Reason, Reject};
 
 struct Instruments {
@@ -23,6 +24,7 @@ struct Instruments {
     last_readings: Counter<u64>,
     write: Histogram<f64>,
     work_orders: Counter<u64>,
+    withdrawals: Counter<u64>,
     registry_changes: Counter<u64>,
 }
 
@@ -56,7 +58,11 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| Instruments {
     ),
     work_orders: telemetry::counter(
         "indowater_work_orders_raised",
-        "Work orders raised for registers that jumped back",
+        "Findings about meters that became work orders; told again, they count again",
+    ),
+    withdrawals: telemetry::counter(
+        "indowater_work_orders_withdrawn",
+        "Findings about meters that later reads explained otherwise",
     ),
     registry_changes: telemetry::counter(
         "indowater_registry_changes",
@@ -146,10 +152,32 @@ pub fn last_readings_written(devices: usize, took: Duration) {
     INSTRUMENTS.write.record(took.as_secs_f64(), &[]);
 }
 
-/// A register jumped back.
+/// Something was found about a meter that a person has to look at.
 pub fn work_order_raised(order: &WorkOrder) {
     INSTRUMENTS.work_orders.add(1, &[]);
     tracing::info!(work_order = order.id, device = order.device_id, "{}", order.description);
+}
+
+/// What was found is none any more.
+pub fn finding_withdrawn(finding: &Finding) {
+    INSTRUMENTS.withdrawals.add(1, &[]);
+    let order = finding.order_id();
+    tracing::info!(work_order = order, device = finding.device_id, "its work order is not needed any more");
+}
+
+/// A record of the findings' topic is not what is written there.
+pub fn finding_unreadable(partition: i32, offset: i64, error: &dyn Display) {
+    tracing::error!(%error, partition, offset, "a finding about a meter cannot be read; it is passed over");
+}
+
+/// The registry's entries could not be brought up to their day.
+pub fn turning_waits(refusal: &Refusal) {
+    tracing::warn!(error = %refusal, "entries of the registry whose day has come wait");
+}
+
+/// Devices of an older system were taken over.
+pub fn devices_adopted(count: usize) {
+    tracing::info!(count, "devices of an older system were taken over");
 }
 
 /// Registry entries were created or changed.
@@ -158,16 +186,11 @@ pub fn registry_changed(what: &'static str, count: usize) {
     tracing::info!(what, count, "the registry changed");
 }
 
-/// Documents of an older system were given what identifiers are compared by.
-pub fn identifiers_filled(devices: usize) {
-    tracing::info!(devices, "identifiers of devices were made comparable");
-}
-
 /// Two devices have one identifier but for case or blanks.
-pub fn identifier_shared(id: &str, device_id: &str) {
+pub fn identifier_shared(key: &str, error: &dyn Display) {
     tracing::error!(
-        device = id,
-        device_id,
+        key,
+        %error,
         "another device has this identifier but for case or blanks; telemetry is taken as that one's: correct one of them"
     );
 }

@@ -10,6 +10,7 @@ mod payments;
 mod person;
 mod pipeline;
 mod redrive;
+mod registry;
 mod schema;
 mod telemetry;
 mod vouchers;
@@ -47,6 +48,8 @@ fn main() -> ExitCode {
         pipeline::telemetry_becomes_the_customers_usage,
         pipeline::late_reads_revise_the_days_they_touch,
         pipeline::the_registry_publishes_every_change,
+        registry::facts_hold_from_a_day_on_and_are_told,
+        registry::findings_become_work_orders,
         redrive::only_what_was_set_aside_is_sent_again,
         api::customers_see_only_what_is_theirs,
         api::sessions_rotate_and_end,

@@ -162,6 +162,27 @@ impl RegistryService for Fake {
         Err(Status::unimplemented("not asked for"))
     }
 
+    async fn transfer_property(
+        &self,
+        _: Request<registry::TransferPropertyRequest>,
+    ) -> Answer<registry::TransferPropertyResponse> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
+    async fn exchange_meter(
+        &self,
+        _: Request<registry::ExchangeMeterRequest>,
+    ) -> Answer<registry::ExchangeMeterResponse> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
+    async fn correct_device(
+        &self,
+        _: Request<registry::CorrectDeviceRequest>,
+    ) -> Answer<registry::CorrectDeviceResponse> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
     async fn enrol_devices(
         &self,
         _: Request<registry::EnrolDevicesRequest>,

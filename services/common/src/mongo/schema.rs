@@ -55,7 +55,12 @@ pub const COLLECTIONS: &[Collection] = &[
         owner: "api-gateway",
         indexes: &[unique(&[("email", 1)]), ID, index(&[("role", 1)])],
     },
-    Collection { name: "properties", owner: "ingest", indexes: &[ID, index(&[("customer_id", 1)])] },
+    Collection {
+        name: "properties",
+        owner: "ingest",
+        // Besides the data model: whose day comes.
+        indexes: &[ID, index(&[("customer_id", 1)]), index(&[("turns_at", 1)])],
+    },
     Collection {
         name: "devices",
         owner: "ingest",
@@ -67,6 +72,12 @@ pub const COLLECTIONS: &[Collection] = &[
             // Besides the data model: identifiers as they are compared, and what their misspellings have in common.
             unique_where_present(&[("device_key", 1)]),
             index(&[("device_alike", 1)]),
+            // What late reads of a meter that was exchanged are found by; where devices stood; what is behind them; whose
+            // day comes.
+            index(&[("former_device_keys", 1)]),
+            index(&[("timeline.property_id", 1)]),
+            index(&[("parent_device_id", 1)]),
+            index(&[("turns_at", 1)]),
         ],
     },
     Collection {

@@ -4,7 +4,7 @@
 //! A batch is decoded before anything is published, so that the devices it needs are loaded by one query and a failed
 //! query publishes nothing twice. Each message is published at once; the flush waits until the broker has all of them,
 //! writes the last readings, and only then are the offsets committed. Whatever is processed again carries the same
-//! event ids, readings and work orders.
+//! event ids and readings.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,7 +20,6 @@ use tracing::Span;
 
 use crate::domain::accept::{self, Accepted, Decision};
 use crate::domain::cache::Cache;
-use crate::domain::exchange::{self, WorkOrder};
 use crate::domain::facts::{Change, Facts};
 use crate::domain::latest::Latest;
 use crate::domain::reject::{Reason, Reject};
@@ -51,11 +50,13 @@ pub struct Intake {
     shared: Arc<Shared>,
     partition: i32,
     cache: Cache,
+    /// Devices by meters that are not there any more, for the batch at hand: whoever enrols such a meter elsewhere is
+    /// noticed by the next.
+    former: HashMap<String, Facts>,
     changes: broadcast::Receiver<Arc<Change>>,
     outlet: Outlet,
     encoder: Encoder,
     latest: Latest,
-    orders: Vec<WorkOrder>,
     /// Messages since the last flush.
     pending: usize,
     /// Devices remembered, as last reported.
@@ -80,7 +81,7 @@ impl Intake {
             outlet,
             encoder: Encoder::default(),
             latest: Latest::default(),
-            orders: Vec::new(),
+            former: HashMap::new(),
             pending: 0,
             reported: 0,
         }
@@ -104,6 +105,7 @@ impl Intake {
     /// Loads the devices that the uplinks name and the partition does not remember. Returns the identifiers that are
     /// enrolled and look like one that is not.
     async fn load(&mut self, uplinks: &[Result<Uplink<'_>, Reject>]) -> Result<NearMisses, Retry> {
+        self.former.clear();
         let mut strange: HashMap<&str, &str> = HashMap::new();
         for uplink in uplinks.iter().flatten() {
             if self.cache.get(&uplink.device_key).is_none() {
@@ -113,13 +115,17 @@ impl Intake {
         if strange.is_empty() {
             return Ok(NearMisses::new());
         }
+        let written: Vec<&str> = strange.values().copied().collect();
         let started = Instant::now();
-        let devices = self.shared.reads.devices(&strange).await?;
+        let devices = self.shared.reads.devices(&written).await?;
         observe::devices_loaded(self.partition, strange.len(), devices.len(), started.elapsed());
         for device in &devices {
-            self.cache.insert(&device.device_id, device.known());
+            self.cache.insert(&device.device_id, device.facts());
+            for serial in device.former_device_ids() {
+                self.former.insert(identifier::key(&serial).into_owned(), device.facts());
+            }
         }
-        strange.retain(|key, _| self.cache.get(key).is_none());
+        strange.retain(|key, _| self.cache.get(key).is_none() && !self.former.contains_key(*key));
         let unknown: Vec<String> = strange.keys().map(|key| identifier::alike(key)).collect();
         Ok(self.shared.reads.alike(&unknown).await?)
     }
@@ -144,24 +150,23 @@ impl Intake {
         let sampled = record.traceparent.filter(|traceparent| telemetry::is_sampled(traceparent));
         let (device, decision) = match uplink {
             Err(reject) => (None, reject.into()),
-            Ok(uplink) => match self.cache.get(&uplink.device_key) {
-                None => (None, unknown(&uplink, near_misses).into()),
-                Some(known) => {
-                    let decision =
-                        accept::accept(&uplink, &known.facts, &origin.arrival, self.shared.most_age);
-                    (Some((uplink.device_id, known)), decision)
+            Ok(uplink) => {
+                let found = self.cache.get(&uplink.device_key);
+                match found.or_else(|| self.former.get_mut(&*uplink.device_key)) {
+                    None => (None, unknown(&uplink, near_misses).into()),
+                    Some(facts) => {
+                        let most_age = self.shared.most_age;
+                        let decision = accept::accept(&uplink, facts, &origin.arrival, most_age);
+                        (Some(facts), decision)
+                    }
                 }
-            },
+            }
         };
         let Decision { accepted, rejects } = decision;
-        if let (Some(accepted), Some((device_id, known))) = (&accepted, device) {
+        if let (Some(accepted), Some(facts)) = (&accepted, device) {
             tally.reads += accepted.reads.len() as u64;
             tally.corrections += accepted.corrected as u64;
-            self.latest.note(&known.facts, accepted);
-            let (facts, orders) = (&known.facts, &mut self.orders);
-            exchange::watch(&facts.meter, &mut known.last, &accepted.reads, |from, to| {
-                orders.push(WorkOrder::for_exchange(&device_id, facts, from, to, accepted.received_at));
-            });
+            self.latest.note(facts, accepted);
             let value = self.encoder.readings(facts, accepted, &origin);
             let outcome = Outcome::Readings { device: &facts.id, newest: accepted.newest.at };
             let span = sampled.map(|traceparent| (span(facts, accepted, traceparent), traceparent));
@@ -253,8 +258,6 @@ impl Work for Intake {
             observe::last_readings_written(self.latest.iter().len(), started.elapsed());
             self.latest.clear();
         }
-        self.shared.reads.raise(&self.orders).await?;
-        self.orders.drain(..).for_each(|order| observe::work_order_raised(&order));
         self.pending = 0;
         Ok(())
     }

@@ -110,7 +110,8 @@ pub fn accept(uplink: &Uplink<'_>, facts: &Facts, arrival: &Arrival, most_age: i
     }
     let received_at = arrival.received_at();
     let clock = Clock::of(uplink.reads.iter().map(|read| read.at), received_at);
-    let judge = Judge { facts, clock, unit, received_at, most_age, is_backfill: arrival.is_backfill };
+    let judge =
+        Judge { facts, device_id, clock, unit, received_at, most_age, is_backfill: arrival.is_backfill };
     let mut reads = Vec::with_capacity(uplink.reads.len());
     let mut faults = uplink.faults.clone();
     for said in &uplink.reads {
@@ -135,6 +136,8 @@ pub fn accept(uplink: &Uplink<'_>, facts: &Facts, arrival: &Arrival, most_age: i
 /// What all reads of a message are judged by.
 struct Judge<'a> {
     facts: &'a Facts,
+    /// The identifier on the meter that sent them.
+    device_id: &'a str,
     clock: Clock,
     unit: Option<SaidUnit>,
     received_at: i64,
@@ -145,6 +148,9 @@ struct Judge<'a> {
 impl Judge<'_> {
     fn read(&self, said: SaidRead) -> Result<Read, Fault> {
         let (at, clock_corrected) = self.time(said.at).map_err(|(reason, why)| fault(said, reason, why))?;
+        self.facts
+            .check_serial(self.device_id, at)
+            .map_err(|why| fault(said, Reason::ImpossibleValue, why))?;
         let register = self.register(said, at).map_err(|why| fault(said, Reason::ImpossibleValue, why))?;
         Ok(Read { at, register, flow_litres_per_hour: said.flow_litres_per_hour, clock_corrected })
     }

@@ -1,20 +1,17 @@
-//! The schemas of `proto/`: telemetry as devices send it, readings and dead letters as ingest publishes them, and the
-//! registry's entries.
+//! The schemas of `proto/`: telemetry as devices send it, readings and dead letters as ingest publishes them.
 
 use std::borrow::Cow;
 
-use indowater_common::domain::meter::{Meter, Unit};
+use indowater_common::domain::meter::Unit;
 use indowater_proto::readings::v1 as readings;
-use indowater_proto::registry::v1 as registry;
 use indowater_proto::telemetry::v1 as telemetry;
-use jiff::Timestamp;
-use prost::{DecodeError, Message};
+use prost::Message;
 
+use super::timeline;
 use crate::domain::accept::Accepted;
 use crate::domain::arrival::Arrival;
-use crate::domain::facts::{Change, Facts};
+use crate::domain::facts::Facts;
 use crate::domain::number::Number;
-use crate::domain::registry::{Device, Property, Status};
 use crate::domain::reject::{Reason, Reject};
 use crate::domain::uplink::{Alarm, SaidRead, SaidUnit, State, Uplink, device_key};
 
@@ -80,12 +77,7 @@ impl Encoder {
         let message = &mut self.readings;
         message.clear();
         message.device_id.push_str(&facts.id);
-        message.customer_id.push_str(&facts.customer_id);
-        message.property_id.push_str(&facts.property_id);
-        message.time_zone.push_str(&facts.time_zone);
-        message.tariff_class.push_str(&facts.tariff_class);
-        message.meter = Some(meter_to_wire(facts.meter_at(accepted.newest.at)));
-        message.registry_version = facts.version;
+        timeline::write(message, facts, accepted.newest.at);
         message.set_source(readings::ReadSource::Telemetry);
         message.reads.extend(accepted.reads.iter().map(|read| readings::AcceptedRead {
             read_at: read.at,
@@ -95,7 +87,6 @@ impl Encoder {
             clock_corrected: read.clock_corrected,
         }));
         message.message_reads = accepted.message_reads;
-        message.installed_at = Some(facts.installed_at);
         message.clock_corrected = accepted.corrected > 0;
         message.received_at = accepted.received_at;
         message.telemetry_partition = origin.partition;
@@ -161,97 +152,6 @@ fn encode<'a>(message: &impl Message, buffer: &'a mut Vec<u8>) -> &'a [u8] {
     buffer
 }
 
-/// Why a record of the registry topic cannot be followed.
-#[derive(Debug, thiserror::Error)]
-pub enum NoDevice {
-    /// Not the schema.
-    #[error(transparent)]
-    Malformed(#[from] DecodeError),
-    /// A field that every device has is missing or wrong.
-    #[error("device {id:?} has no {field}")]
-    Lacks {
-        /// Its id.
-        id: String,
-        /// The field.
-        field: &'static str,
-    },
-}
-
-/// A device as the registry topic tells it: the change it is for those who follow.
-///
-/// # Errors
-/// The value is no device of this registry.
-pub fn decode_device(value: &[u8]) -> Result<Change, NoDevice> {
-    let device = registry::Device::decode(value)?;
-    let lacks = |field| NoDevice::Lacks { id: device.id.clone(), field };
-    let unit = unit_from_wire(device.unit()).ok_or_else(|| lacks("unit"))?;
-    let installed_at: Timestamp = device.installation_date.parse().map_err(|_| lacks("installation_date"))?;
-    let facts = Facts {
-        active: device.status != Status::Inactive.name(),
-        id: device.id.into(),
-        property_id: device.property_id.into(),
-        customer_id: device.customer_id.into(),
-        time_zone: device.time_zone.into(),
-        tariff_class: device.tariff_class.into(),
-        meter: Meter { unit, digits: device.register_digits, q3_litres_per_hour: device.q3_litres_per_hour },
-        installed_at: installed_at.as_second(),
-        version: device.version,
-    };
-    Ok(Change { device_id: device.device_id.into(), facts })
-}
-
-/// A device as calls and the registry topic tell it.
-pub fn device(device: Device) -> registry::Device {
-    let text = |time: Timestamp| time.to_string();
-    registry::Device {
-        id: device.id,
-        device_id: device.device_id,
-        property_id: device.property_id,
-        customer_id: device.customer_id,
-        r#type: device.device_type.name().to_owned(),
-        status: device.status.name().to_owned(),
-        location: device.location,
-        installation_date: text(device.installation_date),
-        last_reading: device.last_reading.map(|reading| reading.to_string()),
-        last_reading_date: device.last_reading_date.map(text),
-        calibration_date: device.calibration_date.map(text),
-        created_at: text(device.created_at),
-        updated_at: text(device.updated_at),
-        unit: unit_to_wire(device.meter.unit).into(),
-        register_digits: device.meter.digits,
-        q3_litres_per_hour: device.meter.q3_litres_per_hour,
-        version: device.version,
-        time_zone: device.time_zone,
-        tariff_class: device.tariff_class,
-    }
-}
-
-/// A property as calls and the registry topic tell it.
-pub fn property(property: Property) -> registry::Property {
-    registry::Property {
-        id: property.id,
-        name: property.name,
-        address: property.address,
-        customer_id: property.customer_id,
-        property_type: property.property_type.name().to_owned(),
-        time_zone: property.time_zone,
-        tariff_class: property.tariff_class,
-        created_at: property.created_at.to_string(),
-        updated_at: property.updated_at.to_string(),
-        version: property.version,
-    }
-}
-
-/// The value of a device's record.
-pub fn encode_device(value: &Device) -> Vec<u8> {
-    device(value.clone()).encode_to_vec()
-}
-
-/// The value of a property's record.
-pub fn encode_property(value: &Property) -> Vec<u8> {
-    property(value.clone()).encode_to_vec()
-}
-
 /// The unit of a register; none if the sender leaves it open.
 pub fn unit_from_wire(unit: telemetry::RegisterUnit) -> Option<Unit> {
     match unit {
@@ -261,19 +161,10 @@ pub fn unit_from_wire(unit: telemetry::RegisterUnit) -> Option<Unit> {
     }
 }
 
-fn unit_to_wire(unit: Unit) -> telemetry::RegisterUnit {
+pub(super) const fn unit_to_wire(unit: Unit) -> telemetry::RegisterUnit {
     match unit {
         Unit::Litre => telemetry::RegisterUnit::Litre,
         Unit::Millilitre => telemetry::RegisterUnit::Millilitre,
-    }
-}
-
-fn meter_to_wire(meter: Meter) -> readings::Meter {
-    readings::Meter {
-        unit: unit_to_wire(meter.unit).into(),
-        register_digits: meter.digits,
-        q3_litres_per_hour: meter.q3_litres_per_hour,
-        ..readings::Meter::default()
     }
 }
 

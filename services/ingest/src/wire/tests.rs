@@ -249,6 +249,8 @@ fn readings_carry_what_the_registry_knows() {
         battery_percent: Some(9),
         rssi_dbm: None,
         alarms: vec![MeterAlarm::Tilt.into()],
+        billable: Some(true),
+        installed_at: Some(facts.installed_at),
         ..readings::Readings::default()
     };
     // The encoder is used again and again: nothing of one message stays for the next.
@@ -324,7 +326,7 @@ fn a_told_device_is_the_change_that_followers_need() {
     let mut device = Device::admit(draft, "device-1".into(), now).unwrap();
     device.place(&property);
     let change = decode_device(&encode_device(&device)).unwrap();
-    assert_eq!((&*change.device_id, change.facts), ("SN-1", device.known().facts));
+    assert_eq!((&*change.device_id, change.facts), ("SN-1", device.facts()));
     assert!(decode_device(b"").is_err() && decode_device(b"\xff").is_err());
 }
 

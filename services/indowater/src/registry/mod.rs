@@ -1,15 +1,20 @@
 //! Properties and devices, through ingest's registry: the tool enrols meters as any client would, so that what it makes
 //! is checked, versioned and published like everything else.
 
+mod command;
+
 use anyhow::{Context as _, Result, bail};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use indowater_common::grpc;
 use indowater_proto::registry::v1::registry_service_client::RegistryServiceClient;
 use indowater_proto::registry::v1::{
-    CreatePropertyRequest, Device, EnrolDevicesRequest, ListDevicesRequest, Property,
+    CorrectDeviceRequest, CreatePropertyRequest, Device, EnrolDevicesRequest, ExchangeMeterRequest,
+    GetDeviceRequest, ListDevicesRequest, Property, TransferPropertyRequest,
 };
 use tonic::transport::Channel;
 use tonic::{Code, Status};
+
+pub use command::{Args, run};
 
 use crate::system::System;
 
@@ -133,6 +138,46 @@ impl Registry {
             }
             page_token = page.next_page_token;
         }
+    }
+
+    /// The device of that id.
+    ///
+    /// # Errors
+    /// The registry does not answer, or there is none.
+    pub async fn device(&self, id: &str) -> Result<Device> {
+        let answer = self.client.clone().get_device(GetDeviceRequest { id: id.to_owned() }).await;
+        let answer = answer.map_err(|status| self.explain(&status))?;
+        answer.into_inner().device.context("the registry answers without a device")
+    }
+
+    /// Corrects a device.
+    ///
+    /// # Errors
+    /// The registry does not answer, or refuses it.
+    pub async fn correct(&self, correction: CorrectDeviceRequest) -> Result<Device> {
+        let answer = self.client.clone().correct_device(correction).await;
+        let answer = answer.map_err(|status| self.explain(&status)).context("nothing was corrected")?;
+        answer.into_inner().device.context("the registry answers without a device")
+    }
+
+    /// Puts another meter in at a device.
+    ///
+    /// # Errors
+    /// The registry does not answer, or refuses it.
+    pub async fn exchange(&self, exchange: ExchangeMeterRequest) -> Result<Device> {
+        let answer = self.client.clone().exchange_meter(exchange).await;
+        let answer = answer.map_err(|status| self.explain(&status)).context("no meter was exchanged")?;
+        answer.into_inner().device.context("the registry answers without a device")
+    }
+
+    /// Makes a property another customer's.
+    ///
+    /// # Errors
+    /// The registry does not answer, or refuses it.
+    pub async fn transfer(&self, transfer: TransferPropertyRequest) -> Result<Property> {
+        let answer = self.client.clone().transfer_property(transfer).await;
+        let answer = answer.map_err(|status| self.explain(&status)).context("nothing was transferred")?;
+        answer.into_inner().property.context("the registry answers without a property")
     }
 
     fn explain(&self, status: &Status) -> anyhow::Error {
