@@ -1,5 +1,7 @@
 //! Bills, and how customers pay: the collections `bills` and `billing_accounts`.
 
+use std::collections::BTreeMap;
+
 use bson::{DateTime, Document, doc};
 use futures::TryStreamExt;
 use indowater_common::domain::zone::{Day, Zone};
@@ -12,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::documents::month_named;
 use super::{BALANCES, MONTHS};
-use crate::domain::bill::{Account, Bill, Mode, Status};
+use crate::domain::bill::{Account, Bill, Mode, Status, apply};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct BillDocument {
@@ -25,9 +27,21 @@ struct BillDocument {
     amount: i64,
     issued_at: DateTime,
     due_date: String,
+    /// What is still to be paid, and whether that is nothing: copies of what follows, for searching.
+    open: Option<i64>,
     paid: bool,
+    /// Absent where it was written before this was kept.
+    applied: Option<Vec<AppliedDocument>>,
     carried: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    carried_to: Option<String>,
     payment_id: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct AppliedDocument {
+    payment_id: String,
+    amount: i64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -48,6 +62,9 @@ fn foreign(id: &str) -> Error {
 
 impl BillDocument {
     fn of(bill: &Bill) -> Self {
+        let applied = bill.applied.iter();
+        let applied = applied
+            .map(|(payment, amount)| AppliedDocument { payment_id: payment.clone(), amount: *amount });
         Self {
             id: bill.id(),
             customer_id: bill.customer_id.clone(),
@@ -57,22 +74,32 @@ impl BillDocument {
             amount: bill.amount(),
             issued_at: to_bson_time(bill.issued_at),
             due_date: bill.due.to_string(),
-            paid: bill.paid,
+            open: Some(bill.open()),
+            paid: bill.open() == 0,
+            applied: Some(applied.collect()),
             carried: bill.carried,
+            carried_to: bill.carried_to.clone(),
             payment_id: bill.payment_id.clone(),
         }
     }
 
     fn bill(self) -> Result<Bill, Error> {
+        let applied: BTreeMap<String, i64> = match (self.applied, &self.payment_id) {
+            (Some(applied), _) => applied.into_iter().map(|of| (of.payment_id, of.amount)).collect(),
+            // Once a bill was paid by one payment, of its amount.
+            (None, Some(payment_id)) if self.paid => [(payment_id.clone(), self.amount)].into(),
+            (None, _) => BTreeMap::new(),
+        };
         Ok(Bill {
+            applied,
             month: month_named(&self.month).ok_or_else(|| foreign(&self.id))?,
             due: Day::parse(&self.due_date).ok_or_else(|| foreign(&self.id))?,
             customer_id: self.customer_id,
             charges: self.charges,
             carried_over: self.carried_over,
             issued_at: from_bson_time(self.issued_at),
-            paid: self.paid,
             carried: self.carried,
+            carried_to: self.carried_to,
             payment_id: self.payment_id,
         })
     }
@@ -90,6 +117,17 @@ impl AccountDocument {
             customer_id: self.customer_id,
         })
     }
+}
+
+/// A bill that a new payment is for, as it was read.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// `bills._id`.
+    pub bill_id: String,
+    /// The payment that was begun last.
+    pub payment_id: Option<String>,
+    /// What was to be paid.
+    pub open: i64,
 }
 
 /// Bills and accounts in the database. Cheap to clone.
@@ -213,7 +251,7 @@ impl Bills {
                     "paid": false,
                     "carried": false,
                 };
-                let carried = doc! { "$set": { "carried": true } };
+                let carried = doc! { "$set": { "carried": true, "carried_to": bill.id() } };
                 this.bills.update_many(open, carried).session(&mut *session).await?;
                 let billed = doc! { "$set": { "billed": month.month() } };
                 let account = doc! { "_id": &account.customer_id };
@@ -226,6 +264,55 @@ impl Bills {
             Err(error) if is_duplicate_key(&error) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Takes in, in a transaction, what a payment has brought to the balance by now: to the bill it is for, or to the one that
+    /// took its place. That bill, if it changed.
+    ///
+    /// # Errors
+    /// As above.
+    pub(super) async fn apply(
+        &self,
+        session: &mut ClientSession,
+        bill_id: &str,
+        payment_id: &str,
+        brought: i64,
+    ) -> Result<Option<Bill>, Error> {
+        let mut chain: Vec<Bill> = Vec::new();
+        let mut next = Some(bill_id.to_owned());
+        while let Some(id) = next.take() {
+            let found = self.bills.find_one(doc! { "_id": &id }).session(&mut *session).await?;
+            let Some(bill) = found.map(BillDocument::bill).transpose()? else { break };
+            // Each is of a later month than the one before, so that there is no circle.
+            next = bill.carried_to.clone().filter(|_| chain.last().is_none_or(|last| last.month < bill.month));
+            chain.push(bill);
+        }
+        if !apply(&mut chain, payment_id, brought) {
+            return Ok(None);
+        }
+        let Some(bill) = chain.pop() else { return Ok(None) };
+        let document = BillDocument::of(&bill);
+        self.bills.replace_one(doc! { "_id": bill.id() }, document).session(session).await?;
+        Ok(Some(bill))
+    }
+
+    /// Begins to pay a bill, in a transaction, if it is as it was read. False if it is not.
+    ///
+    /// # Errors
+    /// As above.
+    pub(super) async fn claim(
+        &self,
+        session: &mut ClientSession,
+        claim: &Claim,
+        payment_id: &str,
+    ) -> Result<bool, Error> {
+        let as_read = doc! {
+            "_id": &claim.bill_id, "payment_id": claim.payment_id.clone(), "paid": false, "carried": false,
+            "open": { "$in": [claim.open, null] },
+        };
+        let begun = doc! { "$set": { "payment_id": payment_id } };
+        let claimed = self.bills.update_one(as_read, begun).session(session).await?;
+        Ok(claimed.matched_count == 1)
     }
 
     /// The balance, what was posted for the month, and what for later ones.

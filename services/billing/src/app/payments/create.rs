@@ -9,7 +9,7 @@ use super::{Cashier, Refusal, TRIES, after, down, now, order_id};
 use crate::domain::bill::{Bill, Status as BillStatus};
 use crate::domain::payment::{Payment, Rupiah, Status};
 use crate::domain::purchase::{Method, Purchase, Purpose};
-use crate::domain::transaction::Transaction;
+use crate::domain::transaction::{Errand, Transaction};
 use crate::gateway::Order;
 use crate::mongo::{Claim, Inserted};
 use crate::observe;
@@ -71,7 +71,7 @@ impl Cashier {
             self.bills.one(id).await.map_err(down)?.filter(|bill| bill.customer_id == purchase.customer_id);
         let bill = bill.ok_or_else(|| Refusal::Not(format!("There is no bill {id}.")))?;
         let amount = self.to_be_paid(&bill).await?;
-        Ok((amount, Some(Claim { bill_id: bill.id(), payment_id: bill.payment_id })))
+        Ok((amount, Some(Claim { bill_id: bill.id(), open: bill.open(), payment_id: bill.payment_id })))
     }
 
     async fn to_be_paid(&self, bill: &Bill) -> Result<Rupiah, Refusal> {
@@ -87,13 +87,17 @@ impl Cashier {
         }
         if let Some(payment_id) = &bill.payment_id {
             let began = self.payments.one(payment_id).await.map_err(down)?;
-            if began.is_some_and(|began| !began.payment.is_closed()) {
-                return Err(Refusal::Not(format!(
-                    "Payment {payment_id} of this bill waits for its customer; it can be cancelled."
-                )));
+            let why = match &began {
+                Some(began) if !began.payment.is_closed() => "waits for its customer; it can be cancelled",
+                // What it brings is not known before.
+                Some(began) if began.errand == Some(Errand::Commit) => "waits for its voucher; try again soon",
+                Some(_) | None => "",
+            };
+            if !why.is_empty() {
+                return Err(Refusal::Not(format!("Payment {payment_id} of this bill {why}.")));
             }
         }
-        Rupiah::new(bill.amount())
+        Rupiah::new(bill.open())
             .map_err(|error| Refusal::Not(format!("The bill {id} cannot be paid: {error}.")))
     }
 
