@@ -174,6 +174,8 @@ pub enum RefusalReason {
     CustomerLimit,
     /// The purchase is too small.
     BelowMinimum,
+    /// Something would be left to pay that is less than payment gateways take. Nothing left is fine.
+    LeftTooLittle,
 }
 
 /// What a voucher would save, or why it does not hold: `valid` says which of the two, and so which fields are there.

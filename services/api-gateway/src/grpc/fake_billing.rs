@@ -42,6 +42,7 @@ fn day() -> billing::ChargedDay {
         cost_before: "0".to_owned(),
         tariff_class: "social-1".to_owned(),
         month_to_date_before_ml: 1_500_000,
+        not_charged: false,
     }
 }
 
@@ -87,7 +88,9 @@ impl LedgerService for Fake {
         let entry = entry_of(&customer_id);
         let balance = billing::Balance {
             customer_id,
-            balance: entry.as_ref().map_or(0, |entry| entry.balance_after),
+            balance: entry.as_ref().map_or(0, |entry| entry.balance_after - 100),
+            posted: entry.as_ref().map_or(0, |entry| entry.balance_after),
+            accrued: entry.as_ref().map_or(0, |_| 100),
             sequence: entry.as_ref().map_or(0, |entry| entry.sequence),
             updated_at: entry.as_ref().map_or(0, |entry| entry.posted_at),
         };

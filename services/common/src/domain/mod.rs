@@ -2,6 +2,7 @@
 //! belongs to, what a volume costs, how a wrong request is told. No I/O, no clock, no floats.
 
 pub mod meter;
+pub mod number;
 pub mod request;
 pub mod tariff;
 pub mod zone;

@@ -48,6 +48,10 @@ impl Cashier {
                 Inserted::Yes => {
                     observe::payment_made(&transaction);
                     self.wanted.notify_one();
+                    if transaction.payment.is_free() {
+                        // If the voucher service does not answer now, it is asked again later.
+                        return Ok(self.run_errand(transaction.clone()).await.unwrap_or(transaction));
+                    }
                     return self.with_page(transaction, &purchase).await;
                 }
                 Inserted::Known => {}
@@ -108,17 +112,13 @@ impl Cashier {
             Some(code) => Some(self.vouchers.reserve(id, code, purchase, amount, held).await?),
             None => None,
         };
-        let asked = amount.less(discount.unwrap_or_default());
-        let least = match (&purchase.purpose, purchase.method) {
-            (Purpose::TopUp(_), Method::Midtrans | Method::Xendit) => self.terms.bounds.least,
-            _ => Rupiah::whole(1),
+        let asked = match purchase.asked(self.terms.bounds, amount, discount) {
+            Ok(asked) => asked,
+            Err(too_little) => {
+                self.vouchers.release(id).await?;
+                return Err(Refusal::Not(too_little.to_string()));
+            }
         };
-        if asked < least {
-            self.vouchers.release(id).await?;
-            return Err(Refusal::Not(format!(
-                "With the voucher Rp {asked} would be left to pay, and Rp {least} is the least that is taken."
-            )));
-        }
         let payment = Payment::new(id, asked);
         let mut payment = match discount {
             Some(discount) => payment.with_voucher(discount),
@@ -126,7 +126,8 @@ impl Cashier {
         };
         let now = now();
         let is_by_hand = purchase.method == Method::Manual;
-        let effects = if is_by_hand { payment.confirm_by_hand()? } else { Vec::new() };
+        let effects = if is_by_hand { payment.confirm_by_hand()? } else { payment.begin() };
+        let is_asked = !is_by_hand && !payment.is_free();
         let mut transaction = Transaction {
             payment,
             customer_id: purchase.customer_id.clone(),
@@ -144,7 +145,7 @@ impl Cashier {
             created_at: now,
             updated_at: now,
             paid_at: None,
-            expires_at: (!is_by_hand).then(|| after(now, self.terms.payable)),
+            expires_at: is_asked.then(|| after(now, self.terms.payable)),
             made_by: purchase.made_by.clone(),
             reason: purchase.reason.clone(),
             fingerprint: purchase.fingerprint(),
@@ -163,6 +164,7 @@ impl Cashier {
             return Err(Refusal::Not(format!("The payment was not made: {words}.")));
         }
         let waits = known.payment_url.is_none() && known.payment.status() == Status::Pending;
+        let waits = waits && !known.payment.is_free();
         let (Some(gateway), true) = (self.gateways.of(known.method), waits) else { return Ok(known) };
         let id = known.payment.id();
         let order = Order {
