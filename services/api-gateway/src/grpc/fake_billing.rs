@@ -134,7 +134,10 @@ impl LedgerService for Fake {
         Ok(Response::new(billing::ExplainEntryResponse { entry: Some(entry), days: vec![explained] }))
     }
 
-    async fn adjust(&self, _: Request<billing::AdjustRequest>) -> Answer<billing::AdjustResponse> {
+    async fn adjust(&self, request: Request<billing::AdjustRequest>) -> Answer<billing::AdjustResponse> {
+        if request.into_inner().id.ends_with("|used") {
+            return Err(Status::already_exists("the id was used for another correction"));
+        }
         Ok(Response::new(billing::AdjustResponse {}))
     }
 }
