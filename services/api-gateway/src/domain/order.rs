@@ -179,8 +179,7 @@ impl NewTariff {
             faults.add("blocks", "must be at least one");
         }
         let (charge, volume) = (self.fixed_charge.as_deref(), self.minimum_volume.as_deref());
-        let fixed_charge =
-            faults.note(charge.map_or(Ok(Decimal::ZERO), |text| price("fixed_charge", text)));
+        let fixed_charge = faults.note(charge.map_or(Ok(Decimal::ZERO), |text| price("fixed_charge", text)));
         let minimum_volume =
             faults.note(volume.map_or(Ok(Decimal::ZERO), |text| decimal("minimum_volume", text)));
         let version = from.zip(fixed_charge.zip(minimum_volume));
@@ -355,7 +354,20 @@ mod tests {
             let texts = QuoteTexts { volume: Some(wrong), on: Some("today"), ..nothing };
             assert_eq!(fields(QuoteQuestion::read(texts)), ["volume", "on"], "{wrong}");
         }
-        for wrong in ["", "-1", "1.5", "+5", "5.000", "5,000", "5e3", " 5000", "5000.0", "5_000", "1000000000001", "99999999999999999999"] {
+        for wrong in [
+            "",
+            "-1",
+            "1.5",
+            "+5",
+            "5.000",
+            "5,000",
+            "5e3",
+            " 5000",
+            "5000.0",
+            "5_000",
+            "1000000000001",
+            "99999999999999999999",
+        ] {
             let texts = QuoteTexts { amount: Some(wrong), ..nothing };
             assert_eq!(fields(QuoteQuestion::read(texts)), ["amount"], "{wrong}");
         }

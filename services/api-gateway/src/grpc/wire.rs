@@ -183,7 +183,8 @@ mod tests {
         );
         let flags = names(|constant: usage::UsageFlag| constant.as_str_name());
         assert!(
-            flags.len() == 11 && flags.iter().all(|name| constant::<UsageFlag>(name, "USAGE_FLAG_").is_some())
+            flags.len() == 11
+                && flags.iter().all(|name| constant::<UsageFlag>(name, "USAGE_FLAG_").is_some())
         );
         let verdicts = names(|constant: usage::ReadVerdict| constant.as_str_name());
         assert!(

@@ -112,7 +112,7 @@ pub struct Bill {
 const DUE: i32 = 20;
 
 impl Bill {
-    /// The bill of a month: `balance` is what the customer has now, `charges` what was posted for the month, and `later` for
+    /// The bill of a month: `balance` is what is posted for the customer by now, `charges` what was posted for the month, and `later` for
     /// months after it.
     pub fn of(
         account: &Account,

@@ -234,7 +234,8 @@ mod tests {
     #[test]
     fn a_voucher_leaves_nothing_or_enough() {
         let rupiah = Rupiah::whole;
-        let with_voucher = |amount| Purchase { voucher_code: Some("A".to_owned()), ..wish(Method::Xendit, amount) };
+        let with_voucher =
+            |amount| Purchase { voucher_code: Some("A".to_owned()), ..wish(Method::Xendit, amount) };
         assert!(with_voucher(1).check(BOUNDS).is_ok() && with_voucher(100_000_001).check(BOUNDS).is_err());
         let asked = |off| with_voucher(50_000).asked(BOUNDS, rupiah(50_000), Some(rupiah(off)));
         assert_eq!((asked(40_000), asked(50_000)), (Ok(rupiah(10_000)), Ok(Rupiah::ZERO)));

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::documents::month_named;
 use super::{BALANCES, MONTHS};
 use crate::domain::bill::{Account, Bill, Mode, Status, apply};
+use crate::observe;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct BillDocument {
@@ -63,8 +64,8 @@ fn foreign(id: &str) -> Error {
 impl BillDocument {
     fn of(bill: &Bill) -> Self {
         let applied = bill.applied.iter();
-        let applied = applied
-            .map(|(payment, amount)| AppliedDocument { payment_id: payment.clone(), amount: *amount });
+        let applied =
+            applied.map(|(payment, amount)| AppliedDocument { payment_id: payment.clone(), amount: *amount });
         Self {
             id: bill.id(),
             customer_id: bill.customer_id.clone(),
@@ -284,7 +285,8 @@ impl Bills {
             let found = self.bills.find_one(doc! { "_id": &id }).session(&mut *session).await?;
             let Some(bill) = found.map(BillDocument::bill).transpose()? else { break };
             // Each is of a later month than the one before, so that there is no circle.
-            next = bill.carried_to.clone().filter(|_| chain.last().is_none_or(|last| last.month < bill.month));
+            next =
+                bill.carried_to.clone().filter(|_| chain.last().is_none_or(|last| last.month < bill.month));
             chain.push(bill);
         }
         if !apply(&mut chain, payment_id, brought) {
@@ -293,6 +295,9 @@ impl Bills {
         let Some(bill) = chain.pop() else { return Ok(None) };
         let document = BillDocument::of(&bill);
         self.bills.replace_one(doc! { "_id": bill.id() }, document).session(session).await?;
+        if bill.surplus() > 0 {
+            observe::bill_overpaid(&bill);
+        }
         Ok(Some(bill))
     }
 
@@ -315,7 +320,7 @@ impl Bills {
         Ok(claimed.matched_count == 1)
     }
 
-    /// The balance, what was posted for the month, and what for later ones.
+    /// What is posted in all, for the month, and for later ones.
     async fn sums(
         &self,
         session: &mut ClientSession,
@@ -324,7 +329,9 @@ impl Bills {
     ) -> Result<(i64, i64, i64), Error> {
         let balances = self.database.collection::<Document>(BALANCES);
         let balance = balances.find_one(doc! { "_id": customer_id }).session(&mut *session).await?;
-        let balance = balance.map_or(Ok(0), |balance| balance.get_i64("balance")).map_err(Error::custom)?;
+        // What is accrued is water of days to come for a month that has ended.
+        let posted = |balance: Document| balance.get_i64("posted").or_else(|_| balance.get_i64("balance"));
+        let balance = balance.map_or(Ok(0), posted).map_err(Error::custom)?;
         let months = self.database.collection::<Document>(MONTHS);
         let since = doc! { "customer_id": customer_id, "month": { "$gte": month.month() } };
         let posted = doc! { "month": 1, "posted": 1 };
@@ -337,5 +344,50 @@ impl Bills {
             *sum = sum.saturating_add(posted);
         }
         Ok((balance, charges, later))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bill() -> Bill {
+        Bill {
+            customer_id: "customer-001".to_owned(),
+            month: Day::parse("2026-10-01").unwrap(),
+            charges: 90_000,
+            carried_over: 10_000,
+            issued_at: Timestamp::UNIX_EPOCH,
+            due: Day::parse("2026-11-20").unwrap(),
+            applied: [("payment-1".to_owned(), 60_000), ("payment-2".to_owned(), -5_000)].into(),
+            carried: true,
+            carried_to: Some("bill:customer-001|2026-11".to_owned()),
+            payment_id: Some("payment-2".to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_bill_comes_back_as_it_was_written_with_copies_for_searching() {
+        let document = bson::serialize_to_document(&BillDocument::of(&bill())).unwrap();
+        assert_eq!((document.get_i64("open"), document.get_bool("paid")), (Ok(45_000), Ok(false)));
+        let back: BillDocument = bson::deserialize_from_document(document).unwrap();
+        assert_eq!(back.bill().unwrap(), bill());
+    }
+
+    #[test]
+    fn a_bill_of_before_is_covered_by_the_payment_that_paid_it() {
+        let old = |paid: bool, payment: Option<&str>| {
+            let written = doc! {
+                "_id": "bill:customer-001|2026-10", "customer_id": "customer-001", "month": "2026-10",
+                "charges": 90_000_i64, "carried_over": 10_000_i64, "amount": 100_000_i64,
+                "issued_at": DateTime::from_millis(0), "due_date": "2026-11-20", "paid": paid, "carried": false,
+                "payment_id": payment,
+            };
+            bson::deserialize_from_document::<BillDocument>(written).unwrap().bill().unwrap()
+        };
+        let paid = old(true, Some("payment-1"));
+        assert_eq!((paid.status(), paid.applied["payment-1"]), (Status::Paid, 100_000));
+        let begun = old(false, Some("payment-1"));
+        assert_eq!((begun.status(), begun.open()), (Status::Open, 100_000));
     }
 }

@@ -44,7 +44,10 @@ pub struct CorrectionStore {
 impl CorrectionStore {
     /// On the database of billing.
     pub fn new(database: &Database) -> Self {
-        Self { corrections: database.collection("billing_corrections"), entries: database.collection(ENTRIES) }
+        Self {
+            corrections: database.collection("billing_corrections"),
+            entries: database.collection(ENTRIES),
+        }
     }
 
     /// Keeps a correction, if there is none of its id yet; the one that is kept.

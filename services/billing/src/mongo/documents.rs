@@ -260,8 +260,7 @@ impl OwnedBalance {
 impl MonthDocument {
     pub fn of(key: &MonthKey, month: &Month, updated_at: i64) -> Self {
         let days = month.days.iter();
-        let days =
-            days.map(|(day, charge)| DayDocument::of(*day, charge, month.changed.get(day).copied()));
+        let days = days.map(|(day, charge)| DayDocument::of(*day, charge, month.changed.get(day).copied()));
         Self {
             id: key.id(),
             customer_id: key.customer_id.to_string(),
@@ -299,4 +298,75 @@ impl MonthDocument {
 /// The first day of the month `YYYY-MM`.
 pub fn month_named(name: &str) -> Option<Day> {
     Day::parse(&format!("{name}-01"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn month() -> (MonthKey, Month) {
+        let month = Day::parse("2026-11-01").unwrap();
+        let key = MonthKey { customer_id: "customer-001".into(), device_id: "device-001".into(), month };
+        let charge = |class: &str, cost: i64, charged| DayCharge {
+            revision: 2,
+            volume_ml: 400_000,
+            cost: Decimal::new(cost, 1),
+            tariff_class: class.into(),
+            month_to_date_before_ml: 0,
+            charged,
+        };
+        let mut held = Month::default();
+        held.take(month, charge("social-1", 10_000, true));
+        held.take(Day(month.0 + 1), charge("commercial-1", 20_000, true));
+        held.take(Day(month.0 + 2), charge("commercial-1", 0, false));
+        held.settle("customer-001", "device-001", month, 0);
+        // Less than a rupiah waits for the next posting.
+        held.take(month, DayCharge { revision: 3, ..charge("social-1", 10_004, true) });
+        assert_eq!(held.settle("customer-001", "device-001", month, 0), None);
+        (key, held)
+    }
+
+    #[test]
+    fn a_month_comes_back_with_what_each_class_earned_and_what_waits() {
+        let (key, month) = month();
+        let document = bson::serialize_to_document(&MonthDocument::of(&key, &month, 0)).unwrap();
+        let back: MonthDocument = bson::deserialize_from_document(document).unwrap();
+        let (back_key, mut back) = back.month().unwrap();
+        assert_eq!((&back_key, &back), (&key, &month));
+        assert!(back.knows_classes() && back.by_class["commercial-1"] == 2_000);
+        let day = Day(key.month.0 + 4);
+        back.take(day, DayCharge { revision: 1, cost: Decimal::new(6, 1), ..back.days[&key.month].clone() });
+        let told = back.settle("customer-001", "device-001", key.month, 0).unwrap().usage.unwrap();
+        let told: Vec<_> = told.days.iter().map(|day| (day.day, day.cost_before.to_string())).collect();
+        assert_eq!(told, [(key.month, "1000.0".to_owned()), (day, "0".to_owned())]);
+    }
+
+    #[test]
+    fn a_month_of_before_learns_from_its_entries_what_each_class_earned() {
+        let (key, month) = month();
+        let mut document = bson::serialize_to_document(&MonthDocument::of(&key, &month, 0)).unwrap();
+        document.remove("by_class");
+        let old: MonthDocument = bson::deserialize_from_document(document).unwrap();
+        let (_, mut old) = old.month().unwrap();
+        assert!(!old.knows_classes());
+        // Once all of it went to the class of the last day.
+        let leg = |class: &str, amount| Leg { account: Account::revenue(class), amount };
+        old.learn_classes(
+            [leg("social-1", 1_000), leg("commercial-1", 1_500), leg("commercial-1", 500)].iter(),
+        );
+        assert!(old.knows_classes() && old.by_class == month.by_class);
+    }
+
+    #[test]
+    fn a_balance_of_before_is_all_posted() {
+        let written = bson::doc! {
+            "_id": "customer-001", "balance": -5_i64, "sequence": 2_i64, "updated_at": time(7),
+        };
+        let old: OwnedBalance = bson::deserialize_from_document(written).unwrap();
+        let (_, (balance, _)) = old.balance();
+        assert_eq!(balance, Balance { posted: -5, accrued: 0, sequence: 2 });
+        let stands = Balance { posted: 10, accrued: 4, sequence: 3 };
+        let written = bson::serialize_to_document(&BalanceDocument::of(stands, 7)).unwrap();
+        assert_eq!((written.get_i64("balance"), written.get_i64("posted")), (Ok(6), Ok(10)));
+    }
 }

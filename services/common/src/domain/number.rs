@@ -45,7 +45,9 @@ pub fn price(text: &str) -> Result<Decimal, NotANumber> {
 pub fn limited(text: &str, places: u32) -> Option<Decimal> {
     let sound = match text.split_once('.') {
         Some((whole, fraction)) => {
-            is_digits(whole) && is_digits(fraction) && u32::try_from(fraction.len()).is_ok_and(|n| n <= places)
+            is_digits(whole)
+                && is_digits(fraction)
+                && u32::try_from(fraction.len()).is_ok_and(|n| n <= places)
         }
         None => is_digits(text),
     };
@@ -78,8 +80,8 @@ mod tests {
 
     /// What somebody or some parser takes for five thousand, or five.
     const AMBIGUOUS: [&str; 18] = [
-        "5.000", "5,000", "5.000,00", "5,000.00", "5e3", "5E3", " 5000", "5000 ", "+5000", "5_000", "5 000", "5000.",
-        ".5", "", "-", "Rp5000", "0x10", "５000",
+        "5.000", "5,000", "5.000,00", "5,000.00", "5e3", "5E3", " 5000", "5000 ", "+5000", "5_000", "5 000",
+        "5000.", ".5", "", "-", "Rp5000", "0x10", "５000",
     ];
 
     #[test]
@@ -101,7 +103,9 @@ mod tests {
         for text in ["0", "-0.000001", "5.000", "79228162514264337593543950335"] {
             assert_eq!(decimal(text).map(|value| value.to_string()), Ok(text.to_owned()));
         }
-        for wrong in AMBIGUOUS.into_iter().filter(|text| *text != "5.000").chain(["--5", "-+5", "1.2.3", "NaN"]) {
+        for wrong in
+            AMBIGUOUS.into_iter().filter(|text| *text != "5.000").chain(["--5", "-+5", "1.2.3", "NaN"])
+        {
             assert_eq!(decimal(wrong), Err(NotANumber::Decimal), "{wrong:?}");
         }
     }

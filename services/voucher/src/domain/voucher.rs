@@ -281,7 +281,9 @@ pub(super) mod tests {
             ..draft()
         };
         assert!(Voucher::admit(fixed("25000"), "v".into(), now()).is_ok());
-        for value in ["0", "0.5", "-4", "many", "", "5.000", "5,000", "5e3", " 5000", "+5000", "5000.0", "5_000"] {
+        for value in
+            ["0", "0.5", "-4", "many", "", "5.000", "5,000", "5e3", " 5000", "+5000", "5000.0", "5_000"]
+        {
             let problems = Voucher::admit(fixed(value), "v".into(), now()).unwrap_err().to_string();
             assert!(problems.contains("whole rupiah"), "{value}: {problems}");
         }

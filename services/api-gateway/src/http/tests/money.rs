@@ -152,7 +152,9 @@ async fn only_administrators_correct_balances() {
     assert_eq!(api.post_as(path, &admin, &good).await.status, StatusCode::ACCEPTED);
     let used = json!({ "id": "used", "amount": 5000, "reason": "Goodwill" });
     let used = api.post_as(path, &admin, &used).await;
-    assert!(used.is_problem(409, "key-reused").json["detail"].as_str().unwrap().contains("another correction"));
+    assert!(
+        used.is_problem(409, "key-reused").json["detail"].as_str().unwrap().contains("another correction")
+    );
     for nobody in ["customer-999", "tech-001"] {
         let path = format!("/customers/{nobody}/adjustments");
         api.post_as(&path, &admin, &good).await.is_problem(404, "not-found");
@@ -243,9 +245,14 @@ async fn only_administrators_set_tariffs() {
     let wrong = api.post_as(path, &admin, &wrong).await;
     assert_eq!(wrong.is_problem(422, "invalid").faults(), ["from", "blocks[0].price", "minimum_volume"]);
     for price in ["5.000", "5,000", "5e3", " 5000", "+5000"] {
-        let thousands = json!({ "from": "2027-01-01", "blocks": [{ "price": price }], "fixed_charge": price });
+        let thousands =
+            json!({ "from": "2027-01-01", "blocks": [{ "price": price }], "fixed_charge": price });
         let thousands = api.post_as(path, &admin, &thousands).await;
-        assert_eq!(thousands.is_problem(422, "invalid").faults(), ["blocks[0].price", "fixed_charge"], "{price}");
+        assert_eq!(
+            thousands.is_problem(422, "invalid").faults(),
+            ["blocks[0].price", "fixed_charge"],
+            "{price}"
+        );
         let detail = thousands.json["errors"][0]["detail"].as_str().unwrap();
         assert!(detail.contains("no thousands sign"), "{detail}");
     }

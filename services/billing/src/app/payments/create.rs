@@ -94,7 +94,9 @@ impl Cashier {
             let why = match &began {
                 Some(began) if !began.payment.is_closed() => "waits for its customer; it can be cancelled",
                 // What it brings is not known before.
-                Some(began) if began.errand == Some(Errand::Commit) => "waits for its voucher; try again soon",
+                Some(began) if began.errand == Some(Errand::Commit) => {
+                    "waits for its voucher; try again soon"
+                }
                 Some(_) | None => "",
             };
             if !why.is_empty() {

@@ -90,7 +90,8 @@ impl Cashier {
         };
         // First what needs no gateway, for that may not answer.
         transaction = self.run_errand(transaction).await?;
-        if let Some(gateway) = self.gateways.of(transaction.method).filter(|_| !transaction.payment.is_free()) {
+        if let Some(gateway) = self.gateways.of(transaction.method).filter(|_| !transaction.payment.is_free())
+        {
             self.repeat_refunds(&transaction, gateway).await.map_err(|error| {
                 observe::gateway_failed(gateway.name(), &error);
                 Retry::because(error)

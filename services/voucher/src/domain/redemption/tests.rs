@@ -65,7 +65,8 @@ fn a_committed_payment_redeems_its_place() {
 fn a_failed_payment_gives_its_place_back() {
     let mut voucher = Voucher { usage_limit: Some(1), ..voucher() };
     let mut reservation = reserved(&mut voucher, "payment-1");
-    let full = reserve(&mut voucher, Share::default(), purchase("payment-2"), rupiah(1), later(60), now()).unwrap_err();
+    let full = reserve(&mut voucher, Share::default(), purchase("payment-2"), rupiah(1), later(60), now())
+        .unwrap_err();
     assert_eq!(full.reason, Reason::FullyReserved);
     release(&mut reservation, &mut voucher, later(1));
     assert_eq!((reservation.state, counts(&voucher)), (State::Released, (0, 0)));
