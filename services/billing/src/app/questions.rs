@@ -128,9 +128,12 @@ impl Questions {
     }
 }
 
-/// What an average day of those since `since` and before `today` costs, all devices together.
+/// What an average day of those since `since` and before `today` costs that are charged, all devices together.
 fn average(months: &[Month], since: Day, today: Day) -> Option<Decimal> {
-    let days = || months.iter().flat_map(|month| month.days.range(since..today));
+    let days = || {
+        let days = months.iter().flat_map(|month| month.days.range(since..today));
+        days.filter(|(_, charge)| charge.charged)
+    };
     let distinct: std::collections::BTreeSet<_> = days().map(|(day, _)| day).collect();
     let cost: Decimal = days().map(|(_, charge)| charge.cost).sum();
     (!distinct.is_empty()).then(|| cost / Decimal::from(distinct.len()))
@@ -159,6 +162,10 @@ mod tests {
         let months = [month(&[(9, 100), (10, 300), (20, 9_999)]), month(&[(10, 200)]), month(&[(2, 5_000)])];
         assert_eq!(average(&months, Day(3), Day(20)), Some(Decimal::from(300)));
         assert_eq!(average(&months, Day(11), Day(20)), None);
+        // A day that is somebody else's by now, or not billable, is no day on which water cost nothing.
+        let mut moved = month(&[(9, 100), (10, 0)]);
+        moved.days.get_mut(&Day(10)).unwrap().charged = false;
+        assert_eq!(average(&[moved], Day(3), Day(20)), Some(Decimal::from(100)));
     }
 
     #[test]
