@@ -76,7 +76,8 @@ pub struct Month {
 impl Month {
     /// Whether it is known how much each class earned. Months that were posted before that was kept have it in their entries only.
     pub fn knows_classes(&self) -> bool {
-        self.by_class.values().sum::<i64>() == self.posted
+        let was_kept = self.postings == 0 || !self.by_class.is_empty();
+        was_kept && self.by_class.values().sum::<i64>() == self.posted
     }
 
     /// Takes the legs of the month's entries for what each class earned.
