@@ -93,9 +93,9 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     host.spawn("bills", bills.clone().issue_all(lease, settings.bill_hour, stop.clone()));
 
     // What people ask.
+    let corrections = Corrections::new(mongo::CorrectionStore::new(&database), outlet.clone());
     let store = mongo::Store::new(database);
     let questions = Questions::new(store.clone(), tariffs.clone());
-    let corrections = Corrections::new(outlet.clone());
     let routes = grpc::routes(grpc::Answering { questions, corrections, tariffs, cashier, bills });
     let served = indowater_common::grpc::serve(common.grpc_listen, routes, host.health.clone(), stop.clone());
     host.spawn("gRPC", served);

@@ -11,6 +11,8 @@ use clap::builder::StringValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 
+use crate::domain::number;
+
 /// Settings of a service that can say what is wrong with them beyond the type of each value.
 pub trait Settings: Args + Clone + Send + Sync + 'static {
     /// One sentence for each problem.
@@ -162,6 +164,15 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
 /// Parses whole milliseconds.
 pub fn milliseconds(text: &str) -> Result<Duration, String> {
     text.parse().map(Duration::from_millis).map_err(|_| "not a whole number of milliseconds".to_owned())
+}
+
+/// Reads whole rupiah: digits alone.
+///
+/// # Errors
+/// Anything else, `5.000` and `+5000`, too, or more than a setting of money may be.
+pub fn rupiah(text: &str) -> Result<u32, String> {
+    let amount = number::rupiah(text).map_err(|why| why.to_string())?;
+    u32::try_from(amount).map_err(|_| format!("must be at most {} rupiah", u32::MAX))
 }
 
 /// Reads `KEY=VALUE`, for a setting that is a pair.

@@ -34,7 +34,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
 
     let outbox = Outbox::open(&database, host.name).await?;
     let announce = announce(host.name, &common.kafka.topic_prefix);
-    let vouchers = Vouchers::new(mongo::Store::new(&database, outbox.clone(), announce));
+    let vouchers = Vouchers::new(mongo::Store::new(&database, outbox.clone(), announce), settings.terms());
     host.spawn("outbox relay", outbox.relay(publisher, host.instance.to_string(), stop.clone()));
 
     let every = settings.sweep;

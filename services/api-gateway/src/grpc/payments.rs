@@ -152,9 +152,9 @@ fn payment(found: Option<billing::Payment>) -> Result<Payment, Failure> {
 fn changed<T>(outcome: Result<Response<T>, Status>) -> Result<T, Failure> {
     let used = matches!(&outcome, Err(status) if status.code() == Code::AlreadyExists);
     answer(BILLING, "payment", outcome).map_err(|failure| match failure {
-        Failure::Conflict(_) if used => Failure::Conflict(format!(
-            "This {IDEMPOTENCY_KEY} was used for another request; choose a new one."
-        )),
+        Failure::Conflict(_) if used => {
+            Failure::Reused(format!("This {IDEMPOTENCY_KEY} was used for another request; choose a new one."))
+        }
         Failure::Unavailable(who) | Failure::TooSlow(who) => Failure::Unfinished(who),
         other => renamed(other, &NAMES),
     })

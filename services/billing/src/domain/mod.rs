@@ -2,6 +2,7 @@
 
 pub mod bill;
 pub mod charge;
+pub mod correction;
 pub mod ledger;
 pub mod payment;
 pub mod purchase;

@@ -57,6 +57,8 @@ pub struct Refund {
     pub made_by: String,
     /// The money went back outside the gateway.
     pub by_hand: bool,
+    /// Whether all that was left was asked for, whatever that was; none if it was not kept.
+    pub all: Option<bool>,
 }
 
 /// A payment and all around it.
@@ -114,7 +116,8 @@ impl Transaction {
                 What::CommitVoucher => self.errand = Some(Errand::Commit),
                 What::ReleaseVoucher => self.errand = Some(Errand::Release),
                 What::Credit { .. } | What::Discount { .. } | What::Reverse { .. } | What::Refund { .. } => {
-                    if matches!(effect.what, What::Credit { .. }) {
+                    // What a voucher adds comes after the credit, unless it pays everything.
+                    if matches!(effect.what, What::Credit { .. } | What::Discount { .. }) {
                         self.paid_at.get_or_insert(now);
                     }
                     self.movements.push(Movement { effect, at: now, made_by: made_by.map(str::to_owned) });
@@ -209,7 +212,7 @@ impl Transaction {
         if self.errand.is_some() {
             return Some(pace);
         }
-        if self.method == Method::Manual {
+        if self.method == Method::Manual || self.payment.is_free() {
             return None;
         }
         let since = |moment: Timestamp| now.duration_since(moment).unsigned_abs();
@@ -370,6 +373,7 @@ mod tests {
             reason: String::new(),
             made_by: String::new(),
             by_hand,
+            all: None,
         };
         assert_eq!(transaction.refundable().get(), 90_000);
         transaction.refunds = vec![refund(40_000, false), refund(30_000, true)];

@@ -80,6 +80,8 @@ struct RefundDocument {
     reason: String,
     made_by: String,
     by_hand: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    all: Option<bool>,
 }
 
 fn foreign(id: &str, field: &str) -> Error {
@@ -134,6 +136,7 @@ impl PaymentDocument {
             reason: refund.reason.clone(),
             made_by: refund.made_by.clone(),
             by_hand: refund.by_hand,
+            all: refund.all,
         };
         Self {
             key: payment.id().to_owned(),
@@ -178,12 +181,13 @@ impl PaymentDocument {
             let effect = Effect { id: movement.id, what };
             Ok(Movement { effect, at: from_bson_time(movement.at), made_by: movement.made_by })
         };
-        let refund = |RefundDocument { key, amount, reason, made_by, by_hand }| Refund {
+        let refund = |RefundDocument { key, amount, reason, made_by, by_hand, all }| Refund {
             key,
             amount,
             reason,
             made_by,
             by_hand,
+            all,
         };
         let errand = self.errand.as_deref().map(|name| Errand::named(name).ok_or(name));
         Ok(Transaction {
@@ -264,6 +268,7 @@ mod tests {
             reason: "r".to_owned(),
             made_by: "admin-001".to_owned(),
             by_hand: true,
+            all: Some(true),
         });
         assert_eq!(transaction.movements.len(), 4);
         let document = bson::serialize_to_document(&PaymentDocument::of(&transaction)).unwrap();

@@ -217,6 +217,7 @@ pub const COLLECTIONS: &[Collection] = &[
         owner: "billing",
         indexes: &[index(&[("mode", 1), ("billed", 1)])],
     },
+    Collection { name: "billing_corrections", owner: "billing", indexes: &[] },
     Collection { name: "tariffs", owner: "billing", indexes: &[] },
 ];
 

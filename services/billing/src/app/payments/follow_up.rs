@@ -90,7 +90,8 @@ impl Cashier {
         };
         // First what needs no gateway, for that may not answer.
         transaction = self.run_errand(transaction).await?;
-        if let Some(gateway) = self.gateways.of(transaction.method) {
+        if let Some(gateway) = self.gateways.of(transaction.method).filter(|_| !transaction.payment.is_free())
+        {
             self.repeat_refunds(&transaction, gateway).await.map_err(|error| {
                 observe::gateway_failed(gateway.name(), &error);
                 Retry::because(error)
@@ -120,7 +121,7 @@ impl Cashier {
     }
 
     /// Does what is left to do at the voucher service.
-    async fn run_errand(&self, transaction: Transaction) -> Result<Transaction, Retry> {
+    pub(super) async fn run_errand(&self, transaction: Transaction) -> Result<Transaction, Retry> {
         let id = transaction.payment.id();
         let done = match transaction.errand {
             None => return Ok(transaction),

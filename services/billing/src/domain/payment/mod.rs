@@ -22,6 +22,9 @@
 //! granted the redemption, for it alone knows whether the place still holds: a payment that expired gave it back, and a
 //! late payment asks for it again. A refund takes the same share of the discount back, rounded down, and a full one all.
 //!
+//! A voucher may pay all of it. Then nobody is asked for anything: the voucher is redeemed at once, and the payment is paid when it
+//! is granted, or failed if it is not.
+//!
 //! # What the caller promises
 //!
 //! The new state and its effects are stored in one transaction, conditional on the state that they were computed from.
@@ -236,6 +239,11 @@ impl Payment {
     /// How it stands.
     pub fn status(&self) -> Status {
         match &self.posted {
+            Some(_) if self.is_free() => match self.place {
+                Place::Granted => Status::Paid,
+                Place::Refused => Status::Failed,
+                Place::None | Place::Held | Place::Released | Place::Asked => Status::Pending,
+            },
             Some(posted) if posted.refunded >= self.asked => Status::Refunded,
             Some(_) => Status::Paid,
             None if self.facts.any_taken_back() => Status::Reversed,
@@ -247,13 +255,23 @@ impl Payment {
         }
     }
 
+    /// Whether a voucher pays all of it: nobody is asked for anything, and no gateway is needed.
+    pub fn is_free(&self) -> bool {
+        self.asked.is_zero()
+    }
+
+    /// What is to be done at once: for a payment that is free, to redeem its voucher.
+    pub fn begin(&mut self) -> Vec<Effect> {
+        self.settle()
+    }
+
     /// Whether asking the gateway again is worth it only for late payments: it ended, one way or the other.
     pub fn is_closed(&self) -> bool {
         let ended = self.lapsed || self.withdrawn || self.facts.any_expired() || self.facts.any_cancelled();
         match self.status() {
             Status::Pending => false,
             // A page on which a try was denied still takes another one.
-            Status::Failed => ended,
+            Status::Failed => ended || self.is_free(),
             Status::Paid | Status::Expired | Status::Reversed | Status::Refunded => true,
         }
     }
@@ -322,6 +340,9 @@ impl Payment {
 
     /// Why the payment is to be credited, and how much of it the gateway refunded.
     fn source(&self) -> Option<(Option<String>, Rupiah)> {
+        if self.is_free() {
+            return Some((None, Rupiah::ZERO));
+        }
         if let Some((transaction, refunded)) = self.facts.good() {
             return Some((Some(transaction.to_owned()), refunded));
         }
@@ -368,7 +389,9 @@ impl Payment {
 
     fn credit(&mut self, transaction: Option<String>, refunded: Rupiah, effects: &mut Vec<Effect>) {
         let mut posted = self.posted.take().unwrap_or_else(|| {
-            effects.push(self.effect("credit", None, What::Credit { cash: self.asked }));
+            if !self.is_free() {
+                effects.push(self.effect("credit", None, What::Credit { cash: self.asked }));
+            }
             Posted { transaction: None, refunded: Rupiah::ZERO, discounted: false }
         });
         posted.transaction = transaction;

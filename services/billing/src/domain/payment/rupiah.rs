@@ -33,14 +33,15 @@ impl Rupiah {
         Self(amount as i64)
     }
 
-    /// Reads the decimal notation of gateways, `10000`, `10000.0` or `10000.00`, digit by digit: no float is involved.
+    /// Reads the decimal notation of gateways, `10000`, `10000.0` or `10000.00`, digit by digit: no float is involved. Three zeros would
+    /// be thousands to some, and are refused.
     ///
     /// # Errors
     /// A sign, an exponent, a fraction other than zero, anything that is not a digit, or an amount out of bounds.
     pub fn parse(text: &str) -> Result<Self, NotRupiah> {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
         let digits = !whole.is_empty() && whole.bytes().all(|byte| byte.is_ascii_digit());
-        let zeros = !fraction.is_empty() && fraction.bytes().all(|byte| byte == b'0');
+        let zeros = (1..=2).contains(&fraction.len()) && fraction.bytes().all(|byte| byte == b'0');
         if !(digits && zeros) {
             return Err(NotRupiah);
         }
@@ -69,9 +70,13 @@ impl Rupiah {
         Self((self.0 + other.0).min(Self::MOST))
     }
 
-    /// The share of this amount that belongs to `part` of `whole`, rounded down; all of it if `part` is the whole.
+    /// The share of this amount that belongs to `part` of `whole`, rounded down; all of it if `part` is the whole, and nothing if it is
+    /// nothing.
     #[must_use]
     pub fn share(self, part: Self, whole: Self) -> Self {
+        if part.is_zero() {
+            return Self::ZERO;
+        }
         if part >= whole {
             return self;
         }
@@ -129,6 +134,9 @@ mod tests {
             "+1",
             "1e4",
             "10000.50",
+            "5.000",
+            "10.000",
+            " 5000",
             "10.000,00",
             "1 000",
             "Rp1",
