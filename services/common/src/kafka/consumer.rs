@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge, Histogram};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
-use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
+use rdkafka::{ClientContext, Message, TopicPartitionList};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -210,6 +210,12 @@ impl Coordinates {
 impl ClientContext for Coordinates {
     fn stats(&self, statistics: Statistics) {
         let Some(topic) = statistics.topics.get(&self.topic) else { return };
+        // The client's events say nothing of commits that are not waited for; its statistics do.
+        for (number, task) in self.tasks.lock().iter() {
+            if let Some(partition) = topic.partitions.get(number) {
+                task.progress.committed(partition.committed_offset, Instant::now());
+            }
+        }
         for (number, partition) in &topic.partitions {
             if *number >= 0 && partition.consumer_lag >= 0 {
                 let labels = [
@@ -231,20 +237,6 @@ impl ConsumerContext for Coordinates {
         if let Rebalance::Revoke(partitions) = rebalance {
             tracing::info!(topic = self.topic, partitions = partitions.count(), "partitions are taken away");
             self.hand_back(Some(partitions));
-        }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        let tasks = self.tasks.lock();
-        for committed in offsets.elements() {
-            let Some(task) = tasks.get(&committed.partition()) else { continue };
-            match (&result, committed.error(), committed.offset()) {
-                (Ok(()), Ok(()), Offset::Offset(offset)) => task.progress.committed(offset),
-                _ => task.progress.refused(),
-            }
-        }
-        if let Err(error) = result {
-            tracing::warn!(%error, topic = self.topic, "an offset was not committed");
         }
     }
 

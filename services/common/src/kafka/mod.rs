@@ -7,6 +7,8 @@
 mod batch;
 mod client;
 mod consumer;
+#[cfg(test)]
+mod edge_tests;
 mod follow;
 mod headers;
 mod partition;

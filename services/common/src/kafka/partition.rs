@@ -99,9 +99,10 @@ impl<W: Work> Partition<W> {
                     biased;
                     command = commands.recv() => command,
                     () = tokio::time::sleep_until(at.into()) => {
-                        if self.flush().await.is_err() { return }
-                        if self.progress.is_refused() {
+                        if self.waiting_since.is_none() {
                             self.commit();
+                        } else if self.flush().await.is_err() {
+                            return;
                         }
                         continue;
                     }
@@ -143,7 +144,7 @@ impl<W: Work> Partition<W> {
     fn wake_at(&self) -> Option<Instant> {
         match self.waiting_since {
             Some(oldest) => Some((Instant::now() + self.policy.idle).min(oldest + self.policy.age)),
-            None => self.progress.is_refused().then(|| Instant::now() + COMMIT_AGAIN),
+            None => self.progress.is_uncommitted().then(|| Instant::now() + COMMIT_AGAIN),
         }
     }
 
@@ -185,7 +186,6 @@ impl<W: Work> Partition<W> {
         }
         if let Err(error) = self.consumer.commit(&offsets, CommitMode::Async) {
             tracing::warn!(%error, partition = self.partition, "the offset was not committed");
-            self.progress.refused();
         }
     }
 
@@ -223,8 +223,8 @@ impl<W: Work> Partition<W> {
     }
 }
 
-/// After a commit that the broker refused.
-const COMMIT_AGAIN: Duration = Duration::from_secs(2);
+/// After a commit that the broker did not confirm.
+const COMMIT_AGAIN: Duration = Duration::from_secs(5);
 
 /// Adds to a batch what came while the partition was busy, so that one look-up serves all of it. Returns the command that
 /// is no batch, if one came, and how many batches became this one.

@@ -16,10 +16,10 @@ struct State {
     waiting: VecDeque<Instant>,
     /// What failed last, and since when nothing has succeeded.
     trouble: Option<(Instant, String)>,
-    /// The offset that the broker has not confirmed, and since when there is one.
+    /// The offset that the broker has not confirmed, and since when it has confirmed nothing more.
     uncommitted: Option<(i64, Instant)>,
-    /// Whether the broker refused a commit, and none has been tried since.
-    refused: bool,
+    /// The newest offset that the broker confirmed.
+    committed: Option<i64>,
 }
 
 impl Progress {
@@ -54,27 +54,22 @@ impl Progress {
         self.with(|state| {
             let since = state.uncommitted.map_or(now, |(_, since)| since);
             state.uncommitted = Some((offset, since));
-            state.refused = false;
         });
     }
 
     /// The broker knows that everything before `offset` is done.
-    pub(super) fn committed(&self, offset: i64) {
-        self.with(|state| {
-            if state.uncommitted.is_some_and(|(wanted, _)| wanted <= offset) {
-                state.uncommitted = None;
-            }
+    pub(super) fn committed(&self, offset: i64, now: Instant) {
+        self.with(|state| match state.uncommitted {
+            Some((wanted, _)) if wanted <= offset => state.uncommitted = None,
+            Some((wanted, _)) if Some(offset) > state.committed => state.uncommitted = Some((wanted, now)),
+            _ => {}
         });
+        self.with(|state| state.committed = state.committed.max(Some(offset)));
     }
 
-    /// The broker did not take a commit.
-    pub(super) fn refused(&self) {
-        self.with(|state| state.refused = state.uncommitted.is_some());
-    }
-
-    /// Whether a commit is to be tried again.
-    pub(super) fn is_refused(&self) -> bool {
-        self.with(|state| state.refused)
+    /// Whether the broker has not confirmed the last commit.
+    pub(super) fn is_uncommitted(&self) -> bool {
+        self.with(|state| state.uncommitted.is_some())
     }
 
     /// Why the partition does not get on, if something has waited for longer than `limit`.
@@ -143,16 +138,15 @@ mod tests {
     fn a_commit_that_is_never_confirmed_is_a_stall() {
         let (progress, start) = (Progress::default(), Instant::now());
         progress.committing(10, start);
-        progress.refused();
-        assert!(progress.is_refused());
         progress.committing(20, after(start, 30));
-        assert!(!progress.is_refused());
-        progress.committed(10);
-        let stall = progress.stall(after(start, 61), LIMIT).unwrap();
+        progress.committed(10, after(start, 40));
+        assert!(progress.is_uncommitted());
+        assert_eq!(progress.stall(after(start, 61), LIMIT), None, "it gets on, one commit behind");
+        progress.committed(10, after(start, 80));
+        let stall = progress.stall(after(start, 101), LIMIT).unwrap();
         assert!(stall.contains("offset 20"), "{stall}");
-        progress.committed(20);
-        assert_eq!(progress.stall(after(start, 61), LIMIT), None);
-        progress.refused();
-        assert!(!progress.is_refused(), "nothing is left to commit");
+        progress.committed(20, after(start, 102));
+        assert_eq!(progress.stall(after(start, 10_000), LIMIT), None);
+        assert!(!progress.is_uncommitted());
     }
 }
