@@ -19,12 +19,7 @@ struct Admin {
 }
 
 /// Serves until `stop`.
-pub async fn serve_admin(
-    listener: TcpListener,
-    health: Health,
-    metrics: Registry,
-    stop: CancellationToken,
-) {
+pub async fn serve_admin(listener: TcpListener, health: Health, metrics: Registry, stop: CancellationToken) {
     let router = Router::new()
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(readyz))

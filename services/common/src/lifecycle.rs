@@ -183,7 +183,8 @@ async fn supervise(
 /// Does `work`, and reports a panic in it as the death of `part`.
 async fn report(work: impl Future<Output = ()>, part: &'static str, deaths: mpsc::UnboundedSender<String>) {
     if let Err(panic) = AssertUnwindSafe(work).catch_unwind().await {
-        let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref().copied());
+        let said =
+            panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref().copied());
         // The receiver lives as long as the process is supervised.
         let _ = deaths.send(format!("{part}: it panicked: {}", said.unwrap_or("without a word")));
     }

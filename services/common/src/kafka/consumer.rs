@@ -109,7 +109,7 @@ pub async fn consume<W: Work>(
         // The receiver goes only when the process does.
         let _ = done.send(outcome);
     })?;
-    Ok(ended.await??)
+    ended.await?
 }
 
 pub(super) struct Metrics {
@@ -169,8 +169,10 @@ impl Tasks {
     fn stalls(&self, limit: Duration) -> Vec<String> {
         let now = Instant::now();
         let tasks = self.lock();
-        let mut stalled: Vec<_> =
-            tasks.iter().filter_map(|(number, task)| Some((*number, task.progress.stall(now, limit)?))).collect();
+        let mut stalled: Vec<_> = tasks
+            .iter()
+            .filter_map(|(number, task)| Some((*number, task.progress.stall(now, limit)?)))
+            .collect();
         stalled.sort();
         stalled.into_iter().map(|(number, stall)| format!("partition {number}: {stall}")).collect()
     }

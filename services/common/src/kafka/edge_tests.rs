@@ -125,7 +125,8 @@ async fn a_panic_in_the_work_of_a_partition_ends_the_consumption() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_partition_that_retries_or_hangs_makes_the_service_unready() {
-    for (does, reason) in [(Does::Fail, "the database is away"), (Does::Hang, "its oldest record has waited")] {
+    for (does, reason) in [(Does::Fail, "the database is away"), (Does::Hang, "its oldest record has waited")]
+    {
         let stage = Stage::new();
         let publisher = Publisher::open(&stage.kafka, Pace::Prompt).unwrap();
         let consumed = stage.consume(does);
@@ -148,7 +149,9 @@ async fn commits_that_are_refused_make_it_unready_and_are_tried_again() {
     let consumed = stage.consume(Does::Well);
     stage.publish(&publisher).await.delivered().await.unwrap();
     stage.eventually("a flush", |stage| stage.flushed.load(Ordering::Acquire) == 1).await;
-    stage.eventually("a stall", |stage| stage.health.missing().join("").contains("could not be committed")).await;
+    stage
+        .eventually("a stall", |stage| stage.health.missing().join("").contains("could not be committed"))
+        .await;
     stage.cluster.clear_request_errors(RDKafkaApiKey::OffsetCommit);
     stage.eventually("a commit without further records", |stage| stage.health.missing().is_empty()).await;
     stage.stop.cancel();

@@ -75,7 +75,8 @@ impl Progress {
     /// Why the partition does not get on, if something has waited for longer than `limit`.
     pub(super) fn stall(&self, now: Instant, limit: Duration) -> Option<String> {
         self.with(|state| {
-            let beyond = |since: Instant| Some(now.saturating_duration_since(since)).filter(|age| *age > limit);
+            let beyond =
+                |since: Instant| Some(now.saturating_duration_since(since)).filter(|age| *age > limit);
             let because = match &state.trouble {
                 Some((_, error)) => format!(", {error}"),
                 None => String::new(),

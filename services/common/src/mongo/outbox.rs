@@ -180,17 +180,17 @@ impl Outbox {
 }
 
 async fn publish(publisher: &Publisher, rows: &[Stored]) -> Result<(), PublishError> {
-        let ticket = Ticket::default();
-        for Stored { row, .. } in rows {
-            let event = Event {
-                id: &row.event_id,
-                source: &row.source,
-                kind: &row.kind,
-                time: row.time,
-                traceparent: row.traceparent.as_deref(),
-            };
-            let outgoing = Outgoing { topic: &row.topic, key: row.key.as_bytes(), value: &row.value, event };
-            publisher.send(&ticket, outgoing).await?;
-        }
+    let ticket = Ticket::default();
+    for Stored { row, .. } in rows {
+        let event = Event {
+            id: &row.event_id,
+            source: &row.source,
+            kind: &row.kind,
+            time: row.time,
+            traceparent: row.traceparent.as_deref(),
+        };
+        let outgoing = Outgoing { topic: &row.topic, key: row.key.as_bytes(), value: &row.value, event };
+        publisher.send(&ticket, outgoing).await?;
+    }
     ticket.delivered().await
 }

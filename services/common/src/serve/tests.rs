@@ -223,7 +223,9 @@ async fn a_stop_has_a_deadline() {
     let running =
         Running::start(Protocol::Http, Patience { drain: Duration::from_millis(300), ..SHORT }).await;
     let mut socket = tokio::net::TcpStream::connect(running.address).await.unwrap();
-    tokio::io::AsyncWriteExt::write_all(&mut socket, b"GET /slow HTTP/1.1\r\nhost: here\r\n\r\n").await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut socket, b"GET /slow HTTP/1.1\r\nhost: here\r\n\r\n")
+        .await
+        .unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(running.stop().await < Duration::from_millis(900));
 }

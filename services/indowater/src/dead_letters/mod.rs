@@ -20,6 +20,7 @@ pub use letter::{Place, Reason};
 
 use crate::clients;
 use crate::system::{Connect, System};
+use crate::terminal;
 use crate::uplink::{Uplink, Uplinked};
 use letter::{Letter, Payload, dump, find, hex, read};
 use memory::{Memory, remembered};
@@ -137,8 +138,8 @@ async fn list(system: &System, which: Which, json: bool) -> Result<()> {
             letter.place.to_string(),
             letter.received_at(),
             letter.reason(),
-            String::from_utf8_lossy(&letter.letter.key),
-            letter.letter.detail
+            terminal::line(&String::from_utf8_lossy(&letter.letter.key)),
+            terminal::line(&letter.letter.detail)
         );
     }
     eprintln!("{} dead letters; see one with `indowater dead-letters show PARTITION:OFFSET`", newest.len());
@@ -161,11 +162,11 @@ async fn show(system: &System, place: Place, json: bool) -> Result<()> {
     }
     let DeadLetter { content_type, topic, partition, offset, detail, key, .. } = &letter.letter;
     println!("reason        {}", letter.reason());
-    println!("detail        {detail}");
+    println!("detail        {}", terminal::line(detail));
     println!("received      {}", letter.received_at());
-    println!("came from     {topic} {partition}:{offset}");
-    println!("key           {}", String::from_utf8_lossy(key));
-    println!("content-type  {content_type}");
+    println!("came from     {} {partition}:{offset}", terminal::line(topic));
+    println!("key           {}", terminal::line(&String::from_utf8_lossy(key)));
+    println!("content-type  {}", terminal::line(content_type));
     println!("sent again    {}", if is_redriven { "yes" } else { "no" });
     println!("payload       {} bytes", letter.letter.payload.len());
     match payload {
