@@ -9,6 +9,7 @@ mod money_api;
 mod payments;
 mod person;
 mod pipeline;
+mod prompt;
 mod readme;
 mod schema;
 mod telemetry;
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
         vouchers::limits_hold_while_instances_are_killed,
         vouchers::vouchers_are_managed_and_say_why_not,
         vouchers::a_late_payment_redeems_only_what_is_left,
+        prompt::every_read_route_answers_at_once,
         readme::examples_do_what_they_say,
     ];
     if arguments.list || !stories.iter().any(|(name, _)| is_wanted(&arguments, name)) {

@@ -80,7 +80,8 @@ fn run(folder: &Path, script: &str) -> Result<Output> {
 
 /// The shell blocks of a page, without those that start or test the whole system.
 fn runnable(page: &str) -> Vec<String> {
-    let blocks = page.split("\n```sh\n").skip(1).filter_map(|rest| rest.split_once("\n```")).map(|(block, _)| block);
+    let blocks =
+        page.split("\n```sh\n").skip(1).filter_map(|rest| rest.split_once("\n```")).map(|(block, _)| block);
     let whole = |block: &&str| {
         block.lines().all(|line| WHOLE_SYSTEM.iter().any(|begin| line.starts_with(begin)) || line.is_empty())
     };
