@@ -11,6 +11,7 @@
 mod arrows;
 mod code;
 mod house;
+mod reach;
 mod tree;
 
 use tree::Tree;
@@ -112,6 +113,18 @@ fn every_setting_is_in_its_readme() {
         tree.settings(),
         |file, text| house::settings(file, text, |readme| tree.text(readme)),
     );
+}
+
+#[test]
+fn grpc_is_for_one_machine_unless_told_otherwise() {
+    let tree = Tree::here();
+    let services = tree.services();
+    let text = |file| tree.text(file).expect("it is there");
+    let rule = "gRPC asks nobody who they are: by default it listens for its own machine alone, and exactly those services \
+                that others ask are told otherwise, by the compose file and by their images.";
+    hold_in(rule, tree.settings(), reach::default);
+    hold(rule, reach::images(text("deploy/Dockerfile"), &services));
+    hold(rule, reach::containers(text("docker-compose.yml"), &services));
 }
 
 #[test]

@@ -327,6 +327,7 @@ impl World {
             bootstrap: self.system.kafka.clone(),
             topic_prefix: self.system.topic_prefix.clone(),
             options: Vec::new(),
+            stall_limit: Duration::from_secs(60),
         }
     }
 }

@@ -8,6 +8,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+// Before all others, for its macros are theirs.
+#[macro_use]
+pub mod terminal;
+
 // One line for each subcommand, in the order of `--help`; shared modules follow.
 
 pub mod bench;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indowater_common::error::Fatal;
-use indowater_common::kafka::{Consume, FlushPolicy, PublishError, Publisher};
+use indowater_common::kafka::{Consume, FlushPolicy, Pace, PublishError};
 use indowater_common::lifecycle::Host;
 use indowater_common::mongo::outbox::Outbox;
 use tokio::sync::{broadcast, mpsc};
@@ -48,7 +48,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let database = indowater_common::mongo::open(&host).await?;
     mongo::adopt_eventually(&database).await;
     let topics = Topics::new(&common.kafka.topic_prefix);
-    let publisher = Publisher::open(&common.kafka)?;
+    let publisher = indowater_common::kafka::publisher(&host, Pace::Thrifty)?;
 
     // The registry: served, and told to the world.
     let outbox = Outbox::open(&database, host.name).await?;

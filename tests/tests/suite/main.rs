@@ -9,6 +9,8 @@ mod money_api;
 mod payments;
 mod person;
 mod pipeline;
+mod prompt;
+mod readme;
 mod redrive;
 mod registry;
 mod schema;
@@ -68,10 +70,13 @@ fn main() -> ExitCode {
         lifecycle::every_service_starts_serves_health_and_stops,
         lifecycle::wrong_settings_are_reported_at_once,
         lifecycle::a_part_that_cannot_run_ends_the_process_with_a_failure,
+        lifecycle::a_lease_that_was_outlived_is_told_to_its_work,
         schema::indexes_are_those_of_the_data_model,
         vouchers::limits_hold_while_instances_are_killed,
         vouchers::vouchers_are_managed_and_say_why_not,
         vouchers::a_late_payment_redeems_only_what_is_left,
+        prompt::every_read_route_answers_at_once,
+        readme::examples_do_what_they_say,
     ];
     if arguments.list || !stories.iter().any(|(name, _)| is_wanted(&arguments, name)) {
         let trials = stories.map(|(name, _)| Trial::test(name, || Ok(()))).into();

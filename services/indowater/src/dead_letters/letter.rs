@@ -9,7 +9,6 @@ use std::str::FromStr;
 
 use anyhow::{Context as _, Result, bail};
 use indowater_common::domain::identifier;
-use indowater_common::domain::terminal::escaped;
 use indowater_proto::readings::v1::{DeadLetter, DeadLetterReason};
 use indowater_proto::topics::DEAD_LETTERS;
 use jiff::Timestamp;
@@ -24,6 +23,7 @@ use super::again::{device, first, reads};
 use crate::clients::{self, blocking};
 use crate::simulate::faults::reason_name;
 use crate::system::System;
+use crate::terminal;
 use crate::topic::{Extent, Reader};
 
 /// A reason, as it is typed and printed.
@@ -239,7 +239,7 @@ impl Letter {
 
     /// Its key, fit for a terminal.
     pub fn key(&self) -> String {
-        escaped(&String::from_utf8_lossy(&self.letter.key)).into_owned()
+        terminal::line(&String::from_utf8_lossy(&self.letter.key)).into_owned()
     }
 
     /// All but its bytes.
@@ -279,7 +279,7 @@ impl<'a> Payload<'a> {
     pub fn of(bytes: &'a [u8]) -> Self {
         // Lines and tabs do no harm.
         let is_shown =
-            |part: &str| matches!(escaped(part.strip_suffix('\r').unwrap_or(part)), Cow::Borrowed(_));
+            |part: &str| matches!(terminal::line(part.strip_suffix('\r').unwrap_or(part)), Cow::Borrowed(_));
         match std::str::from_utf8(bytes) {
             Ok(text) if text.split('\n').flat_map(|line| line.split('\t')).all(is_shown) => Self::Text(text),
             _ => Self::Bytes(bytes),

@@ -14,7 +14,6 @@ use std::collections::VecDeque;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use indowater_common::domain::terminal::escaped;
 use indowater_proto::readings::v1::DeadLetter;
 use indowater_proto::topics::TELEMETRY;
 use serde::Serialize;
@@ -24,6 +23,7 @@ use letter::{Place, Reason};
 
 use crate::clients;
 use crate::system::{Connect, System};
+use crate::terminal;
 use crate::uplink::Uplink;
 use letter::{Letter, Payload, dump, find, hex, read};
 use memory::{Memory, remembered};
@@ -161,7 +161,7 @@ async fn list(system: &System, which: &Which, all: bool, json: bool) -> Result<(
             letter.reason(),
             letter.reads(),
             letter.key(),
-            escaped(&letter.letter.detail)
+            terminal::line(&letter.letter.detail)
         );
     }
     let hidden =
@@ -190,7 +190,7 @@ async fn show(system: &System, place: Place, json: bool) -> Result<()> {
     }
     let DeadLetter { content_type, topic, partition, offset, detail, .. } = &letter.letter;
     println!("reason        {}", letter.reason());
-    println!("detail        {}", escaped(detail));
+    println!("detail        {}", terminal::line(detail));
     println!("reads         {}", letter.reads());
     println!("received      {}", letter.received_at());
     println!("came from     {topic} {partition}:{offset}");
@@ -198,7 +198,7 @@ async fn show(system: &System, place: Place, json: bool) -> Result<()> {
         println!("at first      {topic} {}:{}", first.partition, first.offset);
     }
     println!("key           {}", letter.key());
-    println!("content-type  {}", escaped(content_type));
+    println!("content-type  {}", terminal::line(content_type));
     println!("backfill      {}", if letter.letter.backfill { "yes" } else { "no" });
     println!("sent again    {}", if is_redriven { "yes" } else { "no" });
     if latest != place {

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use indowater_common::domain::terminal::escaped;
 use indowater_proto::readings::v1::{Facts, Meter};
 use indowater_proto::registry::v1::{
     CorrectDeviceRequest, Device, ExchangeMeterRequest, Property, Remark, Tenancy, TransferPropertyRequest,
@@ -13,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::{Registry, RegistryAddress};
 use crate::system::{Connect, System};
+use crate::terminal;
 
 /// Show what is known of a device, and correct what was wrong; exchange meters and move customers
 #[derive(Debug, Clone, clap::Args)]
@@ -376,7 +376,7 @@ fn billed(billable: bool) -> &'static str {
 
 fn device_text(device: &Device) -> String {
     let mut text = String::new();
-    let mut line = |name: &str, value: &str| text.push_str(&format!("{name:<14}{}\n", escaped(value)));
+    let mut line = |name: &str, value: &str| text.push_str(&format!("{name:<14}{}\n", terminal::line(value)));
     line("device", &device.id);
     line("meter", &device.device_id);
     line("", &meter_text(present(device)));
@@ -421,11 +421,19 @@ fn device_text(device: &Device) -> String {
 
 fn property_text(property: &Property) -> String {
     let Property { id, name, customer_id, tariff_class, version, .. } = property;
-    let mut text = format!("{} ({}): ", escaped(id), escaped(name));
-    text.push_str(&format!("{} ({}), version {version}\n", escaped(customer_id), escaped(tariff_class)));
+    let mut text = format!("{} ({}): ", terminal::line(id), terminal::line(name));
+    text.push_str(&format!(
+        "{} ({}), version {version}\n",
+        terminal::line(customer_id),
+        terminal::line(tariff_class)
+    ));
     for Tenancy { from, customer_id, tariff_class } in &property.tenancies {
         let from = if from.is_empty() { "before" } else { from };
-        text.push_str(&format!("{from:<14}{} ({})\n", escaped(customer_id), escaped(tariff_class)));
+        text.push_str(&format!(
+            "{from:<14}{} ({})\n",
+            terminal::line(customer_id),
+            terminal::line(tariff_class)
+        ));
     }
     text
 }

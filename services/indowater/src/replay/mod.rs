@@ -29,6 +29,7 @@ use crate::clients::blocking;
 use crate::registry::{Registry, RegistryAddress};
 use crate::system::Connect;
 use crate::telemetry::{Encoding, Read, message};
+use crate::terminal;
 use crate::uplink::Uplink;
 
 /// Send the register reads of a CSV file as telemetry
@@ -304,7 +305,7 @@ impl fmt::Display for Summary {
         for (name, refused) in [("skipped hour", &clock.skipped), ("unparsable", &self.unparsable)] {
             writeln!(f, "{name:<16}{:>10}  not sent", refused.count)?;
             for (line, why) in &refused.first {
-                writeln!(f, "    line {line}: {why}")?;
+                writeln!(f, "    line {line}: {}", terminal::line(why))?;
             }
         }
         Ok(())

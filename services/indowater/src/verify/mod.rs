@@ -31,6 +31,7 @@ use tokio::time::Instant;
 
 use crate::clients::{self, blocking};
 use crate::system::{Connect, System};
+use crate::terminal;
 use crate::topic::{Extent, Reader, lag};
 
 /// Recompute what the collections must hold from the topics, and compare
@@ -240,10 +241,10 @@ impl fmt::Display for Report {
             let verdict = if *broken == 0 { "holds".to_owned() } else { format!("{broken} BROKEN") };
             writeln!(f, "{invariant:<4}{says:<50}{checked:>10} {of:<10}{verdict}")?;
             for note in notes {
-                writeln!(f, "      {note}")?;
+                writeln!(f, "      {}", terminal::line(note))?;
             }
             for difference in first {
-                writeln!(f, "    ! {difference}")?;
+                writeln!(f, "    ! {}", terminal::line(difference))?;
             }
         }
         Ok(())

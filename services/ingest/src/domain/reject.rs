@@ -108,7 +108,7 @@ impl Reject {
             detail.truncate(end);
             detail.push('…');
         }
-        let detail = terminal::escaped(&detail).into_owned();
+        let detail = terminal::line(&detail).into_owned();
         Self { reason, detail, places: Vec::new(), message_reads: 0 }
     }
 
