@@ -9,6 +9,7 @@ mod money_api;
 mod payments;
 mod person;
 mod pipeline;
+mod replay;
 mod schema;
 mod telemetry;
 mod vouchers;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         pipeline::telemetry_becomes_the_customers_usage,
         pipeline::late_reads_revise_the_days_they_touch,
         pipeline::the_registry_publishes_every_change,
+        replay::files_in_any_order_become_days,
         api::customers_see_only_what_is_theirs,
         api::sessions_rotate_and_end,
         money_api::money_is_seen_explained_and_corrected,
