@@ -107,7 +107,7 @@ pub async fn files_in_any_order_become_days(base: Arc<Base>) -> Result<()> {
     )?;
 
     let flags = "--skip-lines 1 --date-column tanggal --time-column jam --register-column angka --decimal comma \
-                 --unit cubic-metre --date-order dmy";
+                 --unit cubic-metre";
     let second = tool.replay(&older, flags).await?;
     ensure!(second.code == Some(0), "{:?} {}", second.code, second.complaint);
     ensure!(second.complaint.is_empty(), "{}", second.complaint);
