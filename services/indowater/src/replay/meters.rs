@@ -1,7 +1,7 @@
 //! The meters of the files, held against the registry: new ones are enrolled, of those that are there nothing is changed,
 //! and where files or options say something else than the registry, nothing is sent.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context as _, Result, bail};
 use indowater_common::domain::request::MOST_ID;
@@ -55,6 +55,17 @@ const MOST_DIGITS: u32 = 15;
 const NAMED: usize = 50;
 
 impl Facts {
+    /// The same with every default in place of what was left out.
+    fn complete(&self) -> Self {
+        Self {
+            time_zone: Some(self.zone()),
+            customer: Some(self.customer.clone().unwrap_or_else(|| CUSTOMER.to_owned())),
+            tariff_class: Some(self.tariff_class.clone().unwrap_or_else(|| DEFAULT_CLASS.to_owned())),
+            q3: Some(self.q3.unwrap_or(Q3)),
+            ..self.clone()
+        }
+    }
+
     /// The zone of the meters.
     pub fn zone(&self) -> TimeZone {
         let jakarta = || TimeZone::get("Asia/Jakarta").unwrap_or(TimeZone::UTC);
@@ -138,7 +149,7 @@ pub struct Said {
 ///
 /// # Errors
 /// What differs, meter by meter, and what can be done.
-pub fn check(meters: &[Meter], facts: &Facts, said: Said) -> Result<()> {
+pub fn check<'a>(meters: impl IntoIterator<Item = &'a Meter>, facts: &Facts, said: Said) -> Result<()> {
     let mut refusal = Refusal::default();
     for meter in meters {
         let id = &meter.device_id;
@@ -186,8 +197,8 @@ impl Refusal {
             (
                 self.different,
                 "the registry says something else than the options",
-                "leave the options out, correct the registry (`indowater registry correct`), or keep what it says with \
-                 --keep-registry",
+                "give the options as the registry has them, correct it (`indowater registry correct`), or keep what it says \
+                 with --keep-registry",
             ),
             (
                 self.too_early,
@@ -296,46 +307,59 @@ fn installation(facts: &Facts) -> Result<Timestamp> {
 /// Enrols the new meters, each at a property of its own, and returns how many there are.
 ///
 /// # Errors
-/// The registry refuses one, or does not answer.
+/// The registry refuses one, has a property of one already that says something else, or does not answer.
 pub async fn enrol(
     registry: &Registry,
-    meters: &[Meter],
+    meters: &mut [Meter],
     facts: &Facts,
+    said: Said,
     unit: RegisterUnit,
     address: &str,
 ) -> Result<usize> {
-    let zone = facts.zone();
-    let time_zone = zone.iana_name().context("the time zone has no name")?;
-    let installed = installation(facts)?;
+    let facts = facts.complete();
     let (mut properties, mut devices) = (Vec::new(), Vec::new());
     for meter in meters.iter().filter(|meter| meter.known.is_none()) {
-        let property = Property {
-            id: property_id(&meter.device_id),
-            name: format!("Meter {}", meter.device_id),
-            customer_id: facts.customer.clone().unwrap_or_else(|| CUSTOMER.to_owned()),
-            address: address.to_owned(),
-            property_type: "residential".to_owned(),
-            time_zone: time_zone.to_owned(),
-            tariff_class: facts.tariff_class.clone().unwrap_or_else(|| DEFAULT_CLASS.to_owned()),
-            ..Default::default()
-        };
-        devices.push(Device {
-            id: meter.device_id.clone(),
-            device_id: meter.device_id.clone(),
-            property_id: property.id.clone(),
-            r#type: "water_meter".to_owned(),
-            status: "active".to_owned(),
-            installation_date: installed.to_string(),
-            unit: unit.into(),
-            register_digits: digits(meter, facts, unit),
-            q3_litres_per_hour: facts.q3.unwrap_or(Q3),
-            ..Default::default()
-        });
+        let (property, device) = drafts(meter, &facts, unit, address)?;
         properties.push(property);
+        devices.push(device);
     }
-    registry.create_properties(properties).await?;
+    let created = registry.create_properties(properties).await?;
     registry.enrol(&devices).await?;
+    if created < devices.len() {
+        // A call that was cut short left properties without meters; what they say may not be what is said now.
+        let new: HashSet<String> = devices.iter().map(|device| device.device_id.clone()).collect();
+        recognise(registry, meters).await?;
+        check(meters.iter().filter(|meter| new.contains(&meter.device_id)), &facts, said)?;
+    }
     Ok(devices.len())
+}
+
+/// A new meter and its property.
+fn drafts(meter: &Meter, facts: &Facts, unit: RegisterUnit, address: &str) -> Result<(Property, Device)> {
+    let zone = facts.zone();
+    let property = Property {
+        id: property_id(&meter.device_id),
+        name: format!("Meter {}", meter.device_id),
+        customer_id: facts.customer.clone().unwrap_or_default(),
+        address: address.to_owned(),
+        property_type: "residential".to_owned(),
+        time_zone: zone.iana_name().context("the time zone has no name")?.to_owned(),
+        tariff_class: facts.tariff_class.clone().unwrap_or_default(),
+        ..Default::default()
+    };
+    let device = Device {
+        id: meter.device_id.clone(),
+        device_id: meter.device_id.clone(),
+        property_id: property.id.clone(),
+        r#type: "water_meter".to_owned(),
+        status: "active".to_owned(),
+        installation_date: installation(facts)?.to_string(),
+        unit: unit.into(),
+        register_digits: digits(meter, facts, unit),
+        q3_litres_per_hour: facts.q3.unwrap_or(Q3),
+        ..Default::default()
+    };
+    Ok((property, device))
 }
 
 #[cfg(test)]

@@ -93,6 +93,19 @@ fn what_options_say_otherwise_than_the_registry_is_never_ignored() {
 }
 
 #[test]
+fn a_new_meter_at_an_old_property_is_held_against_the_defaults_too() {
+    let meters = [meter(&[(IN_TIME, 1)], Some(device()))];
+    let error = check(&meters, &facts("").complete(), SAID).unwrap_err().to_string();
+    assert!(error.contains("customer is c-1 in the registry, not replay-customer"), "{error}");
+    let (property, device) = drafts(&meters[0], &facts("").complete(), RegisterUnit::Litre, "f.csv").unwrap();
+    assert_eq!(
+        (property.customer_id.as_str(), property.tariff_class.as_str()),
+        ("replay-customer", DEFAULT_CLASS)
+    );
+    assert_eq!(device.installation_date, "1970-01-01T00:00:00Z");
+}
+
+#[test]
 fn reads_from_before_the_installation_are_refused_before_anything_is_sent() {
     let early = (1_700_000_000, 1);
     let known = [meter(&[early], Some(device()))];

@@ -186,11 +186,12 @@ pub async fn replay(
     meters::check(&prepared.meters, &options.facts, prepared.said)?;
     prepared.finish(options);
     let (uplink, follower) = (Uplink::open(system).await?, Follower::from_now(system).await?);
-    let Prepared { meters, mut summary, .. } = prepared;
+    let Prepared { mut meters, mut summary, said } = prepared;
     let unit = options.format.unit().of_the_meter();
     let address = options.files.iter().filter_map(|path| path.file_name()).map(|name| name.to_string_lossy());
     let address: String = address.collect::<Vec<_>>().join(", ").chars().take(200).collect();
-    summary.meters_made = Some(meters::enrol(registry, &meters, &options.facts, unit, &address).await?);
+    let made = meters::enrol(registry, &mut meters, &options.facts, said, unit, &address).await?;
+    summary.meters_made = Some(made);
     let batches = batches(&meters, options.reads_per_message);
     send(&uplink, &meters, unit, &batches, options.speed, &mut progress).await?;
     summary.messages = batches.len() as u64;

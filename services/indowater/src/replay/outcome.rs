@@ -72,7 +72,8 @@ impl Account {
 
     /// Takes in accepted reads; those of one message count once, however often they are published.
     pub fn readings(&mut self, readings: &Readings) {
-        if readings.source() != ReadSource::Telemetry {
+        // A record without reads is about the registry, and of no message.
+        if readings.source() != ReadSource::Telemetry || readings.reads.is_empty() {
             return;
         }
         let at = (readings.telemetry_partition, readings.telemetry_offset);

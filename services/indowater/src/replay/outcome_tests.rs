@@ -37,6 +37,7 @@ fn letter((partition, offset): Coordinates, reason: DeadLetterReason, places: &[
 fn every_read_is_accounted_for_once() {
     let mut account = account(&[((0, 5), 4), ((1, 5), 3), ((2, 9), 2)]);
     assert_eq!(account.unheard(), 9);
+    account.readings(&readings((0, 5), &[]));
     let first = readings((0, 5), &[0, 17 * 3_600]);
     account.readings(&first);
     account.readings(&first);

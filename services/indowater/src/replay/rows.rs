@@ -166,22 +166,23 @@ impl Table {
             if let Ok(stamp) = &stamp {
                 evidence.note(stamp, line);
             }
-            let value = columns.value(&record, format);
-            if let Err(Unread::Doubtful(text)) = value {
-                doubts.0 += 1;
-                doubts.1.get_or_insert((line, text));
-                continue;
-            }
-            let name = columns.name(&record, format);
-            match (name, stamp, value) {
-                (Ok(name), Ok(stamp), Ok(value)) => {
+            let (name, stamp) = match (columns.name(&record, format), stamp) {
+                (Ok(name), Ok(stamp)) => (name, stamp),
+                (Err((reason, why)), _) | (_, Err((reason, why))) => {
+                    self.refused.refuse(reason, place, || why);
+                    continue;
+                }
+            };
+            match columns.value(&record, format) {
+                Ok(value) => {
                     let meter = self.place_of(name);
                     unsettled.push(Unsettled { meter, place, stamp, value });
                 }
-                (Err((reason, why)), ..)
-                | (_, Err((reason, why)), _)
-                | (.., Err(Unread::Refused(reason, why))) => self.refused.refuse(reason, place, || why),
-                (.., Err(Unread::Doubtful(_))) => {}
+                Err(Unread::Refused(reason, why)) => self.refused.refuse(reason, place, || why),
+                Err(Unread::Doubtful(text)) => {
+                    doubts.0 += 1;
+                    doubts.1.get_or_insert((line, text));
+                }
             }
         }
         Ok(unsettled)

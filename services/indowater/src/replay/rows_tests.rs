@@ -184,6 +184,12 @@ fn bad_rows_are_refused_by_reason_and_line_and_good_ones_stay() {
 }
 
 #[test]
+fn a_sum_below_the_rows_raises_no_doubt_about_them() {
+    let (rows, refused) = understood(b"meter,time,register\na,2016-03-01 00:00,950\nTotal,,\"23,807\"\n", "");
+    assert_eq!((rows, refused), (vec!["a 2016-03-01T00:00:00 950".to_owned()], vec!["time 3".to_owned()]));
+}
+
+#[test]
 fn a_quotation_mark_alone_takes_no_rows_in_silence() {
     let file = b"meter,time,register,note\n\
         a,2016-03-01 00:00,10,fine\n\
