@@ -290,10 +290,17 @@ fn largest_plausible(Reads { reads, .. }: &Reads, q3: u32, per_litre: i64) -> i6
     registers.iter().rev().copied().find(|register| i128::from(*register) <= most).unwrap_or(*median)
 }
 
-/// Registers that a meter of so many digits cannot show: they are sent, and the platform sets them aside.
-pub fn beyond(Reads { reads, .. }: &Reads, digits: u32) -> u64 {
-    let capacity = 10_i64.checked_pow(digits).unwrap_or(i64::MAX);
-    reads.iter().filter(|read| read.register >= capacity).count() as u64
+/// Registers that the meter cannot show by its digits: they are sent, and the platform sets them aside.
+pub fn beyond(meter: &Meter, facts: &Facts, unit: RegisterUnit) -> u64 {
+    let is_fine = |unit| unit == RegisterUnit::Millilitre;
+    let own = meter.known.as_ref().map_or(unit, Device::unit);
+    let capacity = 10_i128.pow(digits(meter, facts, unit).min(MOST_DIGITS));
+    let capacity = match (is_fine(own), is_fine(unit)) {
+        (true, false) => capacity / 1_000,
+        (false, true) => capacity * 1_000,
+        _ => capacity,
+    };
+    meter.reads.reads.iter().filter(|read| i128::from(read.register) >= capacity).count() as u64
 }
 
 fn installation(facts: &Facts) -> Result<Timestamp> {

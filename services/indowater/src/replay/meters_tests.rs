@@ -54,13 +54,19 @@ fn digits_are_each_meters_own_and_no_sentinels() {
     ] {
         let meter = meter(&reads, None);
         let digits = digits(&meter, &facts(""), RegisterUnit::Litre);
-        assert_eq!((digits, beyond(&meter.reads, digits)), (expected, beyond_it), "{case}");
+        let outliers = beyond(&meter, &facts(""), RegisterUnit::Litre);
+        assert_eq!((digits, outliers), (expected, beyond_it), "{case}");
     }
     let told = digits(&meter(&[(0, 5)], None), &facts("--register-digits 6"), RegisterUnit::Litre);
     assert_eq!(told, 6);
     assert_eq!(digits(&meter(&[(0, 5)], None), &facts(""), RegisterUnit::Millilitre), 11);
     let known = meter(&[(0, 5)], Some(Device { register_digits: 5, ..device() }));
     assert_eq!(digits(&known, &facts(""), RegisterUnit::Litre), 5);
+    // Its digits are those of its own unit, whatever the file counts in.
+    let unit = RegisterUnit::Millilitre.into();
+    let fine = meter(&[(0, 99_999), (60, 100_000)], Some(Device { unit, register_digits: 8, ..device() }));
+    assert_eq!(beyond(&fine, &facts(""), RegisterUnit::Litre), 1);
+    assert_eq!(beyond(&fine, &facts(""), RegisterUnit::Millilitre), 0);
 }
 
 #[test]

@@ -287,8 +287,7 @@ impl Prepared {
         for meter in meters.iter() {
             summary.count(&meter.reads.reads);
             summary.decimals_cut += meter.reads.decimals_cut;
-            let digits = meters::digits(meter, &options.facts, unit);
-            summary.beyond_digits += meters::beyond(&meter.reads, digits);
+            summary.beyond_digits += meters::beyond(meter, &options.facts, unit);
         }
         let Some(zone) = Zone::named(&summary.time_zone) else {
             return;
