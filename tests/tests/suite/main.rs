@@ -13,6 +13,7 @@ mod prompt;
 mod readme;
 mod redrive;
 mod registry;
+mod replay;
 mod schema;
 mod telemetry;
 mod vouchers;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         registry::facts_hold_from_a_day_on_and_are_told,
         registry::findings_become_work_orders,
         redrive::only_what_was_set_aside_is_sent_again,
+        replay::files_in_any_order_become_days,
         api::customers_see_only_what_is_theirs,
         api::sessions_rotate_and_end,
         money_api::money_is_seen_explained_and_corrected,
