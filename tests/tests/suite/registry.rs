@@ -246,7 +246,7 @@ pub async fn findings_become_work_orders(base: Arc<Base>) -> Result<()> {
     let order = orders.find_one(doc! { "_id": &id }).await?.context("no order")?;
     let description = order.get_str("description")?;
     ensure!(order.get_str("title")?.contains(&meters[0].device_id), "{order}");
-    ensure!(description.contains("300 m3 at 2026-01-20T12:00:00+07:00"), "{description}");
+    ensure!(description.contains("300 m3 at 2026-01-20T05:00:00+07:00"), "{description}");
 
     orders.update_one(doc! { "_id": &id }, doc! { "$set": { "status": "in_progress" } }).await?;
     let withdrawn: Vec<MeterFinding> = all[..10]

@@ -60,7 +60,7 @@ impl Cache {
         self.forget(&key, |known| known.id != *id);
         let known = self.young.get_mut(&*key).or_else(|| self.old.get_mut(&*key));
         if let Some(known) = known.filter(|known| known.version < change.facts.version) {
-            *known = Box::new(change.facts.clone());
+            **known = change.facts.clone();
         }
     }
 
