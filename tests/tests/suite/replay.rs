@@ -83,12 +83,11 @@ pub async fn files_in_any_order_become_days(base: Arc<Base>) -> Result<()> {
         std::iter::once(0xfeff).chain(OLDER.encode_utf16()).flat_map(u16::to_le_bytes).collect();
     std::fs::write(&older, utf16)?;
     let tool = Tool { program: base.programs.join("indowater"), world: &world };
-    let sent = async || -> Result<usize> { Ok(world.records(&topics::TELEMETRY).await?.len()) };
 
     let tried = tool.replay(&newer, "--dry-run").await?;
     ensure!(tried.code == Some(1), "a dry run with rows of no use: {:?} {}", tried.code, tried.complaint);
     says(&tried.summary, &[("/rows", 7), ("/reads", 4), ("/refused/count", 3), ("/meters_made", 2)])?;
-    ensure!(sent().await? == 0, "a dry run has sent something");
+    ensure!(world.records(&topics::TELEMETRY).await?.is_empty(), "a dry run has sent something");
 
     let first = tool.replay(&newer, "").await?;
     ensure!(first.code == Some(1), "rows were lost, but it ended with {:?}", first.code);
@@ -128,16 +127,7 @@ pub async fn files_in_any_order_become_days(base: Arc<Base>) -> Result<()> {
     })
     .await?;
 
-    let before = sent().await?;
-    let differs = tool.replay(&newer, "--customer customer-009 --register-digits 9").await?;
-    ensure!(differs.code == Some(1) && differs.summary == Value::Null, "{:?}", differs.code);
-    for word in
-        ["replay-SN-1", "replay-SN-2", "customer is replay-customer", "digits is 8", "--keep-registry"]
-    {
-        ensure!(differs.complaint.contains(word), "{word} is not in {}", differs.complaint);
-    }
-    ensure!(sent().await? == before, "something was sent although the registry says otherwise");
-
+    nothing_is_sent_where_the_registry_says_otherwise(&tool, &newer).await?;
     let empty = folder.path().join("empty.csv");
     std::fs::write(&empty, "meter,time,register\n")?;
     let nothing = tool.replay(&empty, "").await?;
@@ -146,6 +136,20 @@ pub async fn files_in_any_order_become_days(base: Arc<Base>) -> Result<()> {
         "{}",
         nothing.complaint
     );
+    Ok(())
+}
+
+async fn nothing_is_sent_where_the_registry_says_otherwise(tool: &Tool<'_>, file: &Path) -> Result<()> {
+    let sent = async || -> Result<usize> { Ok(tool.world.records(&topics::TELEMETRY).await?.len()) };
+    let before = sent().await?;
+    let differs = tool.replay(file, "--customer customer-009 --register-digits 9").await?;
+    ensure!(differs.code == Some(1) && differs.summary == Value::Null, "{:?}", differs.code);
+    for word in
+        ["replay-SN-1", "replay-SN-2", "customer is replay-customer", "digits is 8", "--keep-registry"]
+    {
+        ensure!(differs.complaint.contains(word), "{word} is not in {}", differs.complaint);
+    }
+    ensure!(sent().await? == before, "something was sent although the registry says otherwise");
     Ok(())
 }
 
