@@ -24,12 +24,28 @@ pub struct Books {
     statements: BTreeMap<String, BTreeMap<i64, LedgerEntry>>,
     /// Entries that were told more than once, and not the same.
     torn: Vec<String>,
-    /// The newest balance of each customer.
-    balances: BTreeMap<String, Balance>,
+    /// The newest balance of each customer, and what it consists of where it says so.
+    balances: BTreeMap<String, (Balance, Option<(i64, i64)>)>,
     /// What each month costs by its days' newest revisions: revision and rupiah by date.
     months: BTreeMap<Month, BTreeMap<String, (i64, Decimal)>>,
     /// Devices and months that changed while we looked.
     moving: HashSet<(String, String)>,
+}
+
+/// What a balance consists of. Older records do not say; of one that is nothing but zeros neither is there anything to say.
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+struct Parts {
+    #[prost(int64, optional, tag = "5")]
+    posted: Option<i64>,
+    #[prost(int64, optional, tag = "6")]
+    accrued: Option<i64>,
+}
+
+impl Parts {
+    fn of(balance: &[u8]) -> Option<(i64, i64)> {
+        let parts = Self::decode(balance).ok().filter(|parts| *parts != Self::default())?;
+        Some((parts.posted.unwrap_or(0), parts.accrued.unwrap_or(0)))
+    }
 }
 
 /// Reads the topics. `charged` is what of usage is in the ledger for certain. It blocks.
@@ -42,7 +58,7 @@ pub fn topics(reader: &Reader, prefix: &str, charged: &BTreeMap<i32, i64>) -> Re
     reader.read(&balances, &reader.extent(&balances)?, |record| {
         let balance = Balance::decode(record.value);
         let balance = balance.with_context(|| format!("{balances} holds what is no balance"))?;
-        books.balances.insert(balance.customer_id.clone(), balance);
+        books.balances.insert(balance.customer_id.clone(), (balance, Parts::of(record.value)));
         Ok(())
     })?;
     // After the balances: every entry that they count is among them.
@@ -124,12 +140,12 @@ impl Books {
                 &mut b1,
             );
         }
-        for (customer_id, balance) in &self.balances {
+        for (customer_id, (balance, parts)) in &self.balances {
             let told = (balance.balance, balance.sequence);
-            self.check_balance(customer_id, told, None, "balance topic", &mut b1);
+            self.check_balance(customer_id, told, *parts, "balance topic", &mut b1);
         }
         for (customer_id, balance) in &stored.balances {
-            let told = self.balances.get(customer_id).map_or(0, |told| told.sequence);
+            let told = self.balances.get(customer_id).map_or(0, |(told, _)| told.sequence);
             if told < balance.sequence {
                 b1.breaks(|| {
                     format!(

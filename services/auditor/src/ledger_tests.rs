@@ -33,7 +33,7 @@ fn books(entries: &[LedgerEntry], costs: &[(&str, i64, &str)]) -> Books {
         books.post(entry.clone());
         let (balance, sequence) = (entry.balance_after, entry.sequence);
         let balance = Balance { customer_id: "c".to_owned(), balance, sequence, ..Balance::default() };
-        books.balances.insert("c".to_owned(), balance);
+        books.balances.insert("c".to_owned(), (balance, None));
     }
     for (date, revision, cost) in costs {
         let day = DailyUsage {
@@ -157,10 +157,25 @@ fn a_stale_balance_on_the_topic_is_found() {
     let mut books = books(&sound(), &[]);
     books.balances.insert(
         "c".to_owned(),
-        Balance { customer_id: "c".to_owned(), balance: -100, sequence: 1, ..Balance::default() },
+        (Balance { customer_id: "c".to_owned(), balance: -100, sequence: 1, ..Balance::default() }, None),
     );
     let b1 = books.b1(&stored(&sound()));
     assert_eq!(b1.broken, 1, "{:?}", b1.first);
+}
+
+#[test]
+fn a_balance_on_the_topic_is_what_is_posted_less_what_is_accrued() {
+    let told = |posted, accrued| Parts { posted, accrued }.encode_to_vec();
+    assert_eq!(Parts::of(&told(Some(-150), Some(10))), Some((-150, 10)));
+    assert_eq!(Parts::of(&told(Some(-150), None)), Some((-150, 0)));
+    let old = Balance { customer_id: "c".to_owned(), balance: 3, ..Balance::default() };
+    assert_eq!(Parts::of(&old.encode_to_vec()), None);
+    for (balance, parts, broken) in [(-160, (-150, 10), 0), (-150, (-150, 10), 1), (-150, (-149, 1), 1)] {
+        let mut books = books(&sound(), &[]);
+        let told = Balance { customer_id: "c".to_owned(), balance, sequence: 2, ..Balance::default() };
+        books.balances.insert("c".to_owned(), (told, Some(parts)));
+        assert_eq!(books.b1(&stored(&sound())).broken, broken, "{balance} {parts:?}");
+    }
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub struct Store {
 pub struct Days {
     /// By `devices.id`.
     pub records: HashMap<String, BTreeMap<Day, Record>>,
+    /// Documents of another system, by their date and time.
+    pub foreign: HashMap<String, Vec<(i64, Record)>>,
     /// What cannot be read.
     pub unreadable: Vec<String>,
 }
@@ -116,7 +118,14 @@ impl Store {
         let mut days = Days::default();
         // What is kept to compute with is not what is promised.
         self.each("water_usage", doc! { "reads": 0, "carry": 0 }, |document| match day(document) {
-            Some((device, day, record)) => _ = days.records.entry(device).or_default().insert(day, record),
+            Some((device, at, record)) if record.revision == 0 => {
+                days.foreign.entry(device).or_default().push((at, record));
+            }
+            Some((device, at, record)) => {
+                // Ours have the calendar date at 00:00 UTC.
+                let day = Day(i32::try_from(at.div_euclid(86_400)).unwrap_or(i32::MAX));
+                days.records.entry(device).or_default().insert(day, record);
+            }
             None => days.unreadable.push(format!("water_usage {}: a field is missing or none", id(document))),
         })
         .await?;
@@ -186,12 +195,8 @@ fn texts(document: &Document, field: &str) -> Option<Vec<String>> {
     values.as_array()?.iter().map(|value| value.as_str().map(str::to_owned)).collect()
 }
 
-/// A volume in millilitres: as `<field>_ml`, or in the document's unit.
+/// A volume in millilitres; it is kept in the document's unit.
 fn volume(document: &Document, field: &str) -> Option<i128> {
-    let millilitres = format!("{field}_ml");
-    if document.contains_key(&millilitres) {
-        return integer(document, &millilitres).map(i128::from);
-    }
     let factor = match document.get_str("unit").ok()? {
         "litre" => 1_000,
         "millilitre" => 1,
@@ -204,10 +209,9 @@ fn seconds(document: &Document, field: &str) -> Option<i64> {
     Some(document.get_datetime(field).ok()?.timestamp_millis().div_euclid(1_000))
 }
 
-/// A daily record: one of ours, or one of another system, which has the data model's fields and no more.
-fn day(document: &Document) -> Option<(String, Day, Record)> {
-    let date = document.get_datetime("date").ok()?.timestamp_millis().div_euclid(86_400_000);
-    let (device, day) = (text(document, "device_id")?, Day(i32::try_from(date).ok()?));
+/// A daily record with its date: one of ours, or one of another system, which has the data model's fields and no more.
+fn day(document: &Document) -> Option<(String, i64, Record)> {
+    let (device, at) = (text(document, "device_id")?, seconds(document, "date")?);
     let consumption = decimal(document, "consumption")?;
     let foreign = Record {
         id: text(document, "id").unwrap_or_default(),
@@ -221,15 +225,15 @@ fn day(document: &Document) -> Option<(String, Day, Record)> {
         ..Record::default()
     };
     if foreign.is_imported() {
-        return Some((device, day, foreign));
+        return Some((device, at, foreign));
     }
     let record = Record {
         time_zone: text(document, "time_zone")?,
         class: text(document, "tariff_class")?,
         volume: volume(document, "volume")?,
         reverse: volume(document, "reverse_volume")?,
-        // Kept by some versions only; the topic has it in any case.
-        month_to_date: integer(document, "month_to_date_before_ml").map(i128::from),
+        // What it stands on is no field of its own; the topic has it.
+        month_to_date: None,
         quality: text(document, "quality")?,
         error_bound: volume(document, "error_bound")?,
         is_anomaly: document.get_bool("is_anomaly").ok()?,
@@ -237,13 +241,17 @@ fn day(document: &Document) -> Option<(String, Day, Record)> {
         timestamp: seconds(document, "timestamp")?,
         reads: u64::try_from(integer(document, "reads_count")?).ok()?,
         glitches: u64::try_from(number(document, "glitches", 0)?).ok()?,
-        unbilled: number(document, "unbilled_ml", 0)?.into(),
+        unbilled: if document.contains_key("unbilled_volume") {
+            volume(document, "unbilled_volume")?
+        } else {
+            0
+        },
         reading_type: text(document, "reading_type")?,
         billable: !document.contains_key("billable") || document.get_bool("billable").ok()?,
         former: texts(document, "former_customer_ids")?,
         ..foreign
     };
-    Some((device, day, record))
+    Some((device, at, record))
 }
 
 /// m3 in millilitres, to the nearest.
@@ -308,20 +316,22 @@ mod tests {
             "_id": "d|2026-03-31", "id": "d|2026-03-31", "device_id": "d", "customer_id": "c", "property_id": "p",
             "date": date(), "consumption": decimal("0.4"), "cost": decimal("1960.0"), "timestamp": date(),
             "reading_type": "automatic", "is_anomaly": false, "revision": 2_i64, "time_zone": "Asia/Jakarta",
-            "tariff_class": "social-1", "unit": "litre", "volume": 400_i64, "reverse_volume": 1_i64,
+            "tariff_class": "social-1", "unit": "litre", "volume": 400_i64, "reverse_volume": 1_i64, "unbilled_volume": 2_i64, "glitches": 3_i64,
             "quality": "measured", "error_bound": 0_i64, "flags": ["gap"], "complete": true, "reads_count": 24,
         };
-        let (device, day_read, record) = day(&document).unwrap();
-        assert_eq!((device.as_str(), day_read.to_string().as_str()), ("d", "2026-03-31"));
+        let (device, at, record) = day(&document).unwrap();
+        assert_eq!((device.as_str(), at), ("d", 20_543 * 86_400));
         assert_eq!(
             (record.volume, record.reverse, record.reads, record.billable),
             (400_000, 1_000, 24, true)
         );
+        assert_eq!((record.unbilled, record.glitches), (2_000, 3));
         let mut millilitres = document.clone();
-        for field in ["volume", "reverse_volume", "error_bound"] {
-            let counts = millilitres.remove(field).unwrap().as_i64().unwrap();
-            millilitres.insert(format!("{field}_ml"), counts * 1_000);
+        for field in ["volume", "reverse_volume", "unbilled_volume", "error_bound"] {
+            let counts = millilitres.get_i64(field).unwrap();
+            millilitres.insert(field, counts * 1_000);
         }
+        millilitres.insert("unit", "millilitre");
         assert_eq!(day(&millilitres).unwrap().2, record);
         let mut broken = document;
         broken.remove("quality");

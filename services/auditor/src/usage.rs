@@ -128,6 +128,7 @@ struct Skipped {
     crowded: u64,
     imported: u64,
     settling: u64,
+    rising: u64,
     unsummed: u64,
 }
 
@@ -145,6 +146,7 @@ pub fn audit(mut told: Told, mut days: Days) -> Vec<Finding> {
         let stored = Stored {
             collection: days.records.remove(&id).unwrap_or_default(),
             topic: told.usage.remove(&id).unwrap_or_default(),
+            foreign: days.foreign.remove(&id).unwrap_or_default(),
         };
         let audited = device.audit(&id, &stored, &told.tariffs);
         u1.checked += audited.records;
@@ -159,6 +161,7 @@ pub fn audit(mut told: Told, mut days: Days) -> Vec<Finding> {
         skipped.crowded += audited.crowded;
         skipped.imported += audited.imported;
         skipped.settling += audited.settling;
+        skipped.rising += audited.rising;
         skipped.unsummed += u64::from(!audited.summed);
     }
     without_reads(&told, &days, &mut u1, &mut skipped);
@@ -166,12 +169,18 @@ pub fn audit(mut told: Told, mut days: Days) -> Vec<Finding> {
     u1.skips(skipped.crowded, "days were not compared: of their many reads not all are kept");
     u1.skips(skipped.imported, "days were not checked: another system figured them out");
     u1.skips(skipped.settling, "days were not compared: too many messages of their devices are under way");
+    u1.skips(
+        skipped.rising,
+        "days were compared but for what is unbilled: their register keeps rising above the ceiling",
+    );
     u2.skips(skipped.unsummed, "devices were not summed: reads under way, imported or overfull days");
     vec![u1, u2, told.outcomes.d1()]
 }
 
 /// Records of devices without any reads: right only for another system's days, or where the reads are gone.
 fn without_reads(told: &Told, days: &Days, u1: &mut Finding, skipped: &mut Skipped) {
+    let foreign: usize = days.foreign.values().map(Vec::len).sum();
+    skipped.imported += u64::try_from(foreign).unwrap_or(0);
     for (id, records) in &days.records {
         let imported = records.values().filter(|record| record.is_imported()).count();
         let ours = records.len() - imported;

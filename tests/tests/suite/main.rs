@@ -1,6 +1,7 @@
 //! Every story that needs a real broker and a real database, in one program that starts them once and stops them.
 
 mod api;
+mod audit;
 mod crashes;
 mod gateways;
 mod ledger;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         pipeline::telemetry_becomes_the_customers_usage,
         pipeline::late_reads_revise_the_days_they_touch,
         pipeline::the_registry_publishes_every_change,
+        audit::what_is_right_holds_and_what_is_changed_is_named,
         api::customers_see_only_what_is_theirs,
         api::sessions_rotate_and_end,
         money_api::money_is_seen_explained_and_corrected,

@@ -72,6 +72,7 @@ fn whatever_shows_instead_is_bridged() {
     let ten_digits = facts(vec![entry(None, Meter { wrap: 10_000_000_000_000, ..HOUSEHOLD })]);
     for (case, facts, other) in [
         ("two zeros", household(), vec![(3, 0), (4, 0)]),
+        ("three zeros after three days", household(), vec![(3, 0), (4, 0), (5, 0)]),
         ("three zeros", household(), vec![(5, 0), (6, 0), (7, 0)]),
         ("an error code that the meter cannot show", household(), vec![(4, 4_294_967_295)]),
         ("an error code that it can", ten_digits.clone(), vec![(4, 4_294_967_295)]),
@@ -198,7 +199,11 @@ fn a_jump_up_for_good_is_not_billed_and_said() {
     let other: Vec<(i64, i128)> = (20..=30).map(|hour| (hour, 130_000 + 20 * i128::from(hour))).collect();
     let found = days(&hourly(30, &other), &household());
     assert_eq!((litres(&found), flags(&found[0])), (vec![380 + 80, 120], vec!["ceiling"]));
-    assert_eq!(found[0].unbilled, 100_020_000);
+    assert_eq!((found[0].unbilled, found[0].rises), (100_020_000, false));
+    // A register that keeps rising so is nobody's water, however it is summed up.
+    let sent: Vec<Sent> = (0..12).map(|hour| read(hour * HOUR, 1_000 + 60_000 * i128::from(hour))).collect();
+    let found = days(&sent, &household());
+    assert_eq!((litres(&found), found[0].rises), (vec![0], true));
 }
 
 fn exchanged(meter: Meter, last: i128, first: i128) -> Facts {
@@ -275,6 +280,11 @@ fn what_is_measured_only_costs_nothing() {
     assert!(found.iter().all(|day| day.cost.is_zero()));
     // 400 L at Rp 4,900.
     assert_eq!(days(&daily(3, &[]), &household())[0].cost, Decimal::from(1_960));
+    // Nor does it take a place in a block of what is charged for later.
+    let sensor = Entry { billable: false, ..entry(None, HOUSEHOLD) };
+    let later = facts(vec![sensor, entry(Some("2026-03-03"), HOUSEHOLD)]);
+    let found = days(&daily(4, &[]), &later);
+    assert_eq!(found.iter().map(|day| day.month_to_date / 1_000).collect::<Vec<_>>(), [0, 0, 0, 400, 800]);
 }
 
 #[test]

@@ -162,7 +162,7 @@ pub fn differences(
         ("reverse_volume_ml", figures.reverse, Some(record.reverse)),
         ("month_to_date_before_ml", figures.month_to_date, record.month_to_date),
         ("error_bound_ml", figures.error_bound, Some(record.error_bound)),
-        ("unbilled_ml", figures.unbilled, Some(record.unbilled)),
+        ("unbilled_ml", figures.unbilled, (!figures.rises).then_some(record.unbilled)),
         ("timestamp", figures.timestamp.into(), Some(record.timestamp.into())),
         ("reads_count", as_number(figures.reads), Some(record.reads.into())),
         ("glitches", as_number(figures.glitches), Some(record.glitches.into())),
@@ -186,8 +186,10 @@ pub fn differences(
     for (field, expected, is) in truths {
         found.extend(Difference::between(place, field, &expected, &is));
     }
-    let flags: BTreeSet<String> = figures.flags.iter().map(|flag| (*flag).to_owned()).collect();
-    found.extend(Difference::between(place, "flags", &flags, &record.flags));
+    let is_known = |flag: &&str| !(figures.rises && *flag == "ceiling");
+    let due: BTreeSet<&str> = figures.flags.iter().copied().filter(is_known).collect();
+    let are: BTreeSet<&str> = record.flags.iter().map(String::as_str).filter(is_known).collect();
+    found.extend(Difference::between(place, "flags", &due, &are));
     found.extend(former(place, &expected.entry.customer, record, named));
     found
 }

@@ -64,6 +64,9 @@ pub struct Figures {
     pub glitches: usize,
     /// Jumps up that are not charged for.
     pub unbilled: i128,
+    /// Whether reads in it may be of a register that keeps rising above the ceiling. How much of that is unbilled depends on
+    /// what was kept when, and is not worked out here.
+    pub rises: bool,
     /// Whether all of its reads are manual ones, and there are any.
     pub is_manual: bool,
 }
@@ -81,6 +84,8 @@ pub struct Imported {
 pub struct Course<'a> {
     kept: Vec<Read>,
     rules: Rules<'a>,
+    /// Moments of jumps up from one moment's lowest register to the next one's, and how many of the moments before had one.
+    jumps: Vec<(i64, usize)>,
     path: Vec<Point>,
     steps: Vec<Step>,
 }
@@ -92,6 +97,9 @@ const WINDOW: usize = 28;
 const ENOUGH: usize = 14;
 /// A week.
 const DRY_DAYS: usize = 7;
+/// So many jumps up among so many moments may be a register that keeps rising.
+const JUMPS_OF_A_RISE: usize = 3;
+const STRETCH: usize = 64;
 /// Moments of a day that are kept.
 const MOST_OF_A_DAY: usize = 8_640;
 
@@ -100,9 +108,11 @@ impl<'a> Course<'a> {
     pub fn of(sent: &[Sent], facts: &'a Facts) -> Self {
         let kept = kept(sent, facts);
         let rules = Rules::of(facts, &kept);
-        let path = path(&candidates(&kept, facts), &rules);
+        let candidates = candidates(&kept, facts);
+        let path = path(&candidates, &rules);
         let steps = path.windows(2).map(|pair| rules.step(pair[0], pair[1])).collect();
-        Self { kept, rules, path, steps }
+        let jumps = jumps(&candidates, &rules);
+        Self { kept, rules, jumps, path, steps }
     }
 
     /// Kept reads off the path, of moments of which none is on it.
@@ -148,6 +158,10 @@ impl<'a> Course<'a> {
         self.add_reads(&mut figures);
         for (figures, day) in figures.iter_mut().zip(self.rules.days()) {
             figures.complete = self.path.last().is_some_and(|last| last.at >= day.end);
+            let in_day = |(at, in_a_stretch): &(i64, usize)| {
+                (day.start..day.end).contains(at) && *in_a_stretch >= JUMPS_OF_A_RISE
+            };
+            figures.rises = self.jumps.iter().any(in_day);
         }
         let days = self.rules.days().iter().map(|day| day.day).zip(figures).collect();
         in_order(days, self.rules.facts(), tariffs, imported)
@@ -164,8 +178,7 @@ impl<'a> Course<'a> {
             }
         }
         for pair in self.kept.windows(2) {
-            let differs = pair[0].at == pair[1].at && pair[0].register != pair[1].register;
-            if differs && self.rules.facts().counts(pair[0].at) {
+            if pair[0].at == pair[1].at && pair[0].register != pair[1].register {
                 figures[self.rules.place(pair[0].at)].flags.insert("conflict");
             }
         }
@@ -175,6 +188,22 @@ impl<'a> Course<'a> {
             day.flags.insert("glitch");
         }
     }
+}
+
+/// The jumps up from each moment's lowest candidate to the next one's, each with how many there are in the stretch it ends.
+fn jumps(candidates: &[(i64, i128)], rules: &Rules<'_>) -> Vec<(i64, usize)> {
+    let lowest = candidates.chunk_by(|a, b| a.0 == b.0).map(|moment| moment[0]);
+    let points: Vec<Point> = lowest.map(|(at, register)| Point { at, register }).collect();
+    let mut places: Vec<usize> = Vec::new();
+    let mut jumps = Vec::new();
+    for (place, pair) in points.windows(2).enumerate() {
+        if rules.step(pair[0], pair[1]).kind == Kind::Ceiling {
+            places.push(place);
+            let in_a_stretch = places.iter().rev().take_while(|before| **before + STRETCH > place).count();
+            jumps.push((pair[1].at, in_a_stretch));
+        }
+    }
+    jumps
 }
 
 /// What of a step's volume lies before a moment: linear in time, rounded down.
@@ -242,8 +271,12 @@ fn in_order(
 ) -> BTreeMap<Day, Figures> {
     let mut days: BTreeMap<Day, Option<Figures>> =
         days.into_iter().map(|(day, figures)| (day, Some(figures))).collect();
-    for day in imported.keys() {
-        days.entry(*day).or_insert(None);
+    // Days of another system, and those between them and the reads, are part of the history.
+    let ends = imported.keys().next().zip(imported.keys().next_back());
+    if let (Some((first, last)), Some(reads)) = (ends, days.keys().next().copied()) {
+        for day in first.0..=last.0.max(reads.0) {
+            days.entry(Day(day)).or_insert(None);
+        }
     }
     let mut months: HashMap<(String, String), i128> = HashMap::new();
     let (mut recent, mut flowed): (Vec<i128>, bool) = (Vec::new(), false);
@@ -270,7 +303,10 @@ fn in_order(
             }
             done.insert(day, figures);
         }
-        *so_far += volume;
+        // Water that nobody pays for takes no place in a block.
+        if other.is_some() || entry.billable {
+            *so_far += volume;
+        }
         flowed |= volume > 0;
         if recent.len() == WINDOW {
             recent.remove(0);

@@ -53,6 +53,8 @@ pub struct Stored {
     pub collection: BTreeMap<Day, Record>,
     /// Newest of each day on the topic.
     pub topic: BTreeMap<Day, Record>,
+    /// Documents of another system as they came, by their date and time.
+    pub foreign: Vec<(i64, Record)>,
 }
 
 /// What the audit of a device found.
@@ -66,6 +68,8 @@ pub struct Audited {
     pub crowded: u64,
     /// Days of another system.
     pub imported: u64,
+    /// Days whose unbilled volume was not compared, for their register keeps rising above the ceiling.
+    pub rising: u64,
     /// Days of a device with too many messages under way.
     pub settling: u64,
     /// What differs.
@@ -126,7 +130,9 @@ impl Device {
             audited.settling = u64::try_from(days.len()).unwrap_or(u64::MAX);
             return audited;
         }
-        let imported = imported(stored);
+        let Some(facts) = self.facts_after(self.messages.len()) else { return audited };
+        let imported = imported(stored, facts);
+        days.extend(imported.keys());
         let states: Vec<State<'_>> = (self.settled..=self.messages.len())
             .map(|count| State::of(self.facts_after(count), self.course(count), tariffs, &imported))
             .collect();
@@ -136,7 +142,8 @@ impl Device {
         let from = self.first_checked(latest);
         let mut summable = crowded.is_empty() && states.len() == 1;
         for day in days {
-            if imported.contains_key(&day) {
+            let is_left_to_others = !imported.is_empty() && !latest.days.contains_key(&day);
+            if imported.contains_key(&day) || is_left_to_others {
                 audited.imported += 1;
                 summable &= !latest.days.contains_key(&day);
             } else if from.is_some_and(|from| day < from) {
@@ -144,6 +151,7 @@ impl Device {
             } else if (-1..=1).any(|beside| crowded.contains(&Day(day.0.saturating_add(beside)))) {
                 audited.crowded += 1;
             } else {
+                audited.rising += u64::from(latest.days.get(&day).is_some_and(|day| day.rises));
                 self.audit_day(id, day, stored, &states, &mut audited);
             }
         }
@@ -212,10 +220,12 @@ impl<'a> State<'a> {
 }
 
 /// Days that another system figured out; what the collection says of them is all that is known.
-fn imported(stored: &Stored) -> BTreeMap<Day, Imported> {
-    let days = stored.collection.iter().filter(|(_, record)| record.is_imported());
-    days.map(|(day, record)| (*day, Imported { customer: record.customer.clone(), volume: record.volume }))
-        .collect()
+fn imported(stored: &Stored, facts: &Facts) -> BTreeMap<Day, Imported> {
+    let foreign = stored.foreign.iter().map(|(at, record)| (facts.zone().day_of(*at), record));
+    let kept = stored.collection.iter().filter(|(_, record)| record.is_imported());
+    let days = foreign.chain(kept.map(|(day, record)| (*day, record)));
+    let imported = |record: &Record| Imported { customer: record.customer.clone(), volume: record.volume };
+    days.map(|(day, record)| (day, imported(record))).collect()
 }
 
 /// How the sum of the stored days misses what the registers say of the same time.

@@ -66,7 +66,7 @@ fn records(hours: i64) -> BTreeMap<Day, Record> {
 }
 
 fn stored(hours: i64) -> Stored {
-    Stored { collection: records(hours), topic: records(hours) }
+    Stored { collection: records(hours), topic: records(hours), foreign: Vec::new() }
 }
 
 fn audit(device: &Device, stored: &Stored) -> Audited {
@@ -156,10 +156,11 @@ fn missing_and_invented_days_are_reported() {
 fn while_reads_come_any_of_their_states_is_right_but_no_older_one() {
     let device = device(30, 3);
     for applied in 27..=30 {
-        let audited = audit(&device, &Stored { collection: records(applied), topic: records(30) });
+        let audited =
+            audit(&device, &Stored { collection: records(applied), topic: records(30), foreign: Vec::new() });
         assert_eq!((said(&audited), audited.summed), (vec![], false), "{applied} applied");
     }
-    let old = audit(&device, &Stored { collection: records(26), topic: records(30) });
+    let old = audit(&device, &Stored { collection: records(26), topic: records(30), foreign: Vec::new() });
     assert!(!old.differences.is_empty());
     assert!(old.differences.iter().all(|found| found.source == Source::Collection));
 }
@@ -200,6 +201,12 @@ fn days_of_another_system_stand_and_count_for_the_month() {
             record.cost = cubic_metres(record.volume) * Decimal::from(9_500);
         }
     }
+    let audited = audit(&device(97, 0), &stored);
+    assert_eq!((said(&audited), audited.imported, audited.summed), (vec![], 1, false));
+    // A document that came as it is has its date as a moment, here the local midnight.
+    let foreign = stored.collection.remove(&before).unwrap();
+    stored.topic.remove(&before);
+    stored.foreign.push((super::example::MIDNIGHT, foreign));
     let audited = audit(&device(97, 0), &stored);
     assert_eq!((said(&audited), audited.imported, audited.summed), (vec![], 1, false));
 }

@@ -4,6 +4,8 @@ use super::rules::{Point, Rules};
 
 /// What a read is worth.
 const READ: i64 = 64;
+/// What a chain is worth that begins at a read with others before it: where both are as good, it is better to go on.
+const LATE_BEGIN: i64 = READ - 1;
 
 /// The best chain that ends at a candidate.
 #[derive(Clone, Copy)]
@@ -26,8 +28,7 @@ pub fn path(candidates: &[(i64, i128)], rules: &Rules<'_>) -> Vec<Point> {
         if candidates[place].0 != candidates[moment_start].0 {
             moment_start = place;
         }
-        let (value, parent) = parent_of(place, moment_start, &point, &best, rules);
-        let score = READ + value;
+        let (score, parent) = chain_to(place, moment_start, &point, &best, rules);
         let highest = best.last().map_or(score, |before| before.highest.max(score));
         best.push(Best { score, parent, highest });
     }
@@ -41,8 +42,8 @@ pub fn path(candidates: &[(i64, i128)], rules: &Rules<'_>) -> Vec<Point> {
     chain
 }
 
-/// The best read before a candidate, and what the chain up to it is worth; 0 where a chain begins.
-fn parent_of(
+/// The score of the best chain that ends at a candidate, and the read before it in that chain.
+fn chain_to(
     place: usize,
     moment_start: usize,
     point: &impl Fn(usize) -> Point,
@@ -74,8 +75,9 @@ fn parent_of(
         moment_end = first;
     }
     match found {
-        Some((value, earlier)) if value >= 0 => (value, Some(earlier)),
-        _ => (0, None),
+        Some((value, earlier)) if READ + value >= LATE_BEGIN => (READ + value, Some(earlier)),
+        Some(_) => (LATE_BEGIN, None),
+        None => (READ, None),
     }
 }
 
