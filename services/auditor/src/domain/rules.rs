@@ -111,20 +111,21 @@ impl<'a> Rules<'a> {
     fn over_exchanges(&self, from: Point, to: Point) -> Step {
         let (mut volume, mut start, mut current) = (0, from, self.facts.meter_at(to.at));
         for (old, exchange, new) in self.facts.exchanges(from.at, to.at) {
-            volume += self.part(old, start, Point { at: exchange.at, register: exchange.last * old.count });
+            let last = Point { at: exchange.at, register: exchange.last * old.count };
+            volume += self.part(old, start, last, to.at);
             start = Point { at: exchange.at, register: exchange.first * new.count };
             current = new;
         }
-        volume += self.part(current, start, to);
+        volume += self.part(current, start, to, to.at);
         Step { kind: Kind::KnownExchange, volume, difference: to.register - from.register }
     }
 
-    /// The water of one meter's part of a step; none where it makes no sense.
-    fn part(&self, meter: &Meter, from: Point, to: Point) -> i128 {
+    /// The water of one meter's part of a step that ends at a moment; none where it makes no sense.
+    fn part(&self, meter: &Meter, from: Point, to: Point, end: i64) -> i128 {
         if to.at == from.at {
             return 0;
         }
-        judge(meter, self.resolution(meter, to.at), to.at - from.at, from.register, to.register).volume
+        judge(meter, self.resolution(meter, end), to.at - from.at, from.register, to.register).volume
     }
 }
 
