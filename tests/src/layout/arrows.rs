@@ -130,10 +130,11 @@ pub fn dependencies(file: &str, text: &str, services: &[&str]) -> Vec<String> {
         // The root names all of them, and the tests start all of them.
         "Cargo.toml" | "tests/Cargo.toml" => return Vec::new(),
         "proto/Cargo.toml" => &[],
-        "services/common/Cargo.toml" => &["indowater-proto"],
+        "services/common/Cargo.toml" | "services/auditor/Cargo.toml" => &["indowater-proto"],
+        "services/indowater/Cargo.toml" => &["indowater-proto", "indowater-common", "auditor"],
         _ => &["indowater-proto", "indowater-common"],
     };
-    let ours = ["indowater-proto", "indowater-common", "indowater", "indowater-tests"];
+    let ours = ["indowater-proto", "indowater-common", "auditor", "indowater", "indowater-tests"];
     let forbidden = ours.iter().chain(services).filter(|name| !allowed.contains(name));
     let mut found = Vec::new();
     for name in forbidden {
@@ -247,6 +248,17 @@ mod tests {
         let common = "[dependencies]\nindowater-common.workspace = true";
         assert_eq!(found("services/voucher/Cargo.toml", common), 0);
         assert_eq!(found("services/common/Cargo.toml", common), 1);
+        let auditor = "[dependencies]\nauditor.workspace = true";
+        assert_eq!(found("services/indowater/Cargo.toml", auditor), 0);
+        assert_eq!(found("services/billing/Cargo.toml", auditor), 1);
+        assert_eq!(
+            found("services/auditor/Cargo.toml", "[dependencies]\nindowater-proto.workspace = true"),
+            0
+        );
+        for of_theirs in ["indowater-common", "billing", "indowater"] {
+            let text = format!("[dev-dependencies]\n{of_theirs}.workspace = true");
+            assert_eq!(found("services/auditor/Cargo.toml", &text), 1, "{of_theirs}");
+        }
         assert_eq!(
             found(
                 "services/billing/Cargo.toml",

@@ -1,6 +1,7 @@
 //! Every story that needs a real broker and a real database, in one program that starts them once and stops them.
 
 mod api;
+mod audit;
 mod crashes;
 mod gateways;
 mod ledger;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         registry::findings_become_work_orders,
         redrive::only_what_was_set_aside_is_sent_again,
         replay::files_in_any_order_become_days,
+        audit::what_is_right_holds_and_what_is_changed_is_named,
         api::customers_see_only_what_is_theirs,
         api::sessions_rotate_and_end,
         money_api::money_is_seen_explained_and_corrected,

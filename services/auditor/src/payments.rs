@@ -4,20 +4,18 @@
 //! audited: what was told before the ledger had caught up must be posted, what came later may be.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::ops::ControlFlow;
 
 use anyhow::{Context as _, Result};
 use indowater_proto::billing::v1::{EntryKind, LedgerEntry, Leg, Movement, Payment};
 use indowater_proto::topics::PAYMENTS;
 use prost::Message as _;
-use rdkafka::Message as _;
 
-use super::Finding;
-use crate::topic::Reader;
+use crate::kafka::Reader;
+use crate::report::Finding;
 
 /// What the topic says of payments.
 #[derive(Default)]
-pub struct Told {
+pub struct Payments {
     /// The newest revision of each.
     payments: BTreeMap<String, Payment>,
     /// Movements that are in the ledger for certain.
@@ -28,19 +26,19 @@ pub struct Told {
 ///
 /// # Errors
 /// The broker does not answer, or a record makes no sense.
-pub fn topic(reader: &Reader, prefix: &str, posted: &BTreeMap<i32, i64>) -> Result<Told> {
-    let (mut told, payments) = (Told::default(), PAYMENTS.name(prefix));
+pub fn topic(reader: &Reader, prefix: &str, posted: &BTreeMap<i32, i64>) -> Result<Payments> {
+    let (mut known, payments) = (Payments::default(), PAYMENTS.name(prefix));
     reader.read(&payments, &reader.extent(&payments)?, |record| {
-        let payment = Payment::decode(record.payload().unwrap_or_default());
+        let payment = Payment::decode(record.value);
         let payment = payment.with_context(|| format!("{payments} holds what is no payment"))?;
-        let is_due = posted.get(&record.partition()).is_some_and(|committed| record.offset() < *committed);
-        told.take(payment, is_due);
-        Ok(ControlFlow::Continue(()))
+        let is_due = posted.get(&record.partition).is_some_and(|committed| record.offset < *committed);
+        known.take(payment, is_due);
+        Ok(())
     })?;
-    Ok(told)
+    Ok(known)
 }
 
-impl Told {
+impl Payments {
     fn take(&mut self, payment: Payment, is_due: bool) {
         if is_due {
             // A movement without legs moves nothing and needs no entry.
@@ -206,20 +204,20 @@ mod tests {
     }
 
     fn broken(payment: Payment, is_due: bool, entries: &[LedgerEntry]) -> u64 {
-        let mut told = Told::default();
-        told.take(payment, is_due);
-        told.b2(entries.iter()).broken
+        let mut known = Payments::default();
+        known.take(payment, is_due);
+        known.b2(entries.iter()).broken
     }
 
     #[test]
     fn a_payment_that_is_posted_holds() {
-        let mut told = Told::default();
-        told.take(payment(), true);
-        // Told out of order, as never happens within a partition.
-        told.take(Payment { revision: 1, movements: Vec::new(), ..payment() }, true);
+        let mut known = Payments::default();
+        known.take(payment(), true);
+        // Payments out of order, as never happens within a partition.
+        known.take(Payment { revision: 1, movements: Vec::new(), ..payment() }, true);
         let usage = LedgerEntry { id: "usage:1".to_owned(), ..LedgerEntry::default() };
         let posted = [entries(&payment()), vec![usage]].concat();
-        let b2 = told.b2(posted.iter());
+        let b2 = known.b2(posted.iter());
         assert_eq!((b2.broken, b2.checked), (0, 3), "{:?}", b2.first);
     }
 
@@ -237,9 +235,9 @@ mod tests {
         assert_eq!(broken(payment(), true, &[posted.clone(), vec![again]].concat()), 1);
         let invented = LedgerEntry { id: "payment:p:credit:2".to_owned(), ..posted[0].clone() };
         assert_eq!(broken(payment(), true, &[posted.clone(), vec![invented]].concat()), 1);
-        assert_eq!(Told::default().b2(posted.iter()).broken, 3);
+        assert_eq!(Payments::default().b2(posted.iter()).broken, 3);
         let nobodys = LedgerEntry { payment_id: String::new(), ..posted[0].clone() };
-        assert_eq!(Told::default().b2([nobodys].iter()).broken, 1);
+        assert_eq!(Payments::default().b2([nobodys].iter()).broken, 1);
     }
 
     #[test]
