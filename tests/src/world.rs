@@ -12,7 +12,7 @@ use indowater::stack::{Launch, Port, Process};
 use indowater::system::System;
 use indowater::uplink::{Uplink, Uplinked};
 use indowater_common::config;
-use indowater_common::kafka::{Event, Outgoing, Publisher, Ticket, base_config};
+use indowater_common::kafka::{Event, Outgoing, Pace, Publisher, Ticket, base_config};
 use indowater_proto::readings::v1::{DeadLetter, DeadLetterReason};
 use indowater_proto::registry::v1::{Device, Property};
 use indowater_proto::topics::{self, Topic};
@@ -186,7 +186,7 @@ impl World {
     /// The broker refuses.
     pub async fn publish(&self, topic: &'static Topic, records: &[(String, Vec<u8>)]) -> Result<()> {
         let (publisher, ticket) =
-            (Publisher::open(&self.kafka()).map_err(|e| anyhow!("{e}"))?, Ticket::default());
+            (Publisher::open(&self.kafka(), Pace::Prompt).map_err(|e| anyhow!("{e}"))?, Ticket::default());
         let name = topic.name(&self.system.topic_prefix);
         for (key, value) in records {
             let event =

@@ -241,7 +241,6 @@ fn readings_carry_what_the_registry_knows() {
             clock_corrected: false,
         }],
         message_reads: 1,
-        installed_at: Some(1_700_000_000),
         clock_corrected: false,
         received_at: NOW + 1,
         telemetry_partition: 3,

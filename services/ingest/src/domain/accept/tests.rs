@@ -1,11 +1,12 @@
 use std::borrow::Cow;
 
-use indowater_common::domain::meter::{Meter, Unit};
+use indowater_common::domain::meter::Unit;
 use proptest::prelude::*;
 
 use super::*;
 use crate::domain::arrival::Place;
 use crate::domain::facts::example as facts;
+use crate::domain::meter::Meter;
 use crate::domain::number::Number;
 use crate::domain::uplink;
 
