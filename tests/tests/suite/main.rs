@@ -37,9 +37,9 @@ macro_rules! stories {
     };
 }
 
-fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    let stories = stories![
+/// All of them, by what they are about.
+fn all() -> Vec<(&'static str, Story)> {
+    stories![
         crashes::killed_services_change_nothing,
         crashes::instances_share_and_hand_over_under_load,
         crashes::broker_and_database_restart_in_the_middle,
@@ -81,9 +81,15 @@ fn main() -> ExitCode {
         vouchers::a_late_payment_redeems_only_what_is_left,
         prompt::every_read_route_answers_at_once,
         readme::examples_do_what_they_say,
-    ];
+    ]
+    .into()
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let stories = all();
     if arguments.list || !stories.iter().any(|(name, _)| is_wanted(&arguments, name)) {
-        let trials = stories.map(|(name, _)| Trial::test(name, || Ok(()))).into();
+        let trials = stories.into_iter().map(|(name, _)| Trial::test(name, || Ok(()))).collect();
         return libtest_mimic::run(&arguments, trials).exit_code();
     }
     let runtime = Arc::new(Runtime::new().expect("the runtime starts"));
@@ -94,13 +100,13 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let trials = stories.map(|(name, story)| {
+    let trials = stories.into_iter().map(|(name, story)| {
         let (runtime, base) = (runtime.clone(), base.clone());
         Trial::test(name, move || {
             runtime.block_on(story(base)).map_err(|error| Failed::from(format!("{error:?}")))
         })
     });
-    let conclusion = libtest_mimic::run(&arguments, trials.into());
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
     if conclusion.has_failed()
         && let Some(kept) = keep_logs(&base)
     {

@@ -137,7 +137,7 @@ async fn known(
         })
         .await
     };
-    let now = jiff::Timestamp::now().to_string();
+    let now = indowater_common::clock::now().to_string();
     Ok(vec![
         ("entry", first("/balance/entries", customer, |entry| !entry["usage"].is_null()).await?),
         ("payment", first("/payments", customer, |payment| payment["status"] == "paid").await?),
