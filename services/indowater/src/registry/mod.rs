@@ -2,6 +2,7 @@
 //! is checked, versioned and published like everything else.
 
 mod command;
+mod show;
 
 use anyhow::{Context as _, Result, bail};
 use futures::{StreamExt as _, TryStreamExt as _, stream};

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::arrival::Place;
-use crate::domain::facts::example as facts;
+use crate::domain::facts::{example as facts, exchanged};
 use crate::domain::meter::Meter;
 use crate::domain::number::Number;
 use crate::domain::uplink;
@@ -195,6 +195,29 @@ fn without_a_unit_it_is_the_meters_own_and_said_to_be_assumed() {
         let accepted = accepted.unwrap();
         assert_eq!((accepted.newest.register, accepted.unit_assumed), (1_500, true));
     }
+}
+
+#[test]
+fn reads_are_of_the_meter_that_was_there() {
+    let facts = exchanged();
+    let noon = facts.history[1].exchange.unwrap().at;
+    let of = |serial: &str, register: &str| {
+        let reads = vec![said(0, noon - 60, register), said(1, noon, register)];
+        accept(&uplink_of(serial, Some(SaidUnit::Litre), reads), &facts, &arrived(noon + 60), MOST_AGE)
+    };
+    // The new meter has a digit less.
+    for (serial, register, kept, dead, there) in [
+        (" sn-1", "12", noon - 60, 1, "SN-2"),
+        ("SN-2", "12", noon, 0, "SN-1"),
+        ("SN-1", "12345678", noon - 60, 1, "SN-2"),
+    ] {
+        let Decision { accepted, rejects } = of(serial, register);
+        let times: Vec<i64> = accepted.unwrap().reads.iter().map(|read| read.at).collect();
+        assert_eq!(times, [kept], "{serial}");
+        assert_eq!((rejects[0].reason, &rejects[0].places[..]), (Reason::ImpossibleValue, &[dead][..]));
+        assert!(rejects[0].detail.contains(there), "{}", rejects[0].detail);
+    }
+    assert_eq!(of("SN-2", "12345678").accepted, None);
 }
 
 #[test]
