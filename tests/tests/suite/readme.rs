@@ -29,9 +29,10 @@ pub async fn examples_do_what_they_say(base: Arc<Base>) -> Result<()> {
     let registry = Registry::at(world.system.registry_url.as_deref().context("no registry")?)?;
     let options = seed::Options { days: 3, ..seed::Options::default() };
     let seeded = seed::seed(&world.system, &registry, &options).await?;
+    let produced = usize::try_from(seeded.messages)?;
     eventually("the demo's reads are accepted", async || {
         let accepted = world.records(&READINGS).await?.len();
-        ensure!(accepted >= seeded.messages, "{accepted} of {}", seeded.messages);
+        ensure!(accepted >= produced, "{accepted} of {produced}");
         Ok(())
     })
     .await?;
@@ -61,7 +62,7 @@ pub async fn examples_do_what_they_say(base: Arc<Base>) -> Result<()> {
     }
 
     let sent = world.records(&TELEMETRY).await?.len();
-    ensure!(sent == seeded.messages + SENT, "{sent} messages, of which {} are the demo's", seeded.messages);
+    ensure!(sent == produced + SENT, "{sent} messages, of which {produced} are the demo's");
     eventually("every message is accepted", async || {
         let (accepted, dead) = (world.records(&READINGS).await?.len(), world.dead_letters().await?);
         ensure!(accepted == sent && dead.is_empty(), "{accepted} of {sent} accepted, dead: {dead:?}");

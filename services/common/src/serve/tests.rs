@@ -265,3 +265,49 @@ async fn the_admin_endpoint_and_grpc_close_half_open_connections_within_fifteen_
     grpc_served.await.unwrap().unwrap();
     assert!(began.elapsed() < Duration::from_secs(3), "a stop took {:?}", began.elapsed());
 }
+
+/// An answer over gRPC is of several frames: without `TCP_NODELAY` each would wait 40 ms for the client's acknowledgement.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_of_several_frames_wait_for_nothing() {
+    let stop = CancellationToken::new();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let served =
+        tokio::spawn(grpc::serve(free, tonic::service::Routes::default(), Health::default(), stop.clone()));
+    let taken = median_of_calls(free).await;
+    eprintln!("CONTROL with: {taken:?}");
+    assert!(taken < Duration::from_millis(20), "a call takes {taken:?}");
+    stop.cancel();
+    served.await.unwrap().unwrap();
+}
+
+async fn median_of_calls(address: SocketAddr) -> Duration {
+    let mut client = tonic_health::pb::health_client::HealthClient::new(
+        grpc::channel(&format!("http://{address}")).unwrap(),
+    );
+    let mut taken = Vec::new();
+    for _ in 0..40 {
+        let began = Instant::now();
+        let request = tonic_health::pb::HealthCheckRequest::default();
+        // The first ones may come before the server is there.
+        if client.check(request).await.is_ok() {
+            taken.push(began.elapsed());
+        } else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    taken.sort();
+    taken[taken.len() / 2]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn zz_control_without() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (_reporter, service) = tonic_health::server::health_reporter();
+    tokio::spawn(
+        tonic::transport::Server::builder()
+            .add_service(service)
+            .serve_with_incoming(tokio_stream::wrappers::TcpListenerStream::new(listener)),
+    );
+    eprintln!("CONTROL without nodelay: {:?}", median_of_calls(address).await);
+}
