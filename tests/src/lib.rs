@@ -8,6 +8,8 @@
 pub mod base;
 pub mod collector;
 #[cfg(test)]
+mod differential;
+#[cfg(test)]
 mod layout;
 pub mod oracle;
 #[cfg(test)]

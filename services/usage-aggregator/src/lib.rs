@@ -7,7 +7,7 @@ mod grpc;
 mod kafka;
 mod mongo;
 mod observe;
-mod wire;
+pub mod wire;
 
 use std::sync::{Arc, RwLock};
 

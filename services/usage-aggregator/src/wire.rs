@@ -46,7 +46,8 @@ pub fn reading(message: Readings) -> Result<Reading, String> {
             register,
             source,
             unit_assumed: read.unit_assumed,
-            clock_corrected: read.clock_corrected,
+            // Records from before reads were decided one by one say it of all of them.
+            clock_corrected: read.clock_corrected || (message.message_reads == 0 && message.clock_corrected),
         }
     };
     Ok(Reading {

@@ -12,25 +12,43 @@ const LATE_BEGIN: i64 = READ - 1;
 struct Best {
     score: i64,
     parent: Option<usize>,
-    /// The highest score of all candidates of this moment and earlier ones.
-    highest: i64,
 }
 
 /// The path through `candidates`, which are in order of time, and of one moment in order of the register.
 ///
-/// For every candidate all earlier ones are tried as the read before it, latest first. The search may stop where what is left
-/// cannot score more than what was found; that changes nothing, for of equals the later one counts.
+/// A chain that is behind the best one by what an impossible step costs on the day of the newest read is given up: whatever
+/// goes on from its end can as well break away from the best.
 pub fn path(candidates: &[(i64, i128)], rules: &Rules<'_>) -> Vec<Point> {
     let point = |place: usize| Point { at: candidates[place].0, register: candidates[place].1 };
     let mut best: Vec<Best> = Vec::with_capacity(candidates.len());
-    let mut moment_start = 0;
+    let mut alive: Vec<usize> = Vec::new();
+    let mut highest = i64::MIN;
     for place in 0..candidates.len() {
-        if candidates[place].0 != candidates[moment_start].0 {
-            moment_start = place;
+        let to = point(place);
+        let cost = READ * rules.days()[rules.place(to.at)].reads_of_a_break + 1;
+        let mut found: Option<(i64, usize)> = None;
+        for earlier in alive.iter().copied().filter(|earlier| point(*earlier).at < to.at) {
+            let step = rules.step(point(earlier), to);
+            let value = READ + best[earlier].score - if step.is_plausible() { 0 } else { cost };
+            let is_better = found.is_none_or(|(most, other)| {
+                let (new, old) = (point(earlier), point(other));
+                value > most
+                    || (value == most
+                        && (new.at > old.at || (new.at == old.at && new.register < old.register)))
+            });
+            if is_better {
+                found = Some((value, earlier));
+            }
         }
-        let (score, parent) = chain_to(place, moment_start, &point, &best, rules);
-        let highest = best.last().map_or(score, |before| before.highest.max(score));
-        best.push(Best { score, parent, highest });
+        let (score, parent) = match found {
+            Some((value, earlier)) if value >= LATE_BEGIN => (value, Some(earlier)),
+            Some(_) => (LATE_BEGIN, None),
+            None => (READ, None),
+        };
+        best.push(Best { score, parent });
+        alive.push(place);
+        highest = highest.max(score);
+        alive.retain(|place| best[*place].score > highest - cost);
     }
     let mut chain = Vec::new();
     let mut next = end_of(candidates, &best);
@@ -40,45 +58,6 @@ pub fn path(candidates: &[(i64, i128)], rules: &Rules<'_>) -> Vec<Point> {
     }
     chain.reverse();
     chain
-}
-
-/// The score of the best chain that ends at a candidate, and the read before it in that chain.
-fn chain_to(
-    place: usize,
-    moment_start: usize,
-    point: &impl Fn(usize) -> Point,
-    best: &[Best],
-    rules: &Rules<'_>,
-) -> (i64, Option<usize>) {
-    let to = point(place);
-    let cost = READ * rules.days()[rules.place(to.at)].reads_of_a_break + 1;
-    let mut found: Option<(i64, usize)> = None;
-    let mut moment_end = moment_start;
-    while moment_end > 0 {
-        // All candidates of one moment, the lower register first.
-        let at = point(moment_end - 1).at;
-        let mut first = moment_end - 1;
-        while first > 0 && point(first - 1).at == at {
-            first -= 1;
-        }
-        for (earlier, chain) in (first..).zip(&best[first..moment_end]) {
-            let step = rules.step(point(earlier), to);
-            let value = chain.score - if step.is_plausible() { 0 } else { cost };
-            if found.is_none_or(|(most, _)| value > most) {
-                found = Some((value, earlier));
-            }
-        }
-        let left = first.checked_sub(1).map(|last| best[last].highest);
-        if found.zip(left).is_some_and(|((most, _), left)| most >= left) {
-            break;
-        }
-        moment_end = first;
-    }
-    match found {
-        Some((value, earlier)) if READ + value >= LATE_BEGIN => (READ + value, Some(earlier)),
-        Some(_) => (LATE_BEGIN, None),
-        None => (READ, None),
-    }
 }
 
 /// Where the path ends: at the latest moment among the candidates whose score, in whole reads, is the highest.

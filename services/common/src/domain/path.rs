@@ -11,8 +11,6 @@
 //! Everything here is a function of the set of reads and of the registry's facts; the order in which they arrived is in
 //! none of it.
 
-use std::collections::VecDeque;
-
 use super::facts::Timeline;
 use super::meter::Point;
 use super::varint;
@@ -27,7 +25,7 @@ const INTERVALS: usize = 8;
 /// The interval of a meter that nobody has seen twice.
 const ORDINARY_INTERVAL: i64 = 3_600;
 /// Ends that one day hands on at most; more than these only a set of many contradictory series has.
-const MOST_ENDS: usize = 40;
+const MOST_ENDS: usize = 128;
 
 /// How many reads an impossible step costs, by the meter's own interval: the reads of eight hours, at least three (three
 /// days of daily reads, eight hours of hourly ones), at most 32.
@@ -139,7 +137,7 @@ enum Before {
 pub struct DayPath {
     nodes: Vec<Node>,
     /// Those that a chain may go on from, by time.
-    active: VecDeque<usize>,
+    active: Vec<usize>,
     /// The best of them, of equals the latest.
     best: Option<usize>,
     /// How the meter reports.
@@ -176,10 +174,10 @@ impl DayPath {
         let mut opened = lead.open();
         let rhythm = Rhythm::leaving(&mut opened, candidates);
         let price = READ * patience(rhythm.interval) + 1;
-        let (nodes, active) = (Vec::with_capacity(candidates.len() + opened.ends.len()), VecDeque::new());
+        let (nodes, active) = (Vec::with_capacity(candidates.len() + opened.ends.len()), Vec::new());
         let mut day = Self { nodes, active, best: None, rhythm, lead: Lead::default() };
         for End { point, score } in opened.ends {
-            day.push(Node { point, score, before: Before::EarlierDays });
+            day.push(Node { point, score, before: Before::EarlierDays }, i32::MAX);
         }
         let plausible = |from, to| timeline.step(from, to, rhythm.learned, zone).kind.is_plausible();
         candidates.iter().for_each(|point| day.add(*point, price, plausible));
@@ -190,16 +188,11 @@ impl DayPath {
 
     /// Adds the next read: it goes on from the end with which its chain is best (of equals the latest), or begins one.
     fn add(&mut self, point: Point, price: i32, plausible: impl Fn(Point, Point) -> bool) {
-        // Usually the step from the best end is possible, and nothing can be better: a day of reads every ten seconds is as
-        // quick, read by read, as one of hourly reads.
+        // Usually the step from the best end is possible, and nothing can be better.
         let best = self.best.map(|best| self.nodes[best]);
         if let Some(best) = best.filter(|best| best.point.at < point.at && plausible(best.point, point)) {
             let before = self.best.map_or(Before::Nothing, Before::Node);
-            self.push(Node { point, score: best.score + READ, before });
-            let least = best.score + READ - price;
-            while self.active.front().is_some_and(|end| self.nodes[*end].score <= least) {
-                self.active.pop_front();
-            }
+            self.push(Node { point, score: best.score + READ, before }, price);
             return;
         }
         let node = |end: usize| &self.nodes[end];
@@ -211,23 +204,25 @@ impl DayPath {
         let link = linked.max();
         // Leaving out all that was before is a little worse than any other choice that counts as many reads.
         let alone = if link.is_some() { READ - 1 } else { READ };
-        self.push(match link {
+        let new = match link {
             Some((score, .., end)) if score >= alone => Node { point, score, before: Before::Node(end) },
             _ => Node { point, score: alone, before: Before::Nothing },
-        });
-        // An end so far behind is of no use: whatever goes on from it can as well break away from the best.
-        let least = self.top() - price;
-        self.active.retain(|end| self.nodes[*end].score > least);
+        };
+        self.push(new, price);
     }
 
-    fn push(&mut self, node: Node) {
+    /// Adds a node, and forgets the ends that are too far behind to be of use: whatever goes on from one of them can as well
+    /// break away from the best.
+    fn push(&mut self, node: Node, price: i32) {
         let new = self.nodes.len();
         let order = |node: &Node| (node.score, node.point.at, -node.point.register);
         if self.best.is_none_or(|best| order(&self.nodes[best]) < order(&node)) {
             self.best = Some(new);
         }
         self.nodes.push(node);
-        self.active.push_back(new);
+        self.active.push(new);
+        let least = self.top().saturating_sub(price);
+        self.active.retain(|end| self.nodes[*end].score > least);
     }
 
     fn top(&self) -> i32 {
@@ -237,7 +232,7 @@ impl DayPath {
     fn hand_on(&self) -> Vec<End> {
         let surplus = (self.top() - MOST_SCORE).max(0);
         let skipped = self.active.len().saturating_sub(MOST_ENDS);
-        let ends = self.active.iter().skip(skipped).map(|end| &self.nodes[*end]);
+        let ends = self.active[skipped..].iter().map(|end| &self.nodes[*end]);
         ends.map(|node| End { point: node.point, score: node.score - surplus }).collect()
     }
 

@@ -5,7 +5,6 @@ use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use bson::Bson;
 use futures::StreamExt;
 use indowater_common::clock;
 use indowater_common::domain::facts::{BEGINNING, Timeline};
@@ -20,7 +19,7 @@ use crate::domain::day::{Context, DayRecord, Pending};
 use crate::domain::history::{History, NeedsOlder};
 use crate::domain::reads::Read;
 use crate::kafka::{Outlet, Published};
-use crate::mongo::{Loaded, OfDevice, Store};
+use crate::mongo::{Loaded, OfDevice, Replaced, Store};
 use crate::observe::Observe;
 
 /// What all partitions of an instance share.
@@ -77,7 +76,7 @@ struct Device {
     /// The first day on which the registry says something else than when the figures were computed.
     changed_from: Option<Day>,
     /// Documents of another system that its records replace.
-    imported: Vec<Bson>,
+    imported: Replaced,
 }
 
 /// Devices loaded at once when reads come from before what is in memory.
@@ -310,8 +309,8 @@ impl Devices {
     async fn remove_imported(&mut self) -> Result<(), Retry> {
         for id in self.dirty.keys() {
             if let Some(device) = self.devices.get_mut(id).filter(|device| !device.imported.is_empty()) {
-                self.shared.store.remove_imported(&device.imported).await?;
-                device.imported.clear();
+                self.shared.store.remove(&device.imported).await?;
+                device.imported = Replaced::default();
             }
         }
         Ok(())
@@ -388,7 +387,7 @@ impl Device {
         Self { timeline, zone, history, changed_from, imported }
     }
 
-    fn prepend(&mut self, days: Vec<DayRecord>, truncated: bool, imported: Vec<Bson>) {
+    fn prepend(&mut self, days: Vec<DayRecord>, truncated: bool, imported: Replaced) {
         if !imported.is_empty() {
             self.changed_from = Some(BEGINNING);
         }

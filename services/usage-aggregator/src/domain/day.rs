@@ -209,14 +209,12 @@ pub fn part_before(m: i64, a: Point, b: Point, volume: i64) -> i64 {
 
 /// Computes a day by its path. `next` is the first read on the path at or after its end, if one is known. What days before
 /// it and its tariff make of the volume is added by [`Figures::price`].
-pub fn compute(record: &DayRecord, of_day: &OfDay, next: Option<Point>, context: Context<'_>) -> Figures {
+pub fn compute(record: &DayRecord, of_day: &OfDay, next: Option<Next>, context: Context<'_>) -> Figures {
     let rhythm = of_day.rhythm;
     let bounds = (context.zone.start_of(record.day), context.zone.start_of(record.day.next()));
     let mut figures = Figures { complete: next.is_some(), timestamp: bounds.1, ..Figures::default() };
     let mut findings = Vec::new();
-    for pair in of_day.chain(record, next).windows(2) {
-        let (a, b) = (pair[0], pair[1]);
-        let step = context.timeline.step(a, b, rhythm.learned, context.zone);
+    for (a, b, step) in of_day.steps(record, next, context) {
         account(&mut figures, (a, b, step), bounds, rhythm.interval);
         if (bounds.0..bounds.1).contains(&b.at) {
             findings.extend(Finding::of_step(step.kind, a, b));
@@ -358,10 +356,39 @@ pub struct OfDay {
     pub rhythm: Rhythm,
 }
 
+/// The first read on the path after a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Next {
+    /// The read.
+    pub point: Point,
+    /// The step in which the register was seen to count on its day.
+    pub learned: i64,
+}
+
 impl OfDay {
-    /// The points a day's figures follow from: the last one before it, its own, the first one after it.
-    pub fn chain(&self, record: &DayRecord, next: Option<Point>) -> Vec<Point> {
-        record.carry.previous.into_iter().chain(self.path.iter().copied()).chain(next).collect()
+    /// The steps a day's figures follow from: from the last read before it, over its own, to the first one after it. A step is
+    /// judged by what is known of the day in which it ends.
+    pub fn steps(
+        &self,
+        record: &DayRecord,
+        next: Option<Next>,
+        context: Context<'_>,
+    ) -> Vec<(Point, Point, Step)> {
+        let learned = self.rhythm.learned;
+        let own = self.path.iter().map(|point| Next { point: *point, learned });
+        let mut from = record.carry.previous;
+        own.chain(next)
+            .filter_map(|to| {
+                let before = from.replace(to.point)?;
+                let step = context.timeline.step(before, to.point, to.learned, context.zone);
+                Some((before, to.point, step))
+            })
+            .collect()
+    }
+
+    /// Its first read on the path, as the day before has it.
+    pub fn first(&self) -> Option<Next> {
+        self.path.first().map(|point| Next { point: *point, learned: self.rhythm.learned })
     }
 }
 

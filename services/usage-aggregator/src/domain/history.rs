@@ -14,7 +14,7 @@ use indowater_common::domain::meter::Point;
 use indowater_common::domain::path::{DayPath, Lead};
 use indowater_common::domain::zone::{Day, Zone};
 
-use super::day::{Carry, Context, Counted, DayRecord, Figures, OfDay, Pending, compute};
+use super::day::{Carry, Context, Counted, DayRecord, Figures, Next, OfDay, Pending, compute};
 use super::finding::Finding;
 use super::reads::{Read, ReadSet};
 
@@ -268,7 +268,7 @@ impl History {
         found: Vec<(OfDay, Lead)>,
         context: Context<'_>,
     ) {
-        let nexts = self.nexts(from, context);
+        let nexts = self.nexts(from, start, &found, context);
         let reach = (self.days[to].day.0 + REACH).max(last_of_month(self.days[to].day).0);
         let mut found: Vec<_> = found.into_iter().map(Some).collect();
         let mut take =
@@ -312,15 +312,30 @@ impl History {
         }
     }
 
-    /// For each day from `from` on, the first read on the path after it.
-    fn nexts(&self, from: usize, context: Context<'_>) -> Vec<Option<Point>> {
+    /// For each day from `from` on, the first read on the path after it. `found` are the days from `start` on whose path was
+    /// found again.
+    fn nexts(
+        &self,
+        from: usize,
+        start: usize,
+        found: &[(OfDay, Lead)],
+        context: Context<'_>,
+    ) -> Vec<Option<Next>> {
+        let first = |index: usize| {
+            let found = index.checked_sub(start).and_then(|at| found.get(at));
+            let record = &self.days[index];
+            match found {
+                Some((of_day, _)) => of_day.first(),
+                None if record.reads.is_empty() => None,
+                None => record.taken_apart(context).first(),
+            }
+        };
         let mut next = None;
-        let mut nexts: Vec<_> = self.days[from..]
-            .iter()
+        let mut nexts: Vec<_> = (from..self.days.len())
             .rev()
-            .map(|record| {
+            .map(|index| {
                 let after = next;
-                next = record.first_on_path(context.timeline, context.zone).or(next);
+                next = first(index).or(next);
                 after
             })
             .collect();
@@ -382,7 +397,7 @@ impl DayRecord {
         self.owner = owner.clone();
     }
 
-    fn refresh(&mut self, of_day: &OfDay, next: Option<Point>, context: Context<'_>) {
+    fn refresh(&mut self, of_day: &OfDay, next: Option<Next>, context: Context<'_>) {
         if self.is_imported() {
             return;
         }

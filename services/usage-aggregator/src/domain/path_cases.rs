@@ -1,7 +1,7 @@
 //! What reads mean that one meter cannot have shown in that order: each case with its right figures.
 
-use super::super::super::finding::FindingKind;
 use super::*;
+use crate::domain::finding::FindingKind;
 
 /// Reads every so many seconds, by their registers in litres.
 fn every(interval: i64, litres: impl IntoIterator<Item = i64>) -> Vec<Read> {

@@ -29,6 +29,22 @@ pub struct Store {
     usage: Collection<RawDocumentBuf>,
 }
 
+/// Documents of another system, which records of ours replace.
+#[derive(Default)]
+pub struct Replaced(Vec<Bson>);
+
+impl Replaced {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes others in.
+    pub fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+}
+
 /// Days of one device as they are stored.
 #[derive(Default)]
 pub struct Loaded {
@@ -39,7 +55,7 @@ pub struct Loaded {
     /// What the registry said when the newest of them was written.
     pub timeline: Option<Timeline>,
     /// Documents of another system that the records replace.
-    pub imported: Vec<Bson>,
+    pub imported: Replaced,
 }
 
 impl Store {
@@ -65,9 +81,9 @@ impl Store {
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn remove_imported(&self, ids: &[Bson]) -> Result<(), Error> {
-        if !ids.is_empty() {
-            self.usage.delete_many(doc! { "_id": { "$in": ids } }).await?;
+    pub async fn remove(&self, replaced: &Replaced) -> Result<(), Error> {
+        if !replaced.is_empty() {
+            self.usage.delete_many(doc! { "_id": { "$in": &replaced.0 } }).await?;
         }
         Ok(())
     }
@@ -101,7 +117,7 @@ impl Store {
                     let record = stored.record()?;
                     let truncated =
                         record.carry.previous.is_some() || record.carry.recent != Default::default();
-                    Loaded { days: vec![record], truncated, timeline, imported: Vec::new() }
+                    Loaded { days: vec![record], truncated, timeline, imported: Replaced::default() }
                 }
                 Found::Imported(..) => self.days_from(id, zone, i64::MIN, None).await?,
             };
@@ -145,7 +161,7 @@ impl Store {
                     loaded.days.push(stored.record()?);
                 }
                 Found::Imported(day) => {
-                    loaded.imported.push(day.id);
+                    loaded.imported.0.push(day.id);
                     loaded.days.push(day.record);
                 }
             }

@@ -3,7 +3,6 @@
 use bson::{Document, RawDocumentBuf, doc};
 use futures::TryStreamExt;
 use indowater_common::domain::facts::{BEGINNING, Period, Timeline};
-use indowater_common::domain::meter::Point;
 use indowater_common::domain::zone::{Day, Zone};
 use indowater_common::mongo::from_decimal128;
 use mongodb::error::Error;
@@ -11,6 +10,7 @@ use serde::Deserialize;
 
 use super::imported::{self, NO_METER};
 use super::{Store, document};
+use crate::domain::day::Next;
 use crate::domain::question::{Filter, Found, Month, Span, Whose};
 
 fn direction(filter: &Filter) -> (i32, &'static str) {
@@ -59,7 +59,7 @@ impl Store {
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn first_read_after(&self, device_id: &str, day: Day) -> Result<Option<Point>, Error> {
+    pub async fn first_read_after(&self, device_id: &str, day: Day) -> Result<Option<Next>, Error> {
         let later = doc! {
             "device_id": device_id,
             "date": { "$gt": document::date(day) },
@@ -68,8 +68,8 @@ impl Store {
         let mut days = self.usage.find(later).sort(doc! { "date": 1 }).await?;
         while let Some(raw) = days.try_next().await? {
             let found = found(&raw)?;
-            if let Some(first) = found.record.taken_apart(found.context()).path.first() {
-                return Ok(Some(*first));
+            if let Some(first) = found.record.taken_apart(found.context()).first() {
+                return Ok(Some(first));
             }
         }
         Ok(None)
