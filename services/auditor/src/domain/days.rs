@@ -133,7 +133,7 @@ impl<'a> Course<'a> {
         let mut explained = 0;
         for (pair, step) in self.path.windows(2).zip(&self.steps) {
             if moment < pair[1].at {
-                let within = part_before(moment, pair[0], pair[1], step.volume);
+                let within = part_before(moment, pair[0], pair[1], step);
                 return pair[0].register - first.register + explained + within;
             }
             explained += step.volume - step.difference;
@@ -206,15 +206,18 @@ fn jumps(candidates: &[(i64, i128)], rules: &Rules<'_>) -> Vec<(i64, usize)> {
     jumps
 }
 
-/// What of a step's volume lies before a moment: linear in time, rounded down.
-fn part_before(moment: i64, from: Point, to: Point, volume: i128) -> i128 {
-    let moment = moment.clamp(from.at, to.at);
-    (volume * i128::from(moment - from.at)).div_euclid(i128::from(to.at - from.at))
+/// What of a step's volume lies before a moment: linear in time, rounded down to whole counts of the meter.
+fn part_before(moment: i64, from: Point, to: Point, step: &Step) -> i128 {
+    if moment >= to.at {
+        return step.volume;
+    }
+    let counts = i128::from(to.at - from.at) * step.count;
+    (step.volume * i128::from(moment.max(from.at) - from.at)).div_euclid(counts) * step.count
 }
 
 /// Adds what a step brings to a day.
 fn add_step(figures: &mut Figures, day: &Rhythm, from: Point, to: Point, step: &Step) {
-    let before = |moment| part_before(moment, from, to, step.volume);
+    let before = |moment| part_before(moment, from, to, step);
     let volume = before(day.end) - before(day.start);
     figures.volume += volume;
     figures.reverse += (-volume).max(0);

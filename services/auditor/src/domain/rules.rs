@@ -117,7 +117,8 @@ impl<'a> Rules<'a> {
             current = new;
         }
         volume += self.part(current, start, to, to.at);
-        Step { kind: Kind::KnownExchange, volume, difference: to.register - from.register }
+        let count = self.facts.meter_at(to.at).count;
+        Step { kind: Kind::KnownExchange, volume, difference: to.register - from.register, count }
     }
 
     /// The water of one meter's part of a step that ends at a moment; none where it makes no sense.

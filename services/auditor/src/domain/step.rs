@@ -28,6 +28,8 @@ pub struct Step {
     pub volume: i128,
     /// By how much the register differs.
     pub difference: i128,
+    /// One count of the meter at its end: water is divided in such.
+    pub count: i128,
 }
 
 impl Step {
@@ -50,7 +52,7 @@ const LITRE: i128 = 1_000;
 pub fn judge(meter: &Meter, resolution: i128, seconds: i64, from: i128, to: i128) -> Step {
     let seconds = i128::from(seconds);
     let difference = to - from;
-    let step = |kind, volume| Step { kind, volume, difference };
+    let step = |kind, volume| Step { kind, volume, difference, count: meter.count };
     // 1.1 x Q4 = 1.1 x 1.25 x Q3 = 11/8 x Q3.
     let ceiling = divided_up(meter.q3 * LITRE * seconds * 11, 8 * HOUR) + resolution;
     if difference >= 0 {

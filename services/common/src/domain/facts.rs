@@ -111,7 +111,8 @@ impl Timeline {
             volume += part(at - 1, begin, Point { at, register: final_register });
             begin = Point { at, register: initial_register };
         }
-        Step { kind: Kind::KnownExchange, volume: volume + part(to.at, begin, to) }
+        let count = self.meter_at(to.at, zone).unit.millilitres(1);
+        Step { kind: Kind::KnownExchange, volume: volume + part(to.at, begin, to), count }
     }
 
     /// The first day on which two timelines say something different; none if they say the same.
@@ -183,7 +184,7 @@ mod tests {
         assert_eq!(timeline.meter_at(noon, &zone).unit, Unit::Millilitre);
         let at = |seconds, litres| Point { at: noon + seconds, register: litres * L };
         let step = timeline.step(at(-3_600, 1_000), at(3_600, 23), 0, &zone);
-        assert_eq!(step, Step { kind: Kind::KnownExchange, volume: 70 * L });
+        assert_eq!(step, Step { kind: Kind::KnownExchange, volume: 70 * L, count: 1 });
         // The final register can be no water of an hour: only the new meter's part counts.
         let step = timeline.step(at(-3_600, 900_000), at(3_600, 23), 0, &zone);
         assert_eq!(step.volume, 20 * L);

@@ -49,6 +49,8 @@ pub struct Step {
     pub kind: Kind,
     /// Millilitres to account for: negative for backflow, zero where the jump is not billed.
     pub volume: i64,
+    /// Millilitres of one count of the meter that showed the later read: water is divided in whole ones.
+    pub count: i64,
 }
 
 /// Backflow below this, in millilitres, is a meter's ordinary wobble (Kamstrup; the real data's median is one litre).
@@ -80,18 +82,24 @@ impl MeterFacts {
         let ceiling = self.passed(seconds * 11, 8) + resolution;
         if difference >= 0 {
             let kind = if difference <= ceiling { Kind::Flow } else { Kind::Jump };
-            return judged(kind, difference);
+            return self.judged(kind, difference);
         }
         let capacity = i128::from(self.wraps_at);
         let wrapped = difference + capacity;
         let backflow = self.passed(seconds.min(LONGEST_BACKFLOW), Q3_TO_Q1).max(WOBBLE).max(resolution);
         if i128::from(from.register) * 10 > capacity * 9 && wrapped <= ceiling {
-            judged(Kind::Rollover, wrapped)
+            self.judged(Kind::Rollover, wrapped)
         } else if -difference <= backflow {
-            judged(Kind::Backflow, difference)
+            self.judged(Kind::Backflow, difference)
         } else {
-            judged(Kind::Exchange, 0)
+            self.judged(Kind::Exchange, 0)
         }
+    }
+
+    fn judged(&self, kind: Kind, volume: i128) -> Step {
+        // What is plausible is bounded by the capacity, which fits; what is not is not billed.
+        let volume = if kind.is_plausible() { i64::try_from(volume).unwrap_or(0) } else { 0 };
+        Step { kind, volume, count: self.unit.millilitres(1) }
     }
 
     /// Millilitres that Q3 / `share` passes in so many seconds, rounded up.
@@ -99,12 +107,6 @@ impl MeterFacts {
         let volume = i128::from(self.q3_litres_per_hour) * 1_000 * seconds;
         (volume + HOUR * share - 1) / (HOUR * share)
     }
-}
-
-fn judged(kind: Kind, volume: i128) -> Step {
-    // What is plausible is bounded by the capacity, which fits; what is not is not billed.
-    let volume = if kind.is_plausible() { i64::try_from(volume).unwrap_or(0) } else { 0 };
-    Step { kind, volume }
 }
 
 #[cfg(test)]
@@ -119,7 +121,7 @@ mod tests {
     /// Times in seconds, registers in litres.
     fn step(from: (i64, i64), to: (i64, i64)) -> (Kind, i64) {
         let point = |(at, litres)| Point { at, register: litres * L };
-        let Step { kind, volume } = HOUSEHOLD.step(point(from), point(to), 0);
+        let Step { kind, volume, .. } = HOUSEHOLD.step(point(from), point(to), 0);
         (kind, volume / L)
     }
 
@@ -153,7 +155,7 @@ mod tests {
         let at = |at, litres| Point { at, register: litres * L };
         let quarter = |meter: &MeterFacts, learned| meter.step(at(0, 12_000), at(900, 13_000), learned);
         assert_eq!(quarter(&HOUSEHOLD, 0).kind, Kind::Jump);
-        assert_eq!(quarter(&coarse, 0), Step { kind: Kind::Flow, volume: 1_000 * L });
+        assert_eq!(quarter(&coarse, 0), Step { kind: Kind::Flow, volume: 1_000 * L, count: L });
         assert_eq!(quarter(&HOUSEHOLD, 1_000 * L), quarter(&coarse, 0));
         assert_eq!(coarse.step(at(0, 12_000), at(900, 11_000), 0).kind, Kind::Backflow);
     }
@@ -163,7 +165,7 @@ mod tests {
         let radio = MeterFacts { wraps_at: (1 << 24) * L, ..HOUSEHOLD };
         let at = |at, litres| Point { at, register: litres * L };
         let step = radio.step(at(0, (1 << 24) - 10), at(3_600, 25), 0);
-        assert_eq!(step, Step { kind: Kind::Rollover, volume: 35 * L });
+        assert_eq!(step, Step { kind: Kind::Rollover, volume: 35 * L, count: L });
         assert!(!radio.can_show((1 << 24) * L) && radio.can_show(0) && !radio.can_show(-1));
     }
 

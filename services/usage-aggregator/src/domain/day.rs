@@ -198,13 +198,16 @@ pub struct Context<'a> {
     pub tariffs: &'a TariffBook,
 }
 
-/// The part of an interval's volume that falls before moment `m`: linear in time, rounded down, so that the parts of an
-/// interval always add up to the whole.
-pub fn part_before(m: i64, a: Point, b: Point, volume: i64) -> i64 {
-    let m = m.clamp(a.at, b.at);
-    let share = i128::from(volume) * i128::from(m - a.at);
-    // Between 0 and `volume`, so it fits; a = b does not happen on a path.
-    i64::try_from(share.div_euclid(i128::from((b.at - a.at).max(1)))).unwrap_or(volume)
+/// The part of a step's water that falls before moment `m`: linear in time, rounded down to whole counts of the meter, so that
+/// the parts of a step always add up to it.
+pub fn part_before(m: i64, a: Point, b: Point, step: Step) -> i64 {
+    if m >= b.at {
+        return step.volume;
+    }
+    let share = i128::from(step.volume) * i128::from(m.max(a.at) - a.at);
+    let counts = share.div_euclid(i128::from(b.at - a.at) * i128::from(step.count));
+    // Between 0 and the volume, so it fits.
+    i64::try_from(counts).unwrap_or(0) * step.count
 }
 
 /// Computes a day by its path. `next` is the first read on the path at or after its end, if one is known. What days before
@@ -242,7 +245,7 @@ fn account(
     (start, end): (i64, i64),
     interval: i64,
 ) {
-    let volume = part_before(end, a, b, step.volume) - part_before(start, a, b, step.volume);
+    let volume = part_before(end, a, b, step) - part_before(start, a, b, step);
     figures.volume += volume;
     figures.reverse -= volume.min(0);
     // A judgement belongs to the day of the read that brought it; a gap to every day it covers.
@@ -273,18 +276,18 @@ fn account(
                 Quality::Estimated
             };
             figures.quality = figures.quality.max(quality);
-            figures.error_bound += error_at(midnight, a, b, step.volume);
+            figures.error_bound += error_at(midnight, a, b, step);
         }
     }
 }
 
 /// All of the interval's water may have flowed on one side of midnight.
-fn error_at(midnight: i64, a: Point, b: Point, volume: i64) -> i64 {
+fn error_at(midnight: i64, a: Point, b: Point, step: Step) -> i64 {
     if midnight == b.at {
         return 0;
     }
-    let before = part_before(midnight, a, b, volume);
-    before.abs().max((volume - before).abs())
+    let before = part_before(midnight, a, b, step);
+    before.abs().max((step.volume - before).abs())
 }
 
 fn mark_reads(figures: &mut Figures, record: &DayRecord, path: &[Point], context: Context<'_>) {

@@ -251,7 +251,7 @@ proptest! {
         for day in &days {
             let (start, end) = (world.zone.start_of(day.day), world.zone.start_of(day.day.next()));
             let share: i64 = steps.iter()
-                .map(|(a, b, step)| part_before(end, *a, *b, step.volume) - part_before(start, *a, *b, step.volume))
+                .map(|(a, b, step)| part_before(end, *a, *b, *step) - part_before(start, *a, *b, *step))
                 .sum();
             prop_assert_eq!(day.figures.volume, share, "{}", day.day);
             prop_assert!(day.figures.reverse >= 0 && day.figures.error_bound >= 0);

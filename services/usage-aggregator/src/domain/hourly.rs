@@ -23,7 +23,7 @@ pub fn hours(record: &DayRecord, next: Option<Next>, context: Context<'_>) -> Ve
         let to = (from + 3_600).min(end);
         let mut hour = Hour { start: from, volume: 0, quality: Quality::Measured };
         for (a, b, step) in steps.iter().copied().filter(|(a, b, _)| a.at < to && b.at > from) {
-            hour.volume += part_before(to, a, b, step.volume) - part_before(from, a, b, step.volume);
+            hour.volume += part_before(to, a, b, step) - part_before(from, a, b, step);
             if a.at < from || b.at > to {
                 let gap = if b.at - a.at > 86_400 { Quality::Estimated } else { Quality::Interpolated };
                 hour.quality = hour.quality.max(gap);
