@@ -5,20 +5,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use indowater::gateways::Options;
-use indowater::registry::Registry;
 use indowater::seed;
-use indowater_proto::topics::READINGS;
 use indowater_tests::base::Base;
-use indowater_tests::world::{World, eventually, http};
+use indowater_tests::world::{eventually, http};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 
 use crate::payments::shop::Shop;
 use crate::person::sent;
 
-/// What a route may take alone. What is not optimised is given more, and the least of many tries is judged, for these
-/// stories share a machine.
-const BOUND: Duration = Duration::from_millis(if cfg!(debug_assertions) { 20 } else { 5 });
+/// What a route may take alone. What is not optimised and shares its machine with other stories is given far more: enough to
+/// tell work from waiting. The least of many tries is judged.
+const BOUND: Duration = Duration::from_millis(if cfg!(debug_assertions) { 200 } else { 5 });
 const TRIES: usize = 40;
 
 /// How each read route of the documentation is asked; `{x}` is put in from what the demo has.
@@ -46,7 +44,7 @@ const ROUTES: [(&str, &str); 29] = [
     ("/devices/{id}/readings", "/devices/device-001/readings?date={today}"),
     ("/usage/hourly", "/usage/hourly?device_id=device-001&from={today}&to={today}"),
     ("/usage/daily", "/usage/daily?device_id=device-001&from={month}-01&to={today}"),
-    ("/usage/monthly", "/usage/monthly?device_id=device-001&from={month}&to={month}"),
+    ("/usage/monthly", "/usage/monthly?device_id=device-001&from={month}-01&to={today}"),
     ("/vouchers", "/vouchers"),
     ("/vouchers/{id}", "/vouchers/{voucher}"),
     ("/vouchers/{id}/usage", "/vouchers/{voucher}/usage"),
@@ -60,7 +58,7 @@ const UNBOUNDED: [&str; 1] = ["/balance/entries"];
 pub async fn every_read_route_answers_at_once(base: Arc<Base>) -> Result<()> {
     let shop = Shop::open(&base, "prompt", Options::default()).await?;
     let (world, client) = (&shop.world, http()?);
-    fill(world).await?;
+    shop.become_demo(40).await?;
     let api = format!("{}/api/v1", world.system.api_url.as_deref().context("no gateway")?);
     let customer = log_in(&client, &api, "customer@indowater.com").await?;
     let administrator = log_in(&client, &api, "admin@indowater.com").await?;
@@ -99,19 +97,6 @@ pub async fn every_read_route_answers_at_once(base: Arc<Base>) -> Result<()> {
     }
     ensure!(slow.is_empty(), "slower than {BOUND:?} alone: {slow:?}");
     Ok(())
-}
-
-async fn fill(world: &World) -> Result<()> {
-    let registry = Registry::at(world.system.registry_url.as_deref().context("no registry")?)?;
-    let options = seed::Options { days: 40, ..seed::Options::default() };
-    let seeded = seed::seed(&world.system, &registry, &options).await?;
-    let produced = usize::try_from(seeded.messages)?;
-    eventually("the demo's reads are accepted", async || {
-        let accepted = world.records(&READINGS).await?.len();
-        ensure!(accepted >= produced, "{accepted} of {produced}");
-        Ok(())
-    })
-    .await
 }
 
 async fn log_in(client: &Client, api: &str, email: &str) -> Result<String> {

@@ -28,6 +28,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use indowater_common::clock;
 use indowater_common::domain::zone::Zone;
+use indowater_common::kafka::BACKFILL;
 use indowater_proto::telemetry::v1::RegisterUnit;
 use tokio::time::Instant;
 
@@ -91,8 +92,6 @@ pub struct Options {
     pub wait: u64,
 }
 
-/// Declares that reads may be of any age.
-const BACKFILL: (&str, &str) = ("indowater-backfill", "true");
 /// How far ahead a read may be, as the platform allows clocks.
 const AHEAD_SECONDS: i64 = 5 * 60;
 /// Rows that are shown as they were understood.
@@ -337,7 +336,7 @@ fn batches(meters: &[Meter], size: u16) -> Vec<Batch> {
 /// A message whose reads may be of any age.
 fn backfill(device_id: &str, unit: RegisterUnit, reads: &[Read]) -> Uplinked {
     let mut record = message(device_id, unit, reads, Encoding::Protobuf);
-    record.headers.push((BACKFILL.0, BACKFILL.1.to_owned()));
+    record.headers.push((BACKFILL, "true".to_owned()));
     record
 }
 

@@ -4,8 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use bson::{Document, doc};
 use indowater::gateways::{self, Gateways, MIDTRANS_KEY, Options, XENDIT_KEY, XENDIT_TOKEN};
+use indowater::registry::Registry;
+use indowater::seed;
 use indowater::stack::Port;
+use indowater_proto::topics::READINGS;
 use indowater_tests::base::Base;
 use indowater_tests::world::{CUSTOMER, Service, World, eventually, http};
 use reqwest::StatusCode;
@@ -68,6 +72,24 @@ impl Shop {
             settings,
             _others: [ingest, usage, api],
         })
+    }
+
+    /// Puts the demo in place of the people who are there, and waits until its reads are accepted. Returns how many messages it
+    /// sent.
+    pub async fn become_demo(&self, days: u16) -> Result<usize> {
+        let world = &self.world;
+        world.database.collection::<Document>("users").delete_many(doc! {}).await?;
+        let registry = Registry::at(world.system.registry_url.as_deref().context("no registry")?)?;
+        let options = seed::Options { days, ..seed::Options::default() };
+        let seeded = seed::seed(&world.system, &registry, &options).await?;
+        let produced = usize::try_from(seeded.messages)?;
+        eventually("the demo's reads are accepted", async || {
+            let accepted = world.records(&READINGS).await?.len();
+            ensure!(accepted >= produced, "{accepted} of {produced}");
+            Ok(())
+        })
+        .await?;
+        Ok(produced)
     }
 
     /// One more instance of billing.
