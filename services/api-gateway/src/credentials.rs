@@ -48,6 +48,8 @@ impl Passwords {
         password: SecretString,
         hashed: Option<SecretString>,
     ) -> Result<bool, Failure> {
+        // One who was never given a password has none.
+        let hashed = hashed.filter(|hashed| !hashed.expose_secret().is_empty());
         let known = hashed.is_some();
         let hashed = hashed.unwrap_or_else(|| self.decoy.clone());
         let matches =
@@ -202,6 +204,7 @@ mod tests {
         assert_eq!(passwords.verify("kata sandi".into(), Some(hashed.clone())).await, Ok(true));
         assert_eq!(passwords.verify("Kata sandi".into(), Some(hashed.clone())).await, Ok(false));
         assert_eq!(passwords.verify("kata sandi".into(), None).await, Ok(false));
+        assert_eq!(passwords.verify("".into(), Some("".into())).await, Ok(false));
         assert!(!passwords.is_outdated(&hashed));
         assert!(Passwords::new(5, NonZeroUsize::MIN).unwrap().is_outdated(&hashed));
         let broken = passwords.verify("kata sandi".into(), Some("plain".into())).await;

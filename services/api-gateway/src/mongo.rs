@@ -19,22 +19,31 @@ use crate::observe;
 
 const DATABASE: &str = "database";
 
-/// A user's document, as the data model has it.
+/// A user's document, as the data model has it. What an older system may have left out has a default: without a hash nobody can
+/// sign in.
 #[derive(Deserialize)]
 struct UserDocument {
     id: String,
     email: String,
     full_name: String,
+    #[serde(default)]
     hashed_password: SecretText,
     role: String,
     phone: Option<String>,
     address: Option<String>,
     is_active: bool,
+    #[serde(default = "long_ago")]
     created_at: DateTime,
+    #[serde(default = "long_ago")]
     updated_at: DateTime,
 }
 
+fn long_ago() -> DateTime {
+    DateTime::from_millis(0)
+}
+
 /// A text that must not be printed.
+#[derive(Default)]
 struct SecretText(SecretString);
 
 impl<'de> Deserialize<'de> for SecretText {

@@ -13,10 +13,10 @@ mod tariffs;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use bson::{Document, RawArrayBuf, doc, rawdoc};
+use bson::{Document, RawDocumentBuf, doc, rawdoc};
 use futures::TryStreamExt;
 use indowater_common::domain::zone::Day;
-use indowater_common::mongo::{is_duplicate_key, update_within};
+use indowater_common::mongo::{commit, insert_within, is_duplicate_key, update_within};
 use mongodb::error::Error;
 use mongodb::{ClientSession, Collection, Database};
 use serde::{Deserialize, Serialize};
@@ -201,7 +201,8 @@ impl Store {
             return Ok(Outcome::Committed);
         };
         match self.partitions.find_one(doc! { "_id": commit.partition }).await? {
-            // The answer to an earlier try was lost.
+            // The answer to an earlier try was lost. What is read here a majority has, so it cannot be undone any more; and
+            // where it is not there yet, the fence has the next try fail or succeed as a whole.
             Some(stored) if stored.token == commit.token => Ok(Outcome::Committed),
             Some(stored) if stored.revision != commit.replaces => Ok(Outcome::Fenced),
             None if commit.replaces != 0 => Ok(Outcome::Fenced),
@@ -219,7 +220,7 @@ impl Store {
         let mut session = self.database.client().start_session().await?;
         session.start_transaction().await?;
         match self.write(&mut session, commits).await {
-            Ok(()) => session.commit_transaction().await,
+            Ok(()) => commit(&mut session).await,
             Err(error) => {
                 // It ends by itself if this does not reach the database.
                 let _ = session.abort_transaction().await;
@@ -234,17 +235,16 @@ impl Store {
         let entries = commits
             .iter()
             .flat_map(|commit| commit.entries.iter().map(|entry| EntryDocument::of(entry, commit.posted_at)));
-        let entries: Vec<EntryDocument> = entries.collect();
-        if !entries.is_empty() {
-            self.entries.insert_many(entries).session(&mut *session).await?;
-        }
+        let entries = entries.map(|entry| bson::serialize_to_raw_document_buf(&entry));
+        let entries = entries.collect::<Result<Vec<RawDocumentBuf>, _>>()?;
+        insert_within(session, &self.database, ENTRIES, &entries).await?;
         self.write_balances(session, commits).await?;
         self.write_months(session, commits).await?;
         self.add_to_days(session, commits).await
     }
 
     async fn pass_fences(&self, session: &mut ClientSession, commits: &[Arc<Commit>]) -> Result<(), Error> {
-        let mut updates = RawArrayBuf::new();
+        let mut updates = Vec::new();
         for commit in commits {
             let stored = PartitionDocument {
                 revision: commit.replaces + 1,
@@ -260,7 +260,7 @@ impl Store {
             let stored = bson::serialize_to_raw_document_buf(&stored)?;
             updates.push(rawdoc! { "q": known, "u": { "$set": stored }, "upsert": is_first });
         }
-        let passed = update_within(session, &self.database, PARTITIONS, updates).await?;
+        let passed = update_within(session, &self.database, PARTITIONS, &updates).await?;
         let all = u64::try_from(commits.len()).map_err(Error::custom)?;
         if passed == all { Ok(()) } else { Err(Error::custom("a partition has another writer")) }
     }
@@ -270,7 +270,7 @@ impl Store {
         session: &mut ClientSession,
         commits: &[Arc<Commit>],
     ) -> Result<(), Error> {
-        let mut updates = RawArrayBuf::new();
+        let mut updates = Vec::new();
         for commit in commits {
             for (customer_id, balance) in &commit.balances {
                 let new = BalanceDocument::of(*balance, commit.posted_at);
@@ -285,7 +285,7 @@ impl Store {
     /// Puts months in the place of what is there, or where nothing is. As a pipeline, an update journals what differs and not the
     /// whole document with all its days, at half the price.
     async fn write_months(&self, session: &mut ClientSession, commits: &[Arc<Commit>]) -> Result<(), Error> {
-        let mut updates = RawArrayBuf::new();
+        let mut updates = Vec::new();
         for commit in commits {
             for (key, month) in &commit.months {
                 let document = MonthDocument::of(key, month, commit.posted_at);
@@ -301,11 +301,8 @@ impl Store {
         &self,
         session: &mut ClientSession,
         collection: &str,
-        updates: RawArrayBuf,
+        updates: Vec<RawDocumentBuf>,
     ) -> Result<(), Error> {
-        if updates.is_empty() {
-            return Ok(());
-        }
-        update_within(session, &self.database, collection, updates).await.map(drop)
+        update_within(session, &self.database, collection, &updates).await.map(drop)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bson::{Document, RawArrayBuf, doc, rawdoc};
+use bson::{Document, doc, rawdoc};
 use futures::TryStreamExt;
 use indowater_common::domain::zone::Day;
 use mongodb::ClientSession;
@@ -30,7 +30,7 @@ impl Store {
                 *sum = (sum.0.saturating_add(amount), sum.1 + legs);
             }
         }
-        let mut updates = RawArrayBuf::new();
+        let mut updates = Vec::new();
         for ((day, account), (amount, legs)) in sums {
             let update = rawdoc! {
                 "$inc": { "amount": amount, "legs": legs },

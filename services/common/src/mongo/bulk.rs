@@ -36,6 +36,9 @@ pub struct Refusal {
 
 /// Documents of one command: about where larger ones stop being faster.
 const PER_COMMAND: usize = 500;
+/// Bytes of one command, and so of one transaction of a bulk. The database's limits are 16 MB for a document, which a
+/// command put together by hand is, and 48 MB for a message; this is far below, for a transaction is held in memory too.
+pub(super) const COMMAND_BYTES: usize = 4 * 1024 * 1024;
 const DUPLICATE_KEY: i32 = 11_000;
 const CONVERSION_FAILURE: i32 = 241;
 
@@ -73,7 +76,7 @@ pub async fn write_guarded(
     let (new, known): (Vec<usize>, Vec<usize>) =
         (0..documents.len()).partition(|at| documents[*at].replaces == 0);
     let mut conflicts = Vec::new();
-    for chunk in new.chunks(PER_COMMAND) {
+    for chunk in cut(&new, |at| documents[*at].document.as_bytes().len()) {
         let documents = array(chunk.iter().map(|at| documents[*at].document.clone()));
         let insertion = rawdoc! { "insert": collection, "documents": documents, "ordered": false };
         conflicts.extend(conflicting(run(database, insertion).await?)?.into_iter().map(|at| chunk[at]));
@@ -100,15 +103,32 @@ pub async fn update(
     statements: Vec<RawDocumentBuf>,
 ) -> Result<Vec<Refusal>, Error> {
     let mut refusals = Vec::new();
-    for (number, chunk) in statements.chunks(PER_COMMAND).enumerate() {
+    let mut before = 0;
+    for chunk in cut(&statements, |statement| statement.as_bytes().len()) {
         let updates = array(chunk.iter().cloned());
         if transact(database, collection, updates.clone()).await.is_err() {
             let bulk = rawdoc! { "update": collection, "updates": updates, "ordered": false };
             let refused = run(database, bulk).await?.into_iter();
-            refusals.extend(refused.map(|one| Refusal { index: number * PER_COMMAND + one.index, ..one }));
+            refusals.extend(refused.map(|one| Refusal { index: before + one.index, ..one }));
         }
+        before += chunk.len();
     }
     Ok(refusals)
+}
+
+/// Cuts what a command is to hold into pieces of at most [`PER_COMMAND`] and, but for a single one that is larger,
+/// [`COMMAND_BYTES`].
+pub(super) fn cut<T>(mut items: &[T], bytes: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let mut sum = 0;
+        let fits = items.iter().take(PER_COMMAND).take_while(|item| {
+            sum += bytes(item);
+            sum <= COMMAND_BYTES
+        });
+        let (piece, rest) = items.split_at_checked(fits.count().max(1))?;
+        items = rest;
+        Some(piece)
+    })
 }
 
 fn array(documents: impl Iterator<Item = RawDocumentBuf>) -> RawArrayBuf {
@@ -153,11 +173,13 @@ async fn run(database: &Database, mut command: RawDocumentBuf) -> Result<Vec<Ref
 async fn transact(database: &Database, collection: &str, statements: RawArrayBuf) -> Result<(), Error> {
     let mut session = database.client().start_session().await?;
     session.start_transaction().await?;
-    update_within(&mut session, database, collection, statements).await?;
-    session.commit_transaction().await
+    run_within(&mut session, database, collection, rawdoc! { "update": collection, "updates": statements })
+        .await?;
+    // If the outcome stays unknown, the bulk runs again and the guards decide.
+    super::commit(&mut session).await
 }
 
-/// Runs update statements in the transaction of `session`. Returns how many documents they met or made.
+/// Runs update statements in the transaction of `session`, cut by bytes. Returns how many documents they met or made.
 ///
 /// # Errors
 /// The transaction cannot go on: a statement was refused, or the database does not answer.
@@ -165,9 +187,39 @@ pub async fn update_within(
     session: &mut ClientSession,
     database: &Database,
     collection: &str,
-    statements: RawArrayBuf,
+    statements: &[RawDocumentBuf],
 ) -> Result<u64, Error> {
-    let command = rawdoc! { "update": collection, "updates": statements };
+    let mut met = 0;
+    for chunk in cut(statements, |statement| statement.as_bytes().len()) {
+        let command = rawdoc! { "update": collection, "updates": array(chunk.iter().cloned()) };
+        met += run_within(session, database, collection, command).await?;
+    }
+    Ok(met)
+}
+
+/// Inserts documents in the transaction of `session`, cut by bytes.
+///
+/// # Errors
+/// As for [`update_within`]; a key that is taken is told as the driver tells it.
+pub async fn insert_within(
+    session: &mut ClientSession,
+    database: &Database,
+    collection: &str,
+    documents: &[RawDocumentBuf],
+) -> Result<(), Error> {
+    let typed = database.collection::<RawDocumentBuf>(collection);
+    for chunk in cut(documents, |document| document.as_bytes().len()) {
+        typed.insert_many(chunk).session(&mut *session).await?;
+    }
+    Ok(())
+}
+
+async fn run_within(
+    session: &mut ClientSession,
+    database: &Database,
+    collection: &str,
+    command: RawDocumentBuf,
+) -> Result<u64, Error> {
     let answer = database.run_raw_command(command).session(session).await?;
     let answer: Answer = bson::deserialize_from_document(answer)?;
     match answer.refusals.into_iter().next() {
@@ -175,5 +227,29 @@ pub async fn update_within(
             Err(Error::custom(format!("{collection} could not be written: {}", refusal.message)))
         }
         None => Ok(u64::try_from(answer.n).unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn commands_are_cut_by_number_and_by_bytes_and_nothing_is_lost(
+            sizes in prop::collection::vec(prop_oneof![
+                9 => 1_usize..20_000, 1 => 0..3 * COMMAND_BYTES,
+            ], 0..1_500),
+        ) {
+            let pieces: Vec<&[usize]> = cut(&sizes, |size| *size).collect();
+            for piece in &pieces {
+                let bytes: usize = piece.iter().sum();
+                prop_assert!(!piece.is_empty() && piece.len() <= PER_COMMAND);
+                prop_assert!(bytes <= COMMAND_BYTES || piece.len() == 1);
+            }
+            prop_assert_eq!(pieces.concat(), sizes);
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! biased by 6,176 (14 bits), coefficient (113 bits), little endian. A `Decimal` has 96 bits of coefficient and a
 //! scale of 0 to 28, so every one of them fits.
 
-use bson::Decimal128;
+use bson::{Bson, Decimal128};
 use rust_decimal::Decimal;
 
 const BIAS: u32 = 6_176;
@@ -37,6 +37,18 @@ pub fn from_decimal128(value: Decimal128) -> Option<Decimal> {
     Decimal::try_from_i128_with_scale(if negative { -coefficient } else { coefficient }, scale).ok()
 }
 
+/// A number of any kind that an older system may have written, exactly. None if it is none, or not finite.
+pub fn number(value: &Bson) -> Option<Decimal> {
+    match value {
+        Bson::Decimal128(number) => from_decimal128(*number),
+        Bson::Int32(number) => Some((*number).into()),
+        Bson::Int64(number) => Some((*number).into()),
+        // The digits a float shows are those that were typed.
+        Bson::Double(number) => number.to_string().parse().ok(),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,6 +66,19 @@ mod tests {
             let text = stored.to_string();
             let read = Decimal::from_scientific(&text).or_else(|_| text.parse::<Decimal>());
             prop_assert_eq!(read.unwrap(), value);
+        }
+    }
+
+    #[test]
+    fn numbers_of_every_kind_are_read() {
+        for value in [Bson::Double(12.5), Bson::Decimal128("12.5".parse().unwrap())] {
+            assert_eq!(number(&value), Some(Decimal::new(125, 1)));
+        }
+        for value in [Bson::Double(12.0), Bson::Int32(12), Bson::Int64(12)] {
+            assert_eq!(number(&value), Some(Decimal::from(12)));
+        }
+        for value in [Bson::Double(f64::NAN), Bson::Double(f64::INFINITY), Bson::from("12"), Bson::Null] {
+            assert_eq!(number(&value), None);
         }
     }
 

@@ -7,11 +7,13 @@ mod decimal;
 mod lease;
 pub mod outbox;
 pub mod schema;
+mod transaction;
 
-pub use bulk::{Guarded, Refusal, update, update_within, write_guarded};
-pub use connect::{connect, watch_database};
-pub use decimal::{from_decimal128, to_decimal128};
+pub use bulk::{Guarded, Refusal, insert_within, update, update_within, write_guarded};
+pub use connect::{connect, options, watch_database};
+pub use decimal::{from_decimal128, number, to_decimal128};
 pub use lease::{Lease, Outlived};
+pub use transaction::commit;
 
 use bson::DateTime;
 use jiff::Timestamp;

@@ -122,10 +122,10 @@ impl Outbox {
             .map(|(row, sequence)| {
                 let mut document = bson::serialize_to_document(row)?;
                 document.insert("_id", sequence);
-                Ok(document)
+                Ok(bson::serialize_to_raw_document_buf(&document)?)
             })
             .collect::<Result<Vec<_>, Error>>()?;
-        self.rows.insert_many(documents).session(session).await.map(|_| ())
+        super::insert_within(session, &self.database, self.rows.name(), &documents).await
     }
 
     /// Publishes what is in the outbox for as long as the service runs.

@@ -11,7 +11,6 @@
 
 use std::sync::Arc;
 
-use bson::raw::RawArrayBuf;
 use bson::{Document, RawDocumentBuf, doc, rawdoc};
 use futures::TryStreamExt;
 use indowater_common::mongo::outbox::{Outbox, Row};
@@ -168,13 +167,13 @@ impl Registry {
         session: &mut ClientSession,
     ) -> Result<(), Error> {
         for chunk in changed.chunks(PER_COMMAND) {
-            let mut statements = RawArrayBuf::new();
+            let mut statements = Vec::new();
             for Changed { after, .. } in chunk {
                 let set = settable(&DeviceDocument::from(after), OF_TELEMETRY)?;
                 let set = RawDocumentBuf::try_from(&set)?;
                 statements.push(rawdoc! { "q": { "id": after.id.as_str() }, "u": set });
             }
-            update_within(session, &self.database, "devices", statements).await?;
+            update_within(session, &self.database, "devices", &statements).await?;
         }
         Ok(())
     }

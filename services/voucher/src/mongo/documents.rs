@@ -1,12 +1,12 @@
 //! Documents as the data model lays them out, and the domain's values in them.
 //!
-//! `_id` equals `id`, so that what is found by id is found by the primary key. Amounts are written as Decimal128; numbers
-//! that an older system wrote are read as the digits they show.
+//! Amounts are written as Decimal128; numbers that an older system wrote are read as the digits they show, whole rupiah
+//! rounded. `_id` equals `id` in what we write, and is anything in what we did not, so documents are found by `id`.
 
 use bson::{Bson, DateTime, Decimal128};
-use indowater_common::mongo::{from_bson_time, from_decimal128, to_bson_time, to_decimal128};
+use indowater_common::mongo::{from_bson_time, number, to_bson_time, to_decimal128};
 use jiff::Timestamp;
-use rust_decimal::Decimal;
+use rust_decimal::RoundingStrategy;
 use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ use crate::domain::voucher::{Status, Voucher};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct VoucherDocument {
     #[serde(rename = "_id")]
-    key: String,
+    key: Bson,
     id: String,
     code: String,
     #[serde(default)]
@@ -30,25 +30,25 @@ pub(super) struct VoucherDocument {
     #[serde(default)]
     max_discount_amount: Option<Bson>,
     #[serde(default)]
-    usage_limit: Option<i64>,
-    #[serde(default)]
-    usage_count: i64,
+    usage_limit: Option<Bson>,
+    #[serde(default = "nothing")]
+    usage_count: Bson,
     #[serde(default = "once")]
-    per_customer_limit: i64,
+    per_customer_limit: Bson,
     valid_from: DateTime,
     valid_until: DateTime,
     status: String,
     #[serde(default)]
     created_by: String,
     created_at: DateTime,
-    #[serde(default)]
-    reserved_count: i64,
+    #[serde(default = "nothing")]
+    reserved_count: Bson,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct UsageDocument {
     #[serde(rename = "_id")]
-    key: String,
+    key: Bson,
     id: String,
     voucher_id: String,
     voucher_code: String,
@@ -84,8 +84,8 @@ fn nothing() -> Bson {
     Bson::Int64(0)
 }
 
-const fn once() -> i64 {
-    1
+fn once() -> Bson {
+    Bson::Int64(1)
 }
 
 /// A document that does not say what the data model wants.
@@ -102,27 +102,21 @@ pub(super) fn amount(amount: Rupiah) -> Decimal128 {
     to_decimal128(amount.get().into())
 }
 
-fn decimal(number: &Bson) -> Option<Decimal> {
-    match number {
-        Bson::Decimal128(number) => from_decimal128(*number),
-        Bson::Int32(number) => Some((*number).into()),
-        Bson::Int64(number) => Some((*number).into()),
-        // The digits a float shows are those that were typed.
-        Bson::Double(number) => number.to_string().parse().ok(),
-        _ => None,
-    }
+fn rupiah(amount: &Bson) -> Option<Rupiah> {
+    let whole = number(amount)?.round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero);
+    whole.to_i64().and_then(Rupiah::new)
 }
 
-fn rupiah(number: &Bson) -> Option<Rupiah> {
-    let whole = decimal(number)?.normalize();
-    if whole.scale() == 0 { whole.to_i64().and_then(Rupiah::new) } else { None }
+fn count(value: &Bson) -> Option<i64> {
+    let whole = number(value)?.normalize();
+    if whole.scale() == 0 { whole.to_i64() } else { None }
 }
 
 impl VoucherDocument {
     /// As it stands at `now`.
     pub(super) fn of(voucher: &Voucher, now: Timestamp) -> Self {
         Self {
-            key: voucher.id.clone(),
+            key: voucher.id.as_str().into(),
             id: voucher.id.clone(),
             code: voucher.code.clone(),
             description: voucher.description.clone(),
@@ -130,15 +124,15 @@ impl VoucherDocument {
             discount_value: to_decimal128(voucher.discount.rate.value()).into(),
             min_purchase_amount: amount(voucher.min_purchase).into(),
             max_discount_amount: voucher.discount.most.map(|most| amount(most).into()),
-            usage_limit: voucher.usage_limit,
-            usage_count: voucher.usage_count,
-            per_customer_limit: voucher.per_customer_limit,
+            usage_limit: voucher.usage_limit.map(Bson::from),
+            usage_count: voucher.usage_count.into(),
+            per_customer_limit: voucher.per_customer_limit.into(),
             valid_from: to_bson_time(voucher.valid_from),
             valid_until: to_bson_time(voucher.valid_until),
             status: voucher.status(now).name().to_owned(),
             created_by: voucher.created_by.clone(),
             created_at: to_bson_time(voucher.created_at),
-            reserved_count: voucher.reserved_count,
+            reserved_count: voucher.reserved_count.into(),
         }
     }
 }
@@ -155,7 +149,7 @@ impl TryFrom<VoucherDocument> for Voucher {
         };
         let kind = DiscountType::named(&document.discount_type)
             .ok_or_else(|| unreadable("discount_type", &document.discount_type))?;
-        let rate = decimal(&document.discount_value).and_then(|value| Rate::new(kind, value));
+        let rate = number(&document.discount_value).and_then(|value| Rate::new(kind, value));
         let rate = rate.ok_or_else(|| unreadable("discount_value", &document.discount_value))?;
         let most = match &document.max_discount_amount {
             None | Some(Bson::Null) => None,
@@ -163,6 +157,14 @@ impl TryFrom<VoucherDocument> for Voucher {
         };
         let min_purchase = rupiah(&document.min_purchase_amount)
             .ok_or_else(|| unreadable("min_purchase_amount", &document.min_purchase_amount))?;
+        let whole = |field, value: &Bson| count(value).ok_or_else(|| unreadable(field, value));
+        let usage_limit = match &document.usage_limit {
+            None | Some(Bson::Null) => None,
+            Some(limit) => Some(whole("usage_limit", limit)?),
+        };
+        let usage_count = whole("usage_count", &document.usage_count)?;
+        let reserved_count = whole("reserved_count", &document.reserved_count)?;
+        let per_customer_limit = whole("per_customer_limit", &document.per_customer_limit)?;
         let status = Status::named(&document.status).ok_or_else(|| unreadable("status", &document.status))?;
         Ok(Self {
             id: document.id,
@@ -170,10 +172,10 @@ impl TryFrom<VoucherDocument> for Voucher {
             description: document.description,
             discount: Discount { rate, most },
             min_purchase,
-            usage_limit: document.usage_limit,
-            usage_count: document.usage_count,
-            reserved_count: document.reserved_count,
-            per_customer_limit: document.per_customer_limit,
+            usage_limit,
+            usage_count,
+            reserved_count,
+            per_customer_limit,
             valid_from: from_bson_time(document.valid_from),
             valid_until: from_bson_time(document.valid_until),
             deactivated: status == Status::Inactive,
@@ -186,7 +188,7 @@ impl TryFrom<VoucherDocument> for Voucher {
 impl From<&Usage> for UsageDocument {
     fn from(usage: &Usage) -> Self {
         Self {
-            key: usage.id.clone(),
+            key: usage.id.as_str().into(),
             id: usage.id.clone(),
             voucher_id: usage.voucher_id.clone(),
             voucher_code: usage.voucher_code.clone(),
@@ -314,6 +316,34 @@ mod tests {
     }
 
     #[test]
+    fn the_data_models_own_fields_suffice() {
+        let mut least = old();
+        least.insert("_id", bson::oid::ObjectId::new());
+        least.insert("usage_limit", 100.0);
+        least.insert("usage_count", 3.0);
+        for field in
+            ["description", "min_purchase_amount", "max_discount_amount", "per_customer_limit", "created_by"]
+        {
+            least.remove(field);
+        }
+        let voucher = read(least).unwrap();
+        assert_eq!((voucher.usage_limit, voucher.usage_count, voucher.per_customer_limit), (Some(100), 3, 1));
+    }
+
+    #[test]
+    fn a_redemption_of_an_older_system_is_read() {
+        let document = doc! {
+            "_id": bson::oid::ObjectId::new(), "id": "usage-1", "voucher_id": "voucher-1", "voucher_code": "WELCOME",
+            "customer_id": "customer-001", "customer_email": "c@example.com", "purchase_amount": 33_333.0,
+            "discount_amount": 4_166.625, "final_amount": 29_166.375, "used_at": DateTime::from_millis(0),
+        };
+        let usage: Usage =
+            bson::deserialize_from_document::<UsageDocument>(document).unwrap().try_into().unwrap();
+        assert_eq!((usage.purchase.get(), usage.discount.get(), usage.paid.get()), (33_333, 4_167, 29_166));
+        assert_eq!(usage.transaction_id, None);
+    }
+
+    #[test]
     fn a_voucher_comes_back_as_it_was_written() {
         let voucher = Voucher { reserved_count: 2, ..read(old()).unwrap() };
         let now = from_bson_time(DateTime::from_millis(0));
@@ -331,7 +361,9 @@ mod tests {
             ("discount_type", Bson::from("free")),
             ("discount_value", Bson::from("ten")),
             ("discount_value", Bson::from(101)),
-            ("min_purchase_amount", Bson::from(0.5)),
+            ("min_purchase_amount", Bson::from(-1.0)),
+            ("usage_limit", Bson::from(0.5)),
+            ("usage_count", Bson::from("few")),
             ("max_discount_amount", Bson::from("much")),
             ("status", Bson::from("new")),
         ] {

@@ -195,7 +195,7 @@ impl Store {
                 if found.state != State::Reserved || early {
                     return Ok((found.state, false));
                 }
-                let voucher = self.voucher(doc! { "_id": &found.voucher_id }, session).await?;
+                let voucher = self.voucher(doc! { "id": &found.voucher_id }, session).await?;
                 let mut voucher = voucher.ok_or_else(|| abort(lost(&found)))?;
                 self.give_back(&mut found, &mut voucher, now, session).await?;
                 self.keep_counts(&voucher, now, session).await?;
@@ -296,7 +296,7 @@ impl Store {
             "reserved_count": voucher.reserved_count,
             "status": voucher.status(now).name(),
         };
-        let key = doc! { "_id": &voucher.id };
+        let key = doc! { "id": &voucher.id };
         // A write that changes nothing conflicts with nothing, and a step that gives one place back and takes one
         // leaves the counters as they are. The revision makes every step a write.
         let step = doc! { "$set": counts, "$inc": { "revision": 1_i64 } };
@@ -330,7 +330,7 @@ impl Store {
 
     async fn redeemed(&self, payment_id: &str, session: &mut ClientSession) -> Result<Usage, Error> {
         let id = Bson::from(usage_id(payment_id));
-        let found = self.usage.find_one(doc! { "_id": id }).session(session).await?;
+        let found = self.usage.find_one(doc! { "id": id }).session(session).await?;
         let lost = || Error::custom(format!("what payment {payment_id:?} redeemed is not there"));
         found.ok_or_else(lost)?.try_into().map_err(Error::custom)
     }

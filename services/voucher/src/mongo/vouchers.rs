@@ -2,16 +2,18 @@
 
 use std::collections::HashMap;
 
-use bson::{Document, doc};
+use bson::{Document, RawDocumentBuf, doc};
 use futures::TryStreamExt;
 use indowater_common::domain::request::{Page, Problems};
 use indowater_common::mongo::{from_bson_time, is_duplicate_key, to_bson_time};
 use jiff::Timestamp;
+use mongodb::Cursor;
 use mongodb::error::Error;
 use mongodb::options::ReturnDocument;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-use super::documents::VoucherDocument;
+use super::documents::{UsageDocument, VoucherDocument};
 use super::{Store, refused};
 use crate::domain::list::{UsageFilter, VoucherFilter};
 use crate::domain::redemption::{Question, Share, State, Usage};
@@ -49,7 +51,7 @@ impl Store {
     /// # Errors
     /// There is none, or the database does not answer.
     pub async fn by_id(&self, id: &str) -> Result<Voucher, Refusal> {
-        self.one(doc! { "_id": id }, id).await
+        self.one(doc! { "id": id }, id).await
     }
 
     /// The voucher of that code, as it is stored.
@@ -84,17 +86,18 @@ impl Store {
             wanted.push(doc! { "$or": [{ "code": like.clone() }, { "description": like }] });
         }
         if !page.after.is_empty() {
-            wanted.push(doc! { "_id": { "$gt": &page.after } });
+            wanted.push(doc! { "id": { "$gt": &page.after } });
         }
         let filter = if wanted.is_empty() {
             doc! {}
         } else {
             doc! { "$and": wanted }
         };
-        let found = self.vouchers.find(filter).sort(doc! { "_id": 1 }).limit(one_more(page)).await;
-        let documents: Vec<VoucherDocument> = found.map_err(refused)?.try_collect().await.map_err(refused)?;
-        let vouchers: Result<Vec<Voucher>, _> = documents.into_iter().map(TryInto::try_into).collect();
-        Ok(page.cut(vouchers.map_err(unreadable)?, |voucher| voucher.id.clone()))
+        let found =
+            self.vouchers.clone_with_type().find(filter).sort(doc! { "id": 1 }).limit(one_more(page)).await;
+        let vouchers =
+            readable::<VoucherDocument, Voucher>(found.map_err(refused)?).await.map_err(refused)?;
+        Ok(page.cut(vouchers, |voucher| voucher.id.clone()))
     }
 
     /// Takes a voucher out of use.
@@ -103,7 +106,7 @@ impl Store {
     /// There is none, or the database does not answer.
     pub async fn deactivate(&self, id: &str) -> Result<Voucher, Refusal> {
         let inactive = doc! { "$set": { "status": Status::Inactive.name() } };
-        let changed = self.vouchers.find_one_and_update(doc! { "_id": id }, inactive);
+        let changed = self.vouchers.find_one_and_update(doc! { "id": id }, inactive);
         let changed = changed.return_document(ReturnDocument::After).await.map_err(refused)?;
         changed.ok_or_else(|| Refusal::NotFound(id.to_owned()))?.try_into().map_err(unreadable)
     }
@@ -135,16 +138,13 @@ impl Store {
             let at = to_bson_time(at);
             filter.insert(
                 "$or",
-                vec![doc! { "used_at": { "$lt": at } }, doc! { "used_at": at, "_id": { "$lt": id } }],
+                vec![doc! { "used_at": { "$lt": at } }, doc! { "used_at": at, "id": { "$lt": id } }],
             );
         }
-        let newest_first = doc! { "used_at": -1, "_id": -1 };
-        let found = self.usage.find(filter).sort(newest_first).limit(one_more(page)).await;
-        let documents: Vec<_> = found.map_err(refused)?.try_collect().await.map_err(refused)?;
-        let usage: Result<Vec<Usage>, _> = documents.into_iter().map(TryInto::try_into).collect();
-        Ok(page.cut(usage.map_err(unreadable)?, |usage| {
-            format!("{}|{}", usage.used_at.as_millisecond(), usage.id)
-        }))
+        let newest_first = doc! { "used_at": -1, "id": -1 };
+        let found = self.usage.clone_with_type().find(filter).sort(newest_first).limit(one_more(page)).await;
+        let usage = readable::<UsageDocument, Usage>(found.map_err(refused)?).await.map_err(refused)?;
+        Ok(page.cut(usage, |usage| format!("{}|{}", usage.used_at.as_millisecond(), usage.id)))
     }
 
     /// The vouchers that a question is about (the one with its code, or all that are in their time), each with what
@@ -176,7 +176,8 @@ impl Store {
                 active
             }
         };
-        let documents: Vec<VoucherDocument> = self.vouchers.find(filter).await?.try_collect().await?;
+        let documents = self.vouchers.clone_with_type().find(filter).await?;
+        let vouchers = readable::<VoucherDocument, Voucher>(documents).await?;
         let customer = doc! { "customer_id": &question.customer_id };
         let used = counted(&self.usage, customer.clone()).await?;
         let held = |expires_at: Document| doc! { "state": State::Reserved.name(), "expires_at": expires_at };
@@ -185,20 +186,33 @@ impl Store {
         own.extend(customer);
         let own = counted(&self.reservations, own).await?;
         let count = |counts: &HashMap<String, i64>, id: &str| counts.get(id).copied().unwrap_or(0);
-        let mut candidates = Vec::with_capacity(documents.len());
-        for document in documents {
-            match Voucher::try_from(document) {
-                Ok(mut voucher) => {
-                    // The three were not read at one moment.
-                    voucher.reserved_count = (voucher.reserved_count - count(&overdue, &voucher.id)).max(0);
-                    let share = Share { used: count(&used, &voucher.id), reserved: count(&own, &voucher.id) };
-                    candidates.push((voucher, share));
-                }
-                Err(error) => observe::document_unreadable(&error),
-            }
-        }
-        Ok(candidates)
+        let candidate = |mut voucher: Voucher| {
+            // The three were not read at one moment.
+            voucher.reserved_count = (voucher.reserved_count - count(&overdue, &voucher.id)).max(0);
+            let share = Share { used: count(&used, &voucher.id), reserved: count(&own, &voucher.id) };
+            (voucher, share)
+        };
+        Ok(vouchers.into_iter().map(candidate).collect())
     }
+}
+
+/// The documents that can be read: one that is spoilt does not hide the others.
+async fn readable<D, T>(mut documents: Cursor<RawDocumentBuf>) -> Result<Vec<T>, Error>
+where
+    D: DeserializeOwned,
+    T: TryFrom<D, Error: std::error::Error>,
+{
+    let mut found = Vec::new();
+    while let Some(document) = documents.try_next().await? {
+        match bson::deserialize_from_slice::<D>(document.as_bytes()) {
+            Ok(document) => match T::try_from(document) {
+                Ok(value) => found.push(value),
+                Err(error) => observe::document_unreadable(&error),
+            },
+            Err(error) => observe::document_unreadable(&error),
+        }
+    }
+    Ok(found)
 }
 
 /// How many documents of each voucher there are.
