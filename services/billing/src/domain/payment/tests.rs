@@ -14,15 +14,31 @@ fn rp(amount: i64) -> Rupiah {
 }
 
 fn of(transaction: &str, finding: Finding) -> Observation {
-    Observation::Transaction { transaction: transaction.to_owned(), finding }
+    Observation::Transaction { transaction: transaction.to_owned(), finding, times: Times::default() }
 }
 
 fn paid() -> Finding {
-    Finding::Paid { amount: ASKED }
+    paid_with(ASKED.get(), 0)
+}
+
+fn paid_with(amount: i64, fee: i64) -> Finding {
+    Finding::Paid { amount: rp(amount), fee: rp(fee) }
 }
 
 fn refunded(total: i64) -> Finding {
-    Finding::Refunded { amount: ASKED, total: rp(total) }
+    refunded_of(ASKED.get(), 0, total)
+}
+
+fn refunded_of(amount: i64, fee: i64, total: i64) -> Finding {
+    Finding::Refunded { amount: rp(amount), fee: rp(fee), total: rp(total) }
+}
+
+/// P1: what is shown agrees with what moved.
+fn adds_up(payment: &Payment) -> bool {
+    let sums = payment.sums();
+    let kept = sums.received.get() + sums.excess.get() - sums.refunded.get();
+    let shown = sums.credited.get() + sums.uncredited.get() + sums.fees.get();
+    kept == shown
 }
 
 fn payment() -> Payment {
@@ -51,7 +67,7 @@ type Course<'a> = (&'a str, &'a [(&'a str, Finding)], Status, i64);
 
 #[test]
 fn each_course_ends_as_the_gateway_says() {
-    use Finding::{Cancelled, Denied, Expired, Pending, Reversed};
+    use Finding::{Cancelled, Challenged, Denied, Expired, Pending, Reversed};
     let full = ASKED.get();
     let courses: &[Course<'_>] = &[
         ("nothing", &[], Status::Pending, 0),
@@ -91,11 +107,38 @@ fn each_course_ends_as_the_gateway_says() {
         ("all refunded", &[("a", refunded(30_000)), ("a", refunded(full))], Status::Refunded, 0),
         ("the rest charged back", &[("a", refunded(30_000)), ("a", Reversed)], Status::Reversed, 0),
         ("paid twice", &[("a", paid()), ("b", paid())], Status::Paid, full),
+        ("one of the two given back", &[("a", paid()), ("b", refunded(full))], Status::Paid, full),
+        ("whichever of the two it is", &[("a", refunded(full)), ("b", paid())], Status::Paid, full),
+        ("both given back", &[("a", refunded(full)), ("b", refunded(full))], Status::Refunded, 0),
+        ("with a fee", &[("a", paid_with(full + 350, 350))], Status::Paid, full),
+        (
+            "the fee is told later",
+            &[("a", paid_with(full + 350, 0)), ("a", paid_with(full + 350, 350))],
+            Status::Paid,
+            full,
+        ),
+        ("with more", &[("a", paid_with(full + 5_000, 0))], Status::Paid, full),
+        ("the rest given back", &[("a", refunded_of(full + 5_000, 0, 5_000))], Status::Paid, full),
+        ("more than the rest", &[("a", refunded_of(full + 5_000, 0, 6_000))], Status::Paid, full - 1_000),
+        (
+            "all with the fee given back",
+            &[("a", refunded_of(full + 350, 350, full + 350))],
+            Status::Refunded,
+            0,
+        ),
+        ("more given back than came", &[("a", refunded(full + 1))], Status::Refunded, 0),
+        ("with less", &[("a", paid_with(full - 1, 0))], Status::Pending, 0),
+        ("less the fee it is less", &[("a", paid_with(full + 200, 350))], Status::Pending, 0),
+        ("suspected", &[("a", Challenged)], Status::Pending, 0),
+        ("suspected and accepted", &[("a", Challenged), ("a", paid())], Status::Paid, full),
+        ("suspected and denied", &[("a", Challenged), ("a", Denied)], Status::Failed, 0),
+        ("an old suspicion", &[("a", paid()), ("a", Challenged)], Status::Paid, full),
     ];
     for (course, steps, status, balance) in courses {
         let (payment, effects) = after(payment(), steps);
         assert_eq!((payment.status(), sum(&effects)), (*status, *balance), "{course}");
         assert_eq!(payment.balance().get(), *balance, "{course}");
+        assert!(adds_up(&payment), "{course}: {:?}", payment.sums());
     }
 }
 
@@ -124,25 +167,97 @@ fn effects_have_deterministic_ids() {
 }
 
 #[test]
-fn a_wrong_amount_waits_for_a_person() {
-    for amount in [1, ASKED.get() - 1, ASKED.get() + 1, Rupiah::MOST] {
-        let steps = [("a", Finding::Paid { amount: rp(amount) })];
+fn too_little_waits_for_a_person() {
+    for amount in [1, ASKED.get() - 1] {
+        let steps = [("a", paid_with(amount, 0))];
         let (mut payment, effects) = after(payment(), &steps);
         assert_eq!((payment.status(), effects), (Status::Pending, vec![]));
-        let note = Note::Mismatch { transaction: "a".to_owned(), paid: rp(amount) };
-        assert_eq!(payment.notes(), [note]);
-        let refund = Finding::Refunded { amount: rp(amount), total: rp(amount) };
-        assert_eq!(payment.observe(of("a", refund)), []);
+        let note = Note::Short { transaction: "a".to_owned(), paid: rp(amount) };
+        assert_eq!((payment.notes(), payment.sums().uncredited), (vec![note], rp(amount)));
         assert_eq!(payment.lapse(), [], "money lies there, so it does not expire");
+        assert_eq!(payment.status(), Status::Pending);
         assert_eq!(ids(&payment.confirm_by_hand().expect("it is not credited")), ["payment:p:credit"]);
-        assert_eq!(payment.status(), Status::Paid);
+        assert_eq!((payment.status(), payment.notes()), (Status::Paid, vec![]));
+        assert_eq!(sum(&payment.observe(of("a", refunded_of(amount, 0, amount)))), -amount, "it is seen");
     }
+}
+
+#[test]
+fn too_little_that_was_given_back_waits_for_nobody() {
+    let mut payment = payment().with_voucher(DISCOUNT);
+    payment.observe(of("a", paid_with(70_000, 0)));
+    assert_eq!(payment.lapse(), []);
+    assert_eq!(ids(&payment.observe(of("a", refunded_of(70_000, 0, 70_000)))), ["payment:p:voucher:release"]);
+    assert_eq!((payment.status(), payment.notes()), (Status::Expired, vec![]));
+    assert!(adds_up(&payment));
+}
+
+#[test]
+fn more_than_was_asked_is_kept_for_a_person() {
+    let (mut payment, effects) = after(payment(), &[("a", paid_with(95_000, 0))]);
+    assert_eq!((ids(&effects), sum(&effects)), (vec!["payment:p:credit"], ASKED.get()));
+    assert_eq!(payment.notes(), [Note::Surplus { amount: rp(5_000) }]);
+    assert_eq!(payment.sums().left(), rp(95_000));
+    assert_eq!(payment.refund_by_hand(rp(5_000)), Ok(vec![]), "it is on no balance");
+    assert_eq!((payment.balance(), payment.notes()), (ASKED, vec![]));
+    assert_eq!(payment.sums().refunded, rp(5_000));
+    assert_eq!(payment.refund_by_hand(rp(95_001)), Err(Refusal::TooMuch));
+    assert_eq!(sum(&payment.refund_by_hand(rp(95_000)).expect("all of it")), -ASKED.get());
+}
+
+#[test]
+fn what_the_gateway_added_is_told_apart() {
+    let (payment, effects) = after(payment(), &[("a", paid_with(90_350, 350))]);
+    let sums = payment.sums();
+    assert_eq!((sum(&effects), payment.notes()), (ASKED.get(), vec![]));
+    assert_eq!(
+        (sums.received, sums.fees, sums.credited, sums.uncredited),
+        (rp(90_350), rp(350), ASKED, rp(0))
+    );
+    assert_eq!(sums.left(), ASKED, "the fee is not ours to give back");
+}
+
+#[test]
+fn money_out_twice_is_seen_and_not_cut() {
+    let (mut payment, _) = after(payment(), &[("a", paid())]);
+    assert_eq!(sum(&payment.refund_by_hand(ASKED).expect("it is there")), -ASKED.get());
+    assert_eq!(payment.notes(), []);
+    assert_eq!(payment.observe(of("a", refunded(ASKED.get()))), [], "the balance gave all it had");
+    assert_eq!(payment.notes(), [Note::OverRefunded { amount: ASKED }]);
+    assert_eq!((payment.refunded().get(), payment.sums().excess), (2 * ASKED.get(), ASKED));
+    assert!(adds_up(&payment));
+}
+
+#[test]
+fn money_out_by_hand_before_a_reversal_is_seen() {
+    let (mut payment, _) = after(payment(), &[("a", paid())]);
+    payment.refund_by_hand(rp(10_000)).expect("it is there");
+    assert_eq!(sum(&payment.observe(of("a", Finding::Reversed))), -80_000);
+    assert_eq!(
+        (payment.balance(), payment.notes()),
+        (rp(0), vec![Note::OverRefunded { amount: rp(10_000) }])
+    );
+    assert!(adds_up(&payment));
 }
 
 #[test]
 fn two_transactions_with_the_money_credit_once() {
     let (payment, effects) = after(payment(), &[("b", paid()), ("a", paid())]);
-    assert_eq!((sum(&effects), payment.notes()), (ASKED.get(), vec![Note::PaidTwice]));
+    assert_eq!((sum(&effects), payment.notes()), (ASKED.get(), vec![Note::PaidTwice { amount: ASKED }]));
+    assert_eq!((payment.sums().received.get(), payment.sums().uncredited), (2 * ASKED.get(), ASKED));
+    assert_eq!(payment.to_refund_from(), Some("b"), "not the one that is credited");
+}
+
+#[test]
+fn a_challenge_is_noted_until_somebody_decides() {
+    let mut payment = payment();
+    payment.observe(of("a", Finding::Challenged));
+    let note = [Note::Challenged { transaction: "a".to_owned() }];
+    assert_eq!(payment.notes(), note);
+    assert_eq!((payment.withdraw(), payment.status()), (vec![], Status::Pending), "it may yet be accepted");
+    assert_eq!((payment.lapse(), payment.notes()), (vec![], note.to_vec()));
+    payment.observe(of("a", Finding::Denied));
+    assert_eq!((payment.status(), payment.notes()), (Status::Failed, vec![]));
 }
 
 #[test]
@@ -272,40 +387,68 @@ fn statuses_have_the_names_of_the_data_model() {
     assert_eq!(Status::named("settled"), None);
 }
 
-/// What one transaction goes through at a gateway: the findings of its status calls in their true order.
+/// What one transaction goes through at a gateway: the findings of its status calls in their true order. It may be
+/// suspected first, paid with a fee, with more than was asked and with less, and given back beyond what came.
 fn lives() -> impl Strategy<Value = Vec<Finding>> {
-    use Finding::{Cancelled, Denied, Expired, Pending, Reversed};
-    let refunds = proptest::collection::btree_set(1..=ASKED.get(), 0..4);
+    use Finding::{Cancelled, Challenged, Denied, Expired, Pending, Reversed};
+    let amounts = prop_oneof![
+        4 => Just((ASKED.get(), 0)),
+        2 => (1..5_000_i64).prop_map(|fee| (ASKED.get() + fee, fee)),
+        2 => (1..90_000_i64).prop_map(|more| (ASKED.get() + more, 0)),
+        1 => (1..5_000_i64, 1..90_000_i64).prop_map(|(fee, more)| (ASKED.get() + fee + more, fee)),
+    ];
+    let refunds = proptest::collection::btree_set(1..=2 * ASKED.get(), 0..4);
     let ends = proptest::option::of(prop_oneof![Just(Denied), Just(Cancelled), Just(Reversed)]);
-    let good = (any::<bool>(), refunds, ends).prop_map(|(late, totals, end)| {
-        let mut life = vec![Pending];
-        life.extend(late.then_some(Expired));
-        life.push(paid());
-        life.extend(totals.into_iter().map(refunded));
-        life.extend(end);
+    let begins = (any::<bool>(), any::<bool>());
+    let good =
+        (begins, amounts, refunds, ends).prop_map(|((late, suspected), (amount, fee), totals, end)| {
+            let mut life = vec![Pending];
+            life.extend(suspected.then_some(Challenged));
+            life.extend(late.then_some(Expired));
+            life.push(paid_with(amount, fee));
+            life.extend(totals.into_iter().map(|total| refunded_of(amount, fee, total)));
+            life.extend(end);
+            life
+        });
+    let bad = prop_oneof![Just(Denied), Just(Cancelled), Just(Expired), Just(Pending), Just(Challenged)]
+        .prop_map(|end| vec![Pending, end]);
+    let short = (1..ASKED.get(), 0..=ASKED.get(), any::<bool>()).prop_map(|(amount, total, returned)| {
+        let mut life = vec![Pending, paid_with(amount, 0)];
+        life.extend(returned.then(|| refunded_of(amount, 0, total.clamp(1, amount))));
         life
     });
-    let bad = prop_oneof![Just(Denied), Just(Cancelled), Just(Expired), Just(Pending)]
-        .prop_map(|end| vec![Pending, end]);
-    let wrong = (1..200_000_i64)
-        .prop_filter("the right amount", |amount| *amount != ASKED.get())
-        .prop_map(|amount| vec![Pending, Finding::Paid { amount: rp(amount) }]);
-    prop_oneof![2 => good, 2 => bad, 1 => wrong]
+    prop_oneof![3 => good, 2 => bad, 1 => short]
 }
 
-/// What a gateway holds in the end of a life: the money that is with us.
-fn truth(life: &[Finding]) -> Option<i64> {
+/// What came of a life and is still there in the end, and what went back of it: gross, fee and refunds.
+fn moved(life: &[Finding]) -> Option<(i64, i64, i64)> {
     match life.last() {
-        Some(Finding::Paid { amount }) if *amount == ASKED => Some(ASKED.get()),
-        Some(Finding::Refunded { total, .. }) => Some(ASKED.get() - total.get()),
+        Some(Finding::Paid { amount, fee }) => Some((amount.get(), fee.get(), 0)),
+        Some(Finding::Refunded { amount, fee, total }) => Some((amount.get(), fee.get(), total.get())),
         _ => None,
     }
 }
 
-/// Lives of which at most one ends with the money, as gateways have it: a paid order takes no further payment.
+/// Whether a life ends with what was asked.
+fn is_good(life: &[Finding]) -> bool {
+    moved(life).is_some_and(|(amount, fee, _)| amount - fee >= ASKED.get())
+}
+
+/// What the balance should have of all lives: computed from the money alone, without transactions or their order.
+fn truth(lives: &[Vec<Finding>]) -> i64 {
+    let sum = |part: fn((i64, i64, i64)) -> i64| -> i64 {
+        lives.iter().filter_map(|life| moved(life)).map(part).sum()
+    };
+    if !lives.iter().any(|life| is_good(life)) {
+        return 0;
+    }
+    let net = sum(|(amount, fee, _)| amount - fee);
+    (net - sum(|(_, _, total)| total)).clamp(0, ASKED.get())
+}
+
+/// Lives of up to three transactions of one order; also several that have the money.
 fn histories() -> impl Strategy<Value = Vec<Vec<Finding>>> {
     proptest::collection::vec(lives(), 1..4)
-        .prop_filter("paid twice", |lives| lives.iter().filter(|life| truth(life).is_some()).count() <= 1)
 }
 
 /// What reaches us of `lives`: every state at least once, any of them again, in any order.
@@ -336,7 +479,7 @@ fn what_was_withdrawn_is_over_and_credited_all_the_same_if_it_is_paid() {
     // What came of a wrong amount waits for a person, whoever withdrew.
     let mut wrong = Payment::new("p", ASKED);
     wrong.withdraw();
-    wrong.observe(of("a", Finding::Paid { amount: rp(1) }));
+    wrong.observe(of("a", paid_with(1, 0)));
     assert_eq!(wrong.status(), Status::Pending);
 }
 
@@ -362,7 +505,7 @@ proptest! {
                 prop_assert!((0..=ASKED.get()).contains(&balance), "{balance} on the way");
             }
         }
-        prop_assert_eq!(balance, lives.iter().find_map(|life| truth(life)).unwrap_or(0));
+        prop_assert_eq!(balance, truth(&lives));
         prop_assert_eq!(balance, payment.balance().get());
         for (transaction, finding) in &delivered {
             prop_assert_eq!(payment.observe(of(transaction, *finding)), vec![], "told again");
@@ -403,17 +546,53 @@ proptest! {
         if asked && !answered {
             balance += sum(&payment.voucher_answered(true));
         }
-        let cash = lives.iter().find_map(|life| truth(life)).unwrap_or(0);
+        let cash = truth(&lives);
         let given_back = DISCOUNT.share(rp(ASKED.get() - cash), ASKED).get();
         prop_assert_eq!(balance, cash + DISCOUNT.get() - given_back);
     }
 
-    /// Wrong amounts, under whatever transaction, credit nothing, and do not keep the right one from being credited.
+    /// P1: whatever a gateway moves and a person gives back by hand, in whatever order it is heard of, what is shown agrees
+    /// with what moved, and what is on no balance, or went out beyond what came, is noted.
     #[test]
-    fn wrong_amounts_credit_nothing(amounts in proptest::collection::vec((0..5_u8, 0..200_000_i64), 1..30)) {
+    fn what_is_shown_agrees_with_what_moved(
+        (lives, delivered) in deliveries(),
+        by_hand in proptest::collection::vec((any::<prop::sample::Index>(), 1..ASKED.get()), 0..3),
+    ) {
+        let (mut payment, mut given) = (payment(), 0);
+        for (n, (transaction, finding)) in delivered.iter().enumerate() {
+            payment.observe(of(transaction, *finding));
+            prop_assert!(adds_up(&payment), "{:?}", payment.sums());
+            for (at, amount) in &by_hand {
+                let total = rp(given + amount);
+                if at.index(delivered.len()) == n && payment.refund_by_hand(total).is_ok() {
+                    given += amount;
+                }
+            }
+        }
+        let sums = payment.sums();
+        prop_assert!(adds_up(&payment), "{sums:?}");
+        let moved: Vec<_> = lives.iter().filter_map(|life| moved(life)).collect();
+        let came: i64 = moved.iter().map(|(amount, ..)| amount).sum();
+        let back: i64 = moved.iter().map(|(.., total)| total).sum();
+        prop_assert_eq!((sums.received.get(), sums.refunded.get()), (came, back + given));
+        let fees: i64 = moved.iter().map(|(_, fee, _)| fee).sum();
+        prop_assert_eq!(sums.excess.get(), (back + given - came).max(0));
+        prop_assert!(sums.fees.get() <= fees);
+        let is_good = lives.iter().any(|life| is_good(life));
+        let balance = if is_good { (came - fees - back - given).clamp(0, ASKED.get()) } else { 0 };
+        prop_assert_eq!(payment.balance().get(), balance);
+        let noted = |wanted: fn(&Note) -> bool| payment.notes().iter().any(wanted);
+        prop_assert_eq!(noted(|note| matches!(note, Note::OverRefunded { .. })), !sums.excess.is_zero());
+        let beyond = noted(|note| matches!(note, Note::Surplus { .. } | Note::PaidTwice { .. }));
+        prop_assert_eq!(beyond, is_good && !sums.uncredited.is_zero());
+    }
+
+    /// Too little, under whatever transaction, credits nothing, and does not keep what was asked from being credited.
+    #[test]
+    fn too_little_credits_nothing(amounts in proptest::collection::vec((0..5_u8, 0..ASKED.get()), 1..30)) {
         let mut payment = payment();
-        for (transaction, amount) in amounts.into_iter().filter(|(_, amount)| *amount != ASKED.get()) {
-            let finding = Finding::Paid { amount: rp(amount) };
+        for (transaction, amount) in amounts {
+            let finding = paid_with(amount, 0);
             prop_assert_eq!(payment.observe(of(&format!("t{transaction}"), finding)), vec![]);
         }
         prop_assert_eq!(sum(&payment.observe(of("true", paid()))), ASKED.get());
