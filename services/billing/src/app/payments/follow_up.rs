@@ -169,7 +169,7 @@ impl Cashier {
         let Some(bill) = self.bills.one(bill).await.map_err(down)? else { return Ok(transaction) };
         let others =
             self.payments.credited_for_bill(&transaction.customer_id, &bill.id()).await.map_err(down)?;
-        let when = |transaction: &Transaction| (transaction.paid_at, transaction.payment.id().to_owned());
+        let when = |transaction: &Transaction| (transaction.noticed_at, transaction.payment.id().to_owned());
         let (own, mut before) = (when(&transaction), Vec::new());
         before.extend(others.iter().filter(|other| when(other) < own));
         let paid: i64 = before.iter().map(|other| other.payment.balance().get()).sum();
