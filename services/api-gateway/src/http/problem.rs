@@ -211,7 +211,7 @@ mod tests {
             (Failure::Conflict("no".to_owned()), 409, "conflict"),
             (Failure::TooMany(Duration::from_millis(1_001)), 429, "too-many-requests"),
             (Failure::Unavailable("ingest"), 503, "unavailable"),
-            (Failure::Unfinished("billing"), 503, "unavailable"),
+            (Failure::Unfinished("billing", None), 503, "unavailable"),
             (Failure::TooSlow("ingest"), 504, "timeout"),
             (Failure::Broken("ingest"), 500, "internal"),
         ] {
