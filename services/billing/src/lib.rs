@@ -54,6 +54,15 @@ fn gateways(settings: &Settings) -> Result<Gateways, Fatal> {
     Ok(Gateways { midtrans, xendit })
 }
 
+/// Payments are followed up in lanes, so that a gateway that hangs holds up its own only.
+fn follow_payments(host: &Host, cashier: &Arc<Cashier>) {
+    for (name, method) in
+        [("Midtrans", Method::Midtrans), ("Xendit", Method::Xendit), ("payments by hand", Method::Manual)]
+    {
+        host.spawn(name, follow_up(cashier.clone(), Lane(method), host.stop.clone()));
+    }
+}
+
 /// Wires the service up.
 ///
 /// # Errors
@@ -85,11 +94,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
         terms: settings.terms(),
         wanted: Wanted::default(),
     });
-    for (name, method) in
-        [("Midtrans", Method::Midtrans), ("Xendit", Method::Xendit), ("payments by hand", Method::Manual)]
-    {
-        host.spawn(name, follow_up(cashier.clone(), Lane(method), stop.clone()));
-    }
+    follow_payments(&host, &cashier);
 
     // Bills of those who pay afterwards.
     let bills = BillDesk::new(bills);
