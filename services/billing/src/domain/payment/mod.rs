@@ -33,6 +33,8 @@
 
 mod effect;
 mod facts;
+#[cfg(test)]
+mod properties;
 mod rupiah;
 mod sums;
 #[cfg(test)]
