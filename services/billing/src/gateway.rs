@@ -164,7 +164,7 @@ impl GatewayError {
     pub(crate) fn of_status(status: u16, words: &str) -> Self {
         let message = shortened(words);
         match status {
-            401 | 403 | 405 | 407 => Self::Locked { status, message },
+            401 | 403 | 405 => Self::Locked { status, message },
             408 | 425 | 429 | 500..=599 => {
                 Self::Unavailable { why: format!("the gateway answers with {status}"), after: None }
             }

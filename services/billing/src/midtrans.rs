@@ -223,6 +223,8 @@ fn accepted(answer: &Answer) -> Result<(), GatewayError> {
     match status {
         200..=299 => Ok(()),
         404 => Err(GatewayError::Unknown),
+        // How it says that a transaction expired, whatever else it says.
+        407 => Err(GatewayError::Refused { status, message: "it expired".to_owned() }),
         _ => Err(GatewayError::of_status(status, &status_message.unwrap_or_default())),
     }
 }

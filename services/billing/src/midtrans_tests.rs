@@ -209,6 +209,8 @@ fn the_code_in_the_body_counts() {
     assert!(verdict(200, json!({ "status_code": null })).is_ok());
     let locked = verdict(200, json!({ "status_code": "401", "status_message": "unauthorized" }));
     assert!(matches!(locked, Err(GatewayError::Locked { status: 401, .. })));
+    let expired = verdict(200, json!({ "status_code": "407" }));
+    assert!(matches!(expired, Err(GatewayError::Refused { status: 407, .. })));
     let refused = verdict(200, json!({ "status_code": "412", "status_message": "no" }));
     assert!(matches!(refused, Err(GatewayError::Refused { status: 412, .. })));
     assert!(matches!(verdict(200, json!({ "status_code": "503" })), Err(GatewayError::Unavailable { .. })));

@@ -129,7 +129,7 @@ pub async fn midtrans_is_understood(_: Arc<Base>) -> Result<()> {
         ("m-6", &["pay?method=credit_card"], Finding::Paid { amount: AMOUNT, fee: NONE }),
         ("m-6a", &["challenge"], Finding::Challenged),
         ("m-6b", &["challenge", "accept"], Finding::Paid { amount: AMOUNT, fee: NONE }),
-        ("m-6c", &["challenge", "deny"], Finding::Reversed),
+        ("m-6c", &["challenge", "deny"], Finding::Denied),
         ("m-6d", &["pay?fee=350"], Finding::Paid { amount: Rupiah::whole(50_350), fee: Rupiah::whole(350) }),
         ("m-6e", &["pay?fee=350"], Finding::Paid { amount: Rupiah::whole(50_350), fee: Rupiah::whole(350) }),
         ("m-7", &["pay?amount=1"], Finding::Paid { amount: Rupiah::whole(1), fee: NONE }),

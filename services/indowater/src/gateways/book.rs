@@ -170,9 +170,15 @@ impl Order {
             Act::Challenge | Act::Accept if self.brand == Brand::Xendit => Err(No::NotNow),
             Act::Challenge => {
                 self.pay((None, 0), method, now, new_id)?;
+                // Nothing has settled yet; a denial of it is no reversal.
+                self.settle(None);
                 self.turn(&[State::Settled], State::Challenged)
             }
-            Act::Accept => self.turn(&[State::Challenged], State::Settled),
+            Act::Accept => {
+                let notices = self.turn(&[State::Challenged], State::Settled)?;
+                self.settle(Some(now));
+                Ok(notices)
+            }
             Act::Deny if self.brand == Brand::Xendit => Err(No::NotNow),
             Act::Deny => {
                 if state.is_none() {
@@ -223,6 +229,12 @@ impl Order {
         latest.amount = amount.unwrap_or(asked).saturating_add(fee);
         latest.fee = fee;
         Ok(1)
+    }
+
+    fn settle(&mut self, at: Option<Timestamp>) {
+        if let Some(latest) = self.tries.last_mut() {
+            latest.settled_at = at;
+        }
     }
 
     fn turn(&mut self, from: &[State], to: State) -> Result<u8, No> {
