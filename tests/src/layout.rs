@@ -4,13 +4,14 @@
 //! violation. This module gives them the repository as it stands on the disk, and tells all that breaks a rule at
 //! once, with the reason for the rule.
 //!
-//! The rules about edges hold for the seven services and for the library they share. They do not hold for the
+//! The rules about edges hold for the seven services, for the library they share and for the auditor. They do not hold for the
 //! operator's tool and for this crate: each of the tool's commands, and each suite, *is* an edge, and a file for every
 //! pair of command and technology would separate what belongs together.
 
 mod arrows;
 mod code;
 mod house;
+mod reach;
 mod tree;
 
 use tree::Tree;
@@ -69,7 +70,8 @@ fn no_service_depends_on_another() {
     let services = tree.services();
     hold_in(
         "Services meet in topics and calls, never in code: of our own crates a service, and the tool, depends on proto \
-         and common only, common on proto, proto on none.",
+         and common only, common on proto, proto on none. The auditor depends on proto only, and the tool alone on \
+         the auditor: a check proves nothing with the code that it checks.",
         tree.named("Cargo.toml"),
         |file, text| arrows::dependencies(file, text, &services),
     );
@@ -112,6 +114,18 @@ fn every_setting_is_in_its_readme() {
         tree.settings(),
         |file, text| house::settings(file, text, |readme| tree.text(readme)),
     );
+}
+
+#[test]
+fn grpc_is_for_one_machine_unless_told_otherwise() {
+    let tree = Tree::here();
+    let services = tree.services();
+    let text = |file| tree.text(file).expect("it is there");
+    let rule = "gRPC asks nobody who they are: by default it listens for its own machine alone, and exactly those services \
+                that others ask are told otherwise, by the compose file and by their images.";
+    hold_in(rule, tree.settings(), reach::default);
+    hold(rule, reach::images(text("deploy/Dockerfile"), &services));
+    hold(rule, reach::containers(text("docker-compose.yml"), &services));
 }
 
 #[test]

@@ -10,5 +10,7 @@ pub mod collector;
 #[cfg(test)]
 mod layout;
 pub mod oracle;
+#[cfg(test)]
+mod promises;
 pub mod workload;
 pub mod world;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use indowater::uplink::Uplinked;
+use indowater_common::kafka::BACKFILL;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -118,10 +119,37 @@ pub fn message(meter: &Meter, reads: &[(i64, i64)]) -> Uplinked {
     json(&meter.device_id, value.to_string().into_bytes())
 }
 
-/// Any bytes as JSON telemetry under a key.
+/// Any bytes as JSON telemetry under a key: a backfill, for the reads are of fixed days, which grow old.
 pub fn json(key: &str, payload: Vec<u8>) -> Uplinked {
     let content_type = "application/json".to_owned();
-    Uplinked { key: key.as_bytes().to_vec(), payload, content_type, headers: Vec::new() }
+    let headers = vec![(BACKFILL, "true".to_owned())];
+    Uplinked { key: key.as_bytes().to_vec(), payload, content_type, headers }
+}
+
+/// A message with reads that can never be used among good ones: one in another case with blanks, its registers in m3 with
+/// the noise of floats. Returns it with how many reads are dead for each reason.
+pub fn partly_bad(meter: &Meter, reads: &[(i64, i64)]) -> (Uplinked, BTreeMap<String, usize>) {
+    let noisy = |litres: i64| format!("{}.{:03}999999999999", (litres - 1) / 1_000, (litres - 1) % 1_000);
+    let good = reads.iter().map(|(time, litres)| {
+        let register = if *litres == 0 { "0".to_owned() } else { noisy(*litres) };
+        serde_json::json!({ "time": time, "register": register })
+    });
+    let mut all: Vec<_> = good.collect();
+    let at = reads.first().map_or(START, |(at, _)| *at);
+    for (place, bad) in [
+        (0, serde_json::json!({ "time": at, "register": "full" })),
+        (1, serde_json::json!({ "time": { "$date": at }, "register": 1 })),
+        (2, serde_json::json!({ "time": at, "register": -1 })),
+        (all.len(), serde_json::json!({ "time": at * 1_000, "register": 1 })),
+        (all.len(), serde_json::json!({ "time": 0, "register": 1 })),
+    ] {
+        all.insert(place, bad);
+    }
+    let device_id = format!(" {} ", meter.device_id.to_lowercase());
+    let value = serde_json::json!({ "device_id": device_id, "unit": "m3", "reads": all });
+    let dead = [("malformed", 2), ("impossible_value", 2), ("before_installation", 1)];
+    let dead = dead.into_iter().map(|(reason, reads)| (reason.to_owned(), reads)).collect();
+    (json(&meter.device_id, value.to_string().into_bytes()), dead)
 }
 
 /// Messages that can never be used, one list for each reason, as (reason, message).

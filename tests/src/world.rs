@@ -12,7 +12,7 @@ use indowater::stack::{Launch, Port, Process};
 use indowater::system::System;
 use indowater::uplink::{Uplink, Uplinked};
 use indowater_common::config;
-use indowater_common::kafka::base_config;
+use indowater_common::kafka::{Event, Outgoing, Pace, Publisher, Ticket, base_config};
 use indowater_proto::readings::v1::{DeadLetter, DeadLetterReason};
 use indowater_proto::registry::v1::{Device, Property};
 use indowater_proto::topics::{self, Topic};
@@ -180,6 +180,22 @@ impl World {
         uplink.flush().await
     }
 
+    /// Publishes records, as (key, value), on a topic that a service owns which the story does without.
+    ///
+    /// # Errors
+    /// The broker refuses.
+    pub async fn publish(&self, topic: &'static Topic, records: &[(String, Vec<u8>)]) -> Result<()> {
+        let (publisher, ticket) =
+            (Publisher::open(&self.kafka(), Pace::Prompt).map_err(|e| anyhow!("{e}"))?, Ticket::default());
+        let name = topic.name(&self.system.topic_prefix);
+        for (key, value) in records {
+            let event =
+                Event { id: key, source: topic.owner, kind: topic.message, time: 0, traceparent: None };
+            publisher.send(&ticket, Outgoing { topic: &name, key: key.as_bytes(), value, event }).await?;
+        }
+        Ok(ticket.delivered().await?)
+    }
+
     /// Waits until the daily records of all meters are what the oracle says, to the litre and the rupiah.
     ///
     /// # Errors
@@ -311,6 +327,7 @@ impl World {
             bootstrap: self.system.kafka.clone(),
             topic_prefix: self.system.topic_prefix.clone(),
             options: Vec::new(),
+            stall_limit: Duration::from_secs(60),
         }
     }
 }

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use indowater_common::error::Fatal;
 use indowater_common::lifecycle::Host;
+use indowater_common::serve::{Protocol, serve};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
@@ -83,7 +84,11 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
         Surroundings { cors_origins: settings.cors_origins, request_timeout: settings.request_timeout };
     let router = http::router(gateway, &surroundings);
     tracing::info!(http = %listener.local_addr()?, "serving");
-    host.spawn("HTTP", http::serve(listener, router, host.stop.clone()));
+    let stop = host.stop.clone();
+    host.spawn("HTTP", async move {
+        serve(listener, router, Protocol::Http, stop).await;
+        Ok(())
+    });
 
     let address = host.common.grpc_listen;
     host.spawn(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use indowater_common::config::{self, milliseconds, seconds};
+use indowater_common::config::{self, milliseconds, rupiah, seconds};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::app::payments::Terms;
@@ -51,11 +51,12 @@ pub struct Settings {
     /// rarer they become.
     #[arg(long, env = "INDOWATER_PAYMENT_PACE", default_value = "60000", value_name = "MILLISECONDS", value_parser = milliseconds)]
     pub payment_pace: Duration,
-    /// The least that a top-up asks for, in rupiah: banks and shops refuse less.
-    #[arg(long, env = "INDOWATER_PAYMENT_LEAST", default_value_t = 10_000, value_name = "RUPIAH")]
+    /// The least that a top-up asks for, and that a voucher may leave to pay unless it leaves nothing, in rupiah: banks and shops
+    /// refuse less. The voucher service has to have the same.
+    #[arg(long, env = "INDOWATER_PAYMENT_LEAST", default_value = "10000", value_name = "RUPIAH", value_parser = rupiah)]
     pub payment_least: u32,
-    /// The most of any payment, in rupiah.
-    #[arg(long, env = "INDOWATER_PAYMENT_MOST", default_value_t = 100_000_000, value_name = "RUPIAH")]
+    /// The most of a top-up, in rupiah. The voucher service has to have the same.
+    #[arg(long, env = "INDOWATER_PAYMENT_MOST", default_value = "100000000", value_name = "RUPIAH", value_parser = rupiah)]
     pub payment_most: u32,
     /// At which hour of the first of the month bills are made, in local time: late enough for the last reads of the month.
     #[arg(long, env = "INDOWATER_BILL_HOUR", default_value_t = 6, value_name = "HOUR")]

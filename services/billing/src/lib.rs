@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indowater_common::error::Fatal;
-use indowater_common::kafka::{Consume, FlushPolicy, Publisher, consume};
+use indowater_common::kafka::{Consume, FlushPolicy, Pace, consume};
 use indowater_common::lifecycle::Host;
 use indowater_common::mongo::Lease;
 use indowater_common::mongo::outbox::Outbox;
@@ -74,7 +74,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     indowater_common::kafka::watch(&host);
     let database = indowater_common::mongo::open(&host).await?;
     let prefix = &common.kafka.topic_prefix;
-    let publisher = Publisher::prompt(&common.kafka)?;
+    let publisher = indowater_common::kafka::publisher(&host, Pace::Prompt)?;
     let outlet = kafka::Outlet::new(publisher.clone(), prefix);
 
     // Tariffs: kept, and told to the world.
@@ -102,9 +102,9 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     host.spawn("bills", bills.clone().issue_all(lease, settings.bill_hour, stop.clone()));
 
     // What people ask.
+    let corrections = Corrections::new(mongo::CorrectionStore::new(&database), outlet.clone());
     let store = mongo::Store::new(database);
     let questions = Questions::new(store.clone(), tariffs.clone());
-    let corrections = Corrections::new(outlet.clone());
     let routes = grpc::routes(grpc::Answering { questions, corrections, tariffs, cashier, bills });
     let served = indowater_common::grpc::serve(common.grpc_listen, routes, host.health.clone(), stop.clone());
     host.spawn("gRPC", served);

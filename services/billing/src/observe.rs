@@ -215,6 +215,11 @@ pub fn bill_issued(bill: &Bill) {
     tracing::info!(id = bill.id(), rupiah = bill.amount(), "a bill was issued");
 }
 
+/// More was paid of a bill than was to be paid; it stays on the balance.
+pub fn bill_overpaid(bill: &Bill) {
+    tracing::warn!(id = bill.id(), surplus = bill.surplus(), "more was paid than a bill asks for");
+}
+
 /// Bills could not be made.
 pub fn bills_wait(why: &impl Display) {
     tracing::warn!(%why, "bills are not issued: the database does not answer");

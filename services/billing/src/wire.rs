@@ -6,6 +6,7 @@ use indowater_proto::billing::v1 as wire;
 use indowater_proto::billing::v1::instruction::What;
 use indowater_proto::usage::v1::DailyUsage;
 use jiff::Timestamp;
+use rust_decimal::Decimal;
 
 use crate::app::books::Instruction;
 use crate::domain::bill::{self, Bill};
@@ -18,27 +19,33 @@ use crate::domain::transaction::{Attention, Transaction};
 use crate::kafka::Asked;
 use crate::mongo::MonthKey;
 
-/// What a daily record asks of the ledger: what the day costs its customer, and that it costs those nothing whose it was before.
+/// What a daily record asks of the ledger: what the day costs its customer, which is nothing if its water is not billable, and that
+/// it costs those nothing whose it was before.
 ///
 /// # Errors
-/// It has no customer.
+/// It has no customer, and had none.
 pub fn usage_asks(usage: DailyUsage) -> Result<Asked, String> {
-    if usage.customer_id.is_empty() {
+    if usage.customer_id.is_empty() && usage.former_customer_ids.is_empty() {
         return Err("it has no customer".to_owned());
     }
-    let charge = |volume_ml: i64, cost: &str| wire::DayCharge {
+    let charge = |volume_ml: i64, cost: Option<&str>| wire::DayCharge {
         device_id: usage.device_id.clone(),
         property_id: usage.property_id.clone(),
         date: usage.date.clone(),
         revision: usage.revision,
         volume_ml,
-        cost: cost.to_owned(),
+        cost: cost.unwrap_or("0").to_owned(),
         tariff_class: usage.tariff_class.clone(),
         month_to_date_before_ml: usage.month_to_date_before_ml,
+        not_charged: cost.is_none(),
     };
-    let own = (&usage.customer_id, charge(usage.volume_ml, &usage.cost));
-    let former = usage.former_customer_ids.iter().map(|former| (former, charge(0, "0")));
-    let asked = std::iter::once(own).chain(former).map(|(customer_id, charge)| {
+    let billable = usage.billable.unwrap_or(true);
+    let own = (&usage.customer_id, charge(usage.volume_ml, billable.then_some(usage.cost.as_str())));
+    // Whoever had the day, lost it and has it again is charged.
+    let former = usage.former_customer_ids.iter().filter(|former| **former != usage.customer_id);
+    let former = former.map(|former| (former, charge(0, None)));
+    let all = std::iter::once(own).chain(former).filter(|(customer_id, _)| !customer_id.is_empty());
+    let asked = all.map(|(customer_id, charge)| {
         let what = Some(What::DayCharge(charge));
         let instruction = wire::Instruction { customer_id: customer_id.clone(), what };
         (format!("{}@{}|{customer_id}", usage.id, usage.revision), usage.timestamp, instruction)
@@ -57,6 +64,9 @@ pub fn payment_asks(payment: wire::Payment) -> Asked {
     asked.collect()
 }
 
+/// Rupiah beyond which the cost of a day is no cost, 10^12: a month of such days can still be added up.
+const LARGEST_COST: Decimal = Decimal::from_parts(0xD4A5_1000, 0xE8, 0, false, 0);
+
 /// Understands an instruction.
 ///
 /// # Errors
@@ -73,12 +83,17 @@ pub fn instruction(message: wire::Instruction) -> Result<Instruction, String> {
                 return Err("it has no device".to_owned());
             }
             let key = MonthKey { customer_id, device_id: charge.device_id.into(), month: day.month_start() };
+            let cost = decimal("cost", &charge.cost)?;
+            if cost.abs() > LARGEST_COST {
+                return Err(format!("cost: {cost} is more than any water costs"));
+            }
             let charge = DayCharge {
                 revision: charge.revision,
                 volume_ml: charge.volume_ml,
-                cost: decimal("cost", &charge.cost)?,
+                cost: if charge.not_charged { Decimal::ZERO } else { cost },
                 tariff_class: charge.tariff_class.into(),
                 month_to_date_before_ml: charge.month_to_date_before_ml,
+                charged: !charge.not_charged,
             };
             Ok(Instruction::Day { key, day, charge })
         }
@@ -160,6 +175,7 @@ pub fn charged_day(day: &ChargedDay) -> wire::ChargedDay {
         cost_before: day.cost_before.normalize().to_string(),
         tariff_class: day.charge.tariff_class.to_string(),
         month_to_date_before_ml: day.charge.month_to_date_before_ml,
+        not_charged: !day.charge.charged,
     }
 }
 
@@ -270,7 +286,15 @@ pub fn bill(bill: &Bill) -> wire::Bill {
         payment_id: bill.payment_id.clone().unwrap_or_default(),
         issued_at: bill.issued_at.as_second(),
         due_date: bill.due.to_string(),
+        open: bill.open(),
+        surplus: bill.surplus(),
+        payments: bill.applied.iter().map(applied).collect(),
+        carried_to: bill.carried_to.clone().unwrap_or_default(),
     }
+}
+
+fn applied((payment_id, amount): (&String, &i64)) -> wire::BillPayment {
+    wire::BillPayment { payment_id: payment_id.clone(), amount: *amount }
 }
 
 /// How a customer pays, as it is answered.
@@ -290,8 +314,14 @@ pub fn account(account: &bill::Account) -> wire::Account {
 
 /// A balance as it is published and answered.
 pub fn balance(customer_id: &str, balance: Balance, updated_at: i64) -> wire::Balance {
-    let Balance { rupiah, sequence } = balance;
-    wire::Balance { customer_id: customer_id.to_owned(), balance: rupiah, sequence, updated_at }
+    wire::Balance {
+        customer_id: customer_id.to_owned(),
+        balance: balance.left(),
+        sequence: balance.sequence,
+        updated_at,
+        posted: balance.posted,
+        accrued: balance.accrued,
+    }
 }
 
 /// A class's schedule as it is published and answered.
@@ -304,3 +334,7 @@ pub fn published_schedule(schedule: &Schedule) -> wire::TariffSchedule {
         updated_at: schedule.updated_at,
     }
 }
+
+#[cfg(test)]
+#[path = "wire_tests.rs"]
+mod tests;

@@ -11,6 +11,8 @@ use clap::builder::StringValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 
+use crate::domain::number;
+
 /// Settings of a service that can say what is wrong with them beyond the type of each value.
 pub trait Settings: Args + Clone + Send + Sync + 'static {
     /// One sentence for each problem.
@@ -31,8 +33,9 @@ pub struct Common {
     /// Where liveness, readiness and Prometheus metrics are served; port 0 takes a free one.
     #[arg(long, env = "INDOWATER_ADMIN_LISTEN", default_value = "0.0.0.0:9100", value_name = "ADDR")]
     pub admin_listen: SocketAddr,
-    /// Where gRPC is served; port 0 takes a free one.
-    #[arg(long, env = "INDOWATER_GRPC_LISTEN", default_value = "0.0.0.0:9000", value_name = "ADDR")]
+    /// Where gRPC is served; port 0 takes a free one. It asks nobody who they are, so by default it is for this machine
+    /// alone.
+    #[arg(long, env = "INDOWATER_GRPC_LISTEN", default_value = "127.0.0.1:9000", value_name = "ADDR")]
     pub grpc_listen: SocketAddr,
     /// How this instance is called in logs, metrics and leases; the host's name by default.
     #[arg(long, env = "INDOWATER_INSTANCE", value_name = "NAME")]
@@ -66,6 +69,9 @@ pub struct Kafka {
     /// by `;` in the environment.
     #[arg(long = "kafka-option", env = "INDOWATER_KAFKA_OPTIONS", value_delimiter = ';', value_name = "KEY=VALUE", value_parser = key_value)]
     pub options: Vec<(String, String)>,
+    /// How long a record may wait to be written and committed before the service says that it is not ready, in seconds.
+    #[arg(long, env = "INDOWATER_STALL_LIMIT", default_value = "60", value_name = "SECONDS", value_parser = seconds)]
+    pub stall_limit: Duration,
 }
 
 /// How to reach the database.
@@ -164,6 +170,15 @@ pub fn milliseconds(text: &str) -> Result<Duration, String> {
     text.parse().map(Duration::from_millis).map_err(|_| "not a whole number of milliseconds".to_owned())
 }
 
+/// Reads whole rupiah: digits alone.
+///
+/// # Errors
+/// Anything else, `5.000` and `+5000`, too, or more than a setting of money may be.
+pub fn rupiah(text: &str) -> Result<u32, String> {
+    let amount = number::rupiah(text).map_err(|why| why.to_string())?;
+    u32::try_from(amount).map_err(|_| format!("must be at most {} rupiah", u32::MAX))
+}
+
 /// Reads `KEY=VALUE`, for a setting that is a pair.
 ///
 /// # Errors
@@ -217,6 +232,12 @@ mod tests {
     fn defaults_and_flags_are_read() {
         let (common, own) = parse(&["--kafka", "broker:1", "--lots", "7"]).unwrap();
         assert_eq!((common.kafka.bootstrap.as_str(), own.lots), ("broker:1", 7));
+    }
+
+    #[test]
+    fn grpc_is_for_this_machine_alone_unless_told_otherwise() {
+        let common = parse(&[]).unwrap().0;
+        assert!(common.grpc_listen.ip().is_loopback(), "{}", common.grpc_listen);
     }
 
     #[test]

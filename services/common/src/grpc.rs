@@ -7,12 +7,13 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataValue;
 use tonic::service::{Interceptor, Routes};
-use tonic::transport::{Channel, Endpoint, Server};
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 use tracing::Span;
 
 use crate::error::Fatal;
 use crate::health::Health;
+use crate::serve::Protocol;
 use crate::telemetry;
 
 /// Serves `routes` with health and reflection until `stop`.
@@ -37,21 +38,10 @@ pub async fn serve(
         .build_v1()?;
     let (reporter, health_service) = tonic_health::server::health_reporter();
     let watcher = tokio::spawn(report(health, reporter));
-    let served = Server::builder()
-        .timeout(Duration::from_secs(30))
-        .http2_keepalive_interval(Some(Duration::from_secs(30)))
-        // A channel sticks to one instance; a new connection now and then finds the others.
-        .max_connection_age(Duration::from_secs(300))
-        .add_routes(routes)
-        .add_service(reflection)
-        .add_service(health_service)
-        .serve_with_incoming_shutdown(
-            tokio_stream::wrappers::TcpListenerStream::new(listener),
-            stop.cancelled_owned(),
-        )
-        .await;
+    let routes = routes.add_service(reflection).add_service(health_service).prepare();
+    crate::serve::serve(listener, routes.into_axum_router(), Protocol::Grpc, stop).await;
     watcher.abort();
-    Ok(served?)
+    Ok(())
 }
 
 async fn report(health: Health, reporter: tonic_health::server::HealthReporter) {

@@ -9,8 +9,8 @@ use prometheus::{Encoder, Registry, TextEncoder};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::Fatal;
 use crate::health::Health;
+use crate::serve::{Protocol, serve};
 
 #[derive(Clone)]
 struct Admin {
@@ -19,19 +19,13 @@ struct Admin {
 }
 
 /// Serves until `stop`.
-pub async fn serve_admin(
-    listener: TcpListener,
-    health: Health,
-    metrics: Registry,
-    stop: CancellationToken,
-) -> Result<(), Fatal> {
+pub async fn serve_admin(listener: TcpListener, health: Health, metrics: Registry, stop: CancellationToken) {
     let router = Router::new()
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(scrape))
         .with_state(Admin { health, metrics });
-    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await?;
-    Ok(())
+    serve(listener, router, Protocol::Http, stop).await;
 }
 
 async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {

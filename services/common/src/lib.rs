@@ -13,5 +13,6 @@ pub mod http;
 pub mod kafka;
 pub mod lifecycle;
 pub mod mongo;
+pub mod serve;
 pub mod telemetry;
 pub mod wire;

@@ -5,10 +5,12 @@
 //! lost a part of itself is not a service any more; the supervisor starts a whole one.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -139,17 +141,21 @@ async fn supervise(
     tracing::info!(version = env!("CARGO_PKG_VERSION"), admin = %listener.local_addr()?, instance = %host.instance, "starting");
     // The admin endpoint answers through the drain, so it has a stop of its own.
     let admin_stop = CancellationToken::new();
-    let admin = tokio::spawn(http::serve_admin(listener, host.health.clone(), metrics, admin_stop.clone()));
+    let served = http::serve_admin(listener, host.health.clone(), metrics, admin_stop.clone());
+    let admin = tokio::spawn(report(served, "admin endpoint", host.deaths.clone()));
 
     let (stop, deaths) = (host.stop.clone(), host.deaths.clone());
     host.tasks.spawn(async move {
-        tokio::select! {
-            () = stop.cancelled() => {}
-            outcome = start => match outcome {
-                Ok(()) => _ = started.set(true),
-                Err(error) => _ = deaths.send(format!("start: {error}")),
+        let starting = async {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                outcome = start => match outcome {
+                    Ok(()) => _ = started.set(true),
+                    Err(error) => _ = deaths.send(format!("start: {error}")),
+                }
             }
-        }
+        };
+        report(starting, "start", deaths.clone()).await;
     });
     let mut outcome = tokio::select! {
         _ = terminate.recv() => Ok(()),
@@ -170,8 +176,18 @@ async fn supervise(
         outcome = outcome.and(Err(death));
     }
     admin_stop.cancel();
-    admin.await??;
+    admin.await?;
     outcome.map_err(Fatal::from)
+}
+
+/// Does `work`, and reports a panic in it as the death of `part`.
+async fn report(work: impl Future<Output = ()>, part: &'static str, deaths: mpsc::UnboundedSender<String>) {
+    if let Err(panic) = AssertUnwindSafe(work).catch_unwind().await {
+        let said =
+            panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref().copied());
+        // The receiver lives as long as the process is supervised.
+        let _ = deaths.send(format!("{part}: it panicked: {}", said.unwrap_or("without a word")));
+    }
 }
 
 fn host_name() -> String {

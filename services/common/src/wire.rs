@@ -3,6 +3,7 @@
 use indowater_proto::billing::v1::{self as wire, TariffSchedule};
 use rust_decimal::Decimal;
 
+use crate::domain::number;
 use crate::domain::tariff::{Block, SINCE_EVER, Tariff};
 use crate::domain::zone::Day;
 
@@ -61,7 +62,7 @@ pub fn published(tariff: &Tariff, set_by: &str) -> wire::Tariff {
 /// # Errors
 /// It is none.
 pub fn decimal(field: &str, text: &str) -> Result<Decimal, String> {
-    text.parse().map_err(|_| format!("{field}: {text:?} is no decimal number"))
+    number::decimal(text).map_err(|why| format!("{field}: {text:?} {why}"))
 }
 
 fn optional(field: &str, text: &str) -> Result<Decimal, String> {
@@ -88,6 +89,8 @@ mod tests {
         let block = |price: &str| wire::TariffBlock { up_to: String::new(), price: price.to_owned() };
         let version = wire::Tariff { blocks: vec![block("1"), block("dear")], ..Default::default() };
         assert!(tariff("a", &version).unwrap_err().starts_with("blocks[1].price"));
+        let version = wire::Tariff { blocks: vec![block("1"), block("5e3")], ..Default::default() };
+        assert!(tariff("a", &version).unwrap_err().starts_with("blocks[1].price: \"5e3\" is no decimal"));
         let version = wire::Tariff { from: "tomorrow".to_owned(), ..Default::default() };
         assert!(tariff("a", &version).unwrap_err().starts_with("from"));
     }

@@ -21,6 +21,7 @@ pub fn kafka(system: &System) -> config::Kafka {
         bootstrap: system.kafka.clone(),
         topic_prefix: system.topic_prefix.clone(),
         options: system.kafka_options.clone(),
+        stall_limit: Duration::from_secs(60),
     }
 }
 

@@ -8,12 +8,17 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+// Before all others, for its macros are theirs.
+#[macro_use]
+pub mod terminal;
+
 // One line for each subcommand, in the order of `--help`; shared modules follow.
 
 pub mod bench;
 pub mod dead_letters;
 pub mod gateways;
 pub mod init;
+pub mod registry;
 pub mod replay;
 pub mod seed;
 pub mod simulate;
@@ -23,7 +28,6 @@ pub mod verify;
 
 pub mod cargo;
 mod clients;
-pub mod registry;
 pub mod signals;
 pub mod stack;
 pub mod system;
@@ -45,9 +49,10 @@ enum Command {
     Init(init::Args),
     Seed(seed::Args),
     Simulate(simulate::Args),
-    Replay(replay::Args),
+    Replay(Box<replay::Args>),
     Status(status::Args),
     DeadLetters(dead_letters::Args),
+    Registry(registry::Args),
     Verify(verify::Args),
     Bench(bench::Args),
     Gateways(gateways::Args),
@@ -61,9 +66,10 @@ impl Cli {
             Command::Init(args) => init::run(args).await,
             Command::Seed(args) => seed::run(args).await,
             Command::Simulate(args) => simulate::run(args).await,
-            Command::Replay(args) => replay::run(args).await,
+            Command::Replay(args) => replay::run(*args).await,
             Command::Status(args) => status::run(args).await,
             Command::DeadLetters(args) => dead_letters::run(args).await,
+            Command::Registry(args) => registry::run(args).await,
             Command::Verify(args) => verify::run(args).await,
             Command::Bench(args) => bench::run(args).await,
             Command::Gateways(args) => gateways::run(args).await,

@@ -13,7 +13,7 @@ async fn main() -> ExitCode {
     match Cli::parse().run().await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("indowater: {error:#}");
+            indowater::terminal::fail(&error);
             ExitCode::FAILURE
         }
     }

@@ -20,6 +20,7 @@ use serde::Serialize;
 use crate::clients::{self, PATIENCE, blocking};
 use crate::simulate::faults::reason_name;
 use crate::system::{Connect, Service, System};
+use crate::terminal;
 use crate::topic::{Extent, Reader, lag, records};
 
 /// Show what is ready, how far behind the pipeline is, and what it could not use
@@ -175,7 +176,7 @@ fn reasons(reader: &Reader, topic: &str, extent: &Extent) -> Result<BTreeMap<&'s
         let letter = DeadLetter::decode(record.payload().unwrap_or_default());
         let letter = letter.with_context(|| format!("{topic} {}:{}", record.partition(), record.offset()))?;
         let reason = reason_name(letter.reason());
-        if seen.insert((letter.topic, letter.partition, letter.offset)) {
+        if seen.insert((letter.topic, letter.partition, letter.offset, reason)) {
             *reasons.entry(reason).or_default() += 1;
         }
         Ok(ControlFlow::Continue(()))
@@ -200,7 +201,12 @@ impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for service in &self.services {
             let mark = if service.ready { "ready" } else { "NOT READY" };
-            writeln!(f, "{:<20}{mark:<12}{}", service.name, if service.ready { "" } else { &service.says })?;
+            writeln!(
+                f,
+                "{:<20}{mark:<12}{}",
+                service.name,
+                if service.ready { "".into() } else { terminal::line(&service.says) }
+            )?;
         }
         if self.services.is_empty() {
             writeln!(f, "no service was asked: their addresses are known in the data folder of `up` only")?;
@@ -209,7 +215,7 @@ impl fmt::Display for Status {
             writeln!(f, "{:<44}{:>12} records", topic.topic, topic.records)?;
         }
         for Lag { group, topic, lag } in &self.groups {
-            writeln!(f, "{:<44}{lag:>12} behind on {topic}", group)?;
+            writeln!(f, "{:<44}{lag:>12} behind on {topic}", terminal::line(group))?;
         }
         for (reason, count) in &self.dead_letters {
             writeln!(f, "{:<44}{count:>12} dead letters", reason)?;
@@ -218,7 +224,7 @@ impl fmt::Display for Status {
             writeln!(f, "{collection:<44}{count:>12} documents")?;
         }
         for problem in &self.problems {
-            writeln!(f, "! {problem}")?;
+            writeln!(f, "! {}", terminal::line(problem))?;
         }
         writeln!(f, "{}", if self.ready { "all is ready" } else { "not all is ready" })
     }

@@ -12,10 +12,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use indowater_common::kafka::base_config;
 use indowater_proto::topics::TELEMETRY;
-use rdkafka::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::{ClientContext, Message as _};
 
 use crate::clients::{self, PATIENCE};
 use crate::system::System;
@@ -38,7 +38,22 @@ pub struct Uplinked {
 struct Outcomes {
     delivered: AtomicU64,
     refused: Mutex<Option<String>>,
+    places: Mutex<Vec<Delivered>>,
 }
+
+/// Where a record stands that was sent under a tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivered {
+    /// What it was sent under.
+    pub tag: usize,
+    /// Partition of the telemetry topic.
+    pub partition: i32,
+    /// Offset in it.
+    pub offset: i64,
+}
+
+/// Stands for a record whose place nobody wants to know.
+const UNTAGGED: usize = usize::MAX;
 
 struct Tally(Arc<Outcomes>);
 
@@ -49,11 +64,18 @@ impl ClientContext for Tally {
 }
 
 impl ProducerContext for Tally {
-    type DeliveryOpaque = ();
+    type DeliveryOpaque = usize;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+    fn delivery(&self, result: &DeliveryResult<'_>, tag: usize) {
         match result {
-            Ok(_) => _ = self.0.delivered.fetch_add(1, Ordering::Relaxed),
+            Ok(record) => {
+                self.0.delivered.fetch_add(1, Ordering::Relaxed);
+                if tag != UNTAGGED {
+                    let (partition, offset) = (record.partition(), record.offset());
+                    let mut places = self.0.places.lock().unwrap_or_else(PoisonError::into_inner);
+                    places.push(Delivered { tag, partition, offset });
+                }
+            }
             Err((error, _)) => {
                 let mut refused = self.0.refused.lock().unwrap_or_else(PoisonError::into_inner);
                 refused.get_or_insert_with(|| error.to_string());
@@ -117,6 +139,14 @@ impl Uplink {
     /// # Errors
     /// The broker refused this record or one before it.
     pub async fn send(&self, record: &Uplinked) -> Result<()> {
+        self.send_tagged(record, UNTAGGED).await
+    }
+
+    /// The same, and remembers under `tag` where the record stands, for [`places`](Self::places).
+    ///
+    /// # Errors
+    /// The broker refused this record or one before it.
+    pub async fn send_tagged(&self, record: &Uplinked, tag: usize) -> Result<()> {
         self.refusal()?;
         let mut headers = OwnedHeaders::new_with_capacity(record.headers.len() + 1);
         if !record.content_type.is_empty() {
@@ -125,7 +155,7 @@ impl Uplink {
         for (key, value) in &record.headers {
             headers = headers.insert(Header { key, value: Some(value) });
         }
-        let mut outgoing = BaseRecord::to(&self.topic)
+        let mut outgoing = BaseRecord::with_opaque_to(&self.topic, tag)
             .key(record.key.as_slice())
             .payload(record.payload.as_slice())
             .headers(headers);
@@ -154,6 +184,11 @@ impl Uplink {
         })
         .await?;
         self.refusal()
+    }
+
+    /// Where the tagged records stand that the broker has acknowledged since this was last called.
+    pub fn places(&self) -> Vec<Delivered> {
+        std::mem::take(&mut self.outcomes.places.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// How many records the broker has acknowledged.

@@ -23,9 +23,14 @@ pub struct Settings {
     /// A million devices over twelve partitions fit the default, in about 300 MB.
     #[arg(long, env = "INDOWATER_INGEST_CACHED_DEVICES", default_value_t = 100_000, value_name = "COUNT")]
     pub cached_devices: usize,
+    /// How old a read may be when it is first received, in days; of a declared backfill any.
+    #[arg(long, env = "INDOWATER_INGEST_MAX_READ_AGE_DAYS", default_value_t = 400, value_name = "DAYS")]
+    pub max_read_age_days: u32,
 }
 
 const FLUSH_AGE: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(60);
+/// A meter lives for a few years, an archive of reads for a few decades.
+const READ_AGE_DAYS: RangeInclusive<u32> = 1..=36_500;
 /// The topic takes no batch above 1 MiB.
 const TELEMETRY_BYTES: RangeInclusive<usize> = 1_024..=1_024 * 1_024;
 
@@ -43,6 +48,9 @@ impl config::Settings for Settings {
         }
         if self.cached_devices == 0 {
             problems.push("--cached-devices must be at least 1".to_owned());
+        }
+        if !READ_AGE_DAYS.contains(&self.max_read_age_days) {
+            problems.push("--max-read-age-days must be between 1 and 36,500".to_owned());
         }
         problems
     }

@@ -1,5 +1,6 @@
 //! The registry over gRPC: calls to use cases and back, refusals to status codes.
 
+use indowater_common::domain::meter::Unit;
 use indowater_common::grpc::continue_trace;
 use indowater_proto::registry::v1 as pb;
 use indowater_proto::registry::v1::registry_service_server::{RegistryService, RegistryServiceServer};
@@ -10,7 +11,8 @@ use tracing::{Instrument, Span};
 
 use crate::app::registry::Registry;
 use crate::domain::registry::{
-    self, DeviceChange, DeviceDraft, DeviceFilter, Page, Problems, PropertyChange, PropertyDraft, Refusal,
+    self, Correction, DeviceChange, DeviceDraft, DeviceFilter, MeterExchange, Page, Problems, PropertyChange,
+    PropertyDraft, Refusal,
 };
 use crate::wire;
 
@@ -81,6 +83,7 @@ impl RegistryService for Calls {
             customer_id: request.customer_id,
             property_type: request.property_type,
             tariff_class: request.tariff_class,
+            effective_from: request.effective_from,
         };
         let property = self.0.change_property(request.id, change).instrument(span).await.map_err(status)?;
         Ok(Response::new(pb::UpdatePropertyResponse { property: Some(wire::property(property)) }))
@@ -135,6 +138,9 @@ impl RegistryService for Calls {
             location: request.location,
             calibration_date: request.calibration_date,
             q3_litres_per_hour: request.q3_litres_per_hour,
+            effective_from: request.effective_from,
+            billable: request.billable,
+            parent_device_id: request.parent_device_id,
         };
         let device = self.0.change_device(request.id, change).instrument(span).await.map_err(status)?;
         Ok(Response::new(pb::UpdateDeviceResponse { device: Some(wire::device(device)) }))
@@ -149,6 +155,71 @@ impl RegistryService for Calls {
         let enrolled = self.0.enrol(drafts).instrument(span).await.map_err(status)?;
         Ok(Response::new(pb::EnrolDevicesResponse { enrolled: u32::try_from(enrolled).unwrap_or(u32::MAX) }))
     }
+
+    async fn transfer_property(
+        &self,
+        request: Request<pb::TransferPropertyRequest>,
+    ) -> Answer<pb::TransferPropertyResponse> {
+        let span = span("TransferProperty", &request);
+        let request = request.into_inner();
+        let change = PropertyChange {
+            version: request.version,
+            effective_from: request.effective_from,
+            // Left empty it is wrong, and named so.
+            customer_id: Some(request.customer_id),
+            ..PropertyChange::default()
+        };
+        let property = self.0.change_property(request.id, change).instrument(span).await.map_err(status)?;
+        Ok(Response::new(pb::TransferPropertyResponse { property: Some(wire::property(property)) }))
+    }
+
+    async fn exchange_meter(
+        &self,
+        request: Request<pb::ExchangeMeterRequest>,
+    ) -> Answer<pb::ExchangeMeterResponse> {
+        let span = span("ExchangeMeter", &request);
+        let request = request.into_inner();
+        let exchange = MeterExchange {
+            version: request.version,
+            at: request.at,
+            final_register: request.final_register,
+            initial_register: request.initial_register,
+            device_id: request.device_id,
+            unit: unit(request.unit)?,
+            register_digits: request.register_digits,
+            q3_litres_per_hour: request.q3_litres_per_hour,
+            wraps_at: request.wraps_at,
+            resolution: request.resolution,
+            reason: request.reason,
+            by: request.by,
+        };
+        let device = self.0.exchange_meter(request.id, exchange).instrument(span).await.map_err(status)?;
+        Ok(Response::new(pb::ExchangeMeterResponse { device: Some(wire::device(device)) }))
+    }
+
+    async fn correct_device(
+        &self,
+        request: Request<pb::CorrectDeviceRequest>,
+    ) -> Answer<pb::CorrectDeviceResponse> {
+        let span = span("CorrectDevice", &request);
+        let request = request.into_inner();
+        let correction = Correction {
+            version: request.version,
+            from: request.from,
+            unit: unit(request.unit)?,
+            register_digits: request.register_digits,
+            q3_litres_per_hour: request.q3_litres_per_hour,
+            wraps_at: request.wraps_at,
+            resolution: request.resolution,
+            device_type: request.r#type,
+            billable: request.billable,
+            installation_date: request.installation_date,
+            reason: request.reason,
+            by: request.by,
+        };
+        let device = self.0.correct_device(request.id, correction).instrument(span).await.map_err(status)?;
+        Ok(Response::new(pb::CorrectDeviceResponse { device: Some(wire::device(device)) }))
+    }
 }
 
 fn span<T>(call: &'static str, request: &Request<T>) -> Span {
@@ -158,9 +229,8 @@ fn span<T>(call: &'static str, request: &Request<T>) -> Span {
 }
 
 fn draft(device: pb::Device) -> Result<DeviceDraft, Status> {
-    let unit = RegisterUnit::try_from(device.unit)
-        .map_err(|_| Status::invalid_argument(format!("unit {} is not known", device.unit)))?;
     Ok(DeviceDraft {
+        unit: unit(device.unit)?,
         id: device.id,
         device_id: device.device_id,
         property_id: device.property_id,
@@ -169,10 +239,19 @@ fn draft(device: pb::Device) -> Result<DeviceDraft, Status> {
         location: device.location,
         installation_date: device.installation_date,
         calibration_date: device.calibration_date.unwrap_or_default(),
-        unit: wire::unit_from_wire(unit),
         register_digits: device.register_digits,
         q3_litres_per_hour: device.q3_litres_per_hour,
+        wraps_at: device.wraps_at,
+        resolution: device.resolution,
+        billable: device.billable,
+        parent_device_id: device.parent_device_id.unwrap_or_default(),
     })
+}
+
+fn unit(number: i32) -> Result<Option<Unit>, Status> {
+    let unit = RegisterUnit::try_from(number)
+        .map_err(|_| Status::invalid_argument(format!("unit {number} is not known")))?;
+    Ok(wire::unit_from_wire(unit))
 }
 
 fn status_named(name: &str) -> Result<registry::Status, Status> {

@@ -6,13 +6,18 @@ use std::sync::Arc;
 use indowater_common::config;
 use indowater_common::error::Fatal;
 use indowater_common::kafka::{
-    Event, Followed, From, Outgoing, PublishError, Publisher, Record, Ticket, follow,
+    BACKFILL, Event, FIRST_RECEIVED, Followed, From, Outgoing, PublishError, Publisher, Record, Ticket,
+    follow,
 };
-use indowater_proto::topics::{DEAD_LETTERS, DEVICES, PROPERTIES, READINGS, TELEMETRY, Topic};
+use indowater_proto::topics::{
+    DEAD_LETTERS, DEVICES, METER_FINDINGS, PROPERTIES, READINGS, TELEMETRY, Topic,
+};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::arrival::Arrival;
 use crate::domain::facts::Change;
+use crate::domain::reject::Reason;
 use crate::{observe, wire};
 
 /// `ce_source` of everything this service says.
@@ -31,6 +36,8 @@ pub struct Topics {
     pub devices: Arc<str>,
     /// The registry of properties.
     pub properties: Arc<str>,
+    /// What reads say about their meters.
+    pub findings: Arc<str>,
 }
 
 impl Topics {
@@ -43,11 +50,12 @@ impl Topics {
             dead_letters: name(&DEAD_LETTERS),
             devices: name(&DEVICES),
             properties: name(&PROPERTIES),
+            findings: name(&METER_FINDINGS),
         }
     }
 }
 
-/// What becomes of one telemetry message.
+/// What becomes of one telemetry message, or of some of its reads.
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome<'a> {
     /// It was accepted.
@@ -57,8 +65,23 @@ pub enum Outcome<'a> {
         /// The newest read, seconds since the epoch.
         newest: i64,
     },
-    /// It cannot be used.
-    DeadLetter,
+    /// It cannot be used, for that reason.
+    DeadLetter(Reason),
+}
+
+/// How a record came, by the broker's time and its headers.
+pub fn arrival(record: &Record<'_>) -> Arrival {
+    Arrival::new(record.timestamp_ms, record.header(FIRST_RECEIVED), record.header(BACKFILL))
+}
+
+/// The id of what becomes of the telemetry at these coordinates.
+fn identify(event_id: &mut String, partition: i32, offset: i64, outcome: Outcome<'_>) {
+    event_id.clear();
+    // Writing to a string does not fail.
+    let _ = write!(event_id, "telemetry-{partition}-{offset}");
+    if let Outcome::DeadLetter(reason) = outcome {
+        let _ = write!(event_id, "-{}", reason.name());
+    }
 }
 
 /// Publishes what becomes of the messages of one partition.
@@ -76,8 +99,8 @@ impl Outlet {
         Self { publisher, topics, partition, ticket: Ticket::default(), event_id: String::new() }
     }
 
-    /// Hands a record to the client. Its event id follows from where the telemetry stands, so a message that is
-    /// processed again is seen to be the same.
+    /// Hands a record to the client. Its event id follows from where the telemetry stands and what became of it, so a
+    /// message that is processed again is seen to be the same.
     ///
     /// # Errors
     /// The broker will never take it.
@@ -88,14 +111,12 @@ impl Outlet {
         value: &[u8],
         traceparent: Option<&str>,
     ) -> Result<(), PublishError> {
-        self.event_id.clear();
-        // Writing to a string does not fail.
-        let _ = write!(self.event_id, "telemetry-{}-{}", self.partition, record.offset);
+        identify(&mut self.event_id, self.partition, record.offset, outcome);
         let (topic, contract, key, time) = match outcome {
             Outcome::Readings { device, newest } => {
                 (&self.topics.readings, &READINGS, device.as_bytes(), newest)
             }
-            Outcome::DeadLetter => {
+            Outcome::DeadLetter(_) => {
                 let key = &record.key[..record.key.len().min(wire::MOST_KEY)];
                 (&self.topics.dead_letters, &DEAD_LETTERS, key, record.timestamp_ms.div_euclid(1_000))
             }
@@ -137,4 +158,24 @@ pub async fn follow_devices(
         Err(error) => observe::registry_record_unreadable(record.partition, record.offset, &error),
     };
     follow(kafka, topics.devices.to_string(), From::End, stop, apply).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_becomes_of_one_message_is_told_apart_and_the_same_whenever_it_is_told() {
+        let mut ids = Vec::new();
+        let readings = Outcome::Readings { device: "device-1", newest: 7 };
+        for outcome in std::iter::once(readings).chain(Reason::ALL.map(Outcome::DeadLetter)) {
+            let (mut first, mut again) = (String::new(), "of another".to_owned());
+            identify(&mut first, 3, 42, outcome);
+            identify(&mut again, 3, 42, outcome);
+            assert_eq!(first, again);
+            assert!(!ids.contains(&first), "{first}");
+            ids.push(first);
+        }
+        assert_eq!((&*ids[0], &*ids[1]), ("telemetry-3-42", "telemetry-3-42-malformed"));
+    }
 }

@@ -11,14 +11,16 @@ mod observe;
 mod wire;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use indowater_common::error::Fatal;
-use indowater_common::kafka::{Consume, FlushPolicy, PublishError, Publisher};
+use indowater_common::kafka::{Consume, FlushPolicy, Pace, PublishError};
 use indowater_common::lifecycle::Host;
 use indowater_common::mongo::outbox::Outbox;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use app::findings::Findings;
 use app::intake::{Intake, Shared};
 use app::registry::{Registry, announce};
 use config::Settings;
@@ -31,6 +33,9 @@ pub const ABOUT: &str =
 /// Registry changes that are kept for a partition that is busy; one that missed more looks its devices up again.
 const CHANGES_KEPT: usize = 16_384;
 
+/// Findings that may wait for their work orders to be written.
+const FINDINGS_AT_ONCE: usize = 500;
+
 /// Wires the service up.
 ///
 /// # Errors
@@ -38,15 +43,18 @@ const CHANGES_KEPT: usize = 16_384;
 pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let (common, stop) = (host.common.clone(), host.stop.clone());
     let joined = host.health.needs("telemetry");
+    let findings_joined = host.health.needs("meter findings");
     indowater_common::kafka::watch(&host);
     let database = indowater_common::mongo::open(&host).await?;
+    mongo::adopt_eventually(&database).await;
     let topics = Topics::new(&common.kafka.topic_prefix);
-    let publisher = Publisher::open(&common.kafka)?;
+    let publisher = indowater_common::kafka::publisher(&host, Pace::Thrifty)?;
 
     // The registry: served, and told to the world.
     let outbox = Outbox::open(&database, host.name).await?;
     let registry = Registry::new(mongo::Registry::new(&database, outbox.clone(), announce(topics.clone())));
     host.spawn("outbox relay", outbox.relay(publisher.clone(), host.instance.to_string(), stop.clone()));
+    host.spawn("turn of days", registry.clone().turn_days(stop.clone()));
     let routes = grpc::routes(registry);
     let served = indowater_common::grpc::serve(common.grpc_listen, routes, host.health.clone(), stop.clone());
     host.spawn("gRPC", served);
@@ -56,6 +64,23 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let following = kafka::follow_devices(&common.kafka, &topics, changes.clone(), stop.clone()).await?;
     host.spawn("registry follower", following);
 
+    // What reads say about meters.
+    let consume = Consume {
+        kafka: common.kafka.clone(),
+        topic: topics.findings.to_string(),
+        group: "ingest-findings",
+        flush: FlushPolicy {
+            idle: Duration::from_millis(200),
+            age: Duration::from_secs(1),
+            pending: FINDINGS_AT_ONCE,
+        },
+        joined: findings_joined,
+        stop: stop.clone(),
+    };
+    let orders = mongo::Orders::new(&database);
+    let findings = indowater_common::kafka::consume(consume, move |_| Findings::new(orders.clone()));
+    host.spawn("meter findings", findings);
+
     // Telemetry.
     let (fatal, refusals) = mpsc::unbounded_channel();
     host.spawn("publishing", refused(refusals, stop.clone()));
@@ -64,6 +89,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
         topics: topics.clone(),
         most_bytes: settings.max_telemetry_bytes,
         cached_devices: settings.cached_devices,
+        most_age: i64::from(settings.max_read_age_days) * 86_400,
         fatal,
     });
     let consume = Consume {

@@ -9,19 +9,22 @@ use indowater_common::telemetry;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram, UpDownCounter};
 
-use crate::domain::exchange::WorkOrder;
+use crate::domain::finding::{Finding, WorkOrder};
+use crate::domain::registry::Refusal;
 use crate::domain::reject::{Reason, Reject};
 
 struct Instruments {
     messages: Counter<u64>,
     reads: Counter<u64>,
     dead_letters: Counter<u64>,
+    dead_reads: Counter<u64>,
     corrections: Counter<u64>,
     misses: Counter<u64>,
     cached: UpDownCounter<i64>,
     last_readings: Counter<u64>,
     write: Histogram<f64>,
     work_orders: Counter<u64>,
+    withdrawals: Counter<u64>,
     registry_changes: Counter<u64>,
 }
 
@@ -30,11 +33,15 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| Instruments {
     reads: telemetry::counter("indowater_reads_accepted", "Reads accepted and handed to the broker"),
     dead_letters: telemetry::counter(
         "indowater_dead_letters",
-        "Telemetry messages that could not be used, by reason",
+        "Dead letters published: telemetry messages that could not be used, or not all of them, by reason",
+    ),
+    dead_reads: telemetry::counter(
+        "indowater_reads_dead",
+        "Reads set aside, by reason; a message that cannot be read counts as one",
     ),
     corrections: telemetry::counter(
-        "indowater_clock_corrections",
-        "Messages whose device clock was wrong and whose times were set by the receive time",
+        "indowater_reads_clock_corrected",
+        "Accepted reads whose device clock was ahead and whose times were set by the receive time",
     ),
     misses: telemetry::counter(
         "indowater_registry_cache_misses",
@@ -51,7 +58,11 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| Instruments {
     ),
     work_orders: telemetry::counter(
         "indowater_work_orders_raised",
-        "Work orders raised for registers that jumped back",
+        "Findings about meters that became work orders; told again, they count again",
+    ),
+    withdrawals: telemetry::counter(
+        "indowater_work_orders_withdrawn",
+        "Findings about meters that later reads explained otherwise",
     ),
     registry_changes: telemetry::counter(
         "indowater_registry_changes",
@@ -65,9 +76,10 @@ pub struct Tally {
     messages: u64,
     /// Reads accepted.
     pub reads: u64,
-    /// Messages whose clock was corrected.
+    /// Those of them whose times were set by the receive time.
     pub corrections: u64,
-    dead: [u64; Reason::ALL.len()],
+    /// Letters and reads by reason.
+    dead: [(u64, u64); Reason::ALL.len()],
     /// One example for the log.
     example: Option<Reject>,
 }
@@ -78,9 +90,11 @@ impl Tally {
         Self { messages: messages as u64, ..Self::default() }
     }
 
-    /// Counts a message that cannot be used.
+    /// Counts what cannot be used.
     pub fn dead(&mut self, reject: Reject) {
-        self.dead[reject.reason as usize] += 1;
+        let (letters, reads) = &mut self.dead[reject.reason as usize];
+        *letters += 1;
+        *reads += reject.reads();
         self.example.get_or_insert(reject);
     }
 }
@@ -94,13 +108,16 @@ pub fn batch_decided(partition: i32, tally: &Tally) {
         instruments.corrections.add(tally.corrections, &[]);
     }
     let Some(example) = &tally.example else { return };
-    for (reason, count) in std::iter::zip(Reason::ALL, tally.dead).filter(|(_, count)| *count > 0) {
-        instruments.dead_letters.add(count, &[KeyValue::new("reason", reason.name())]);
+    for (reason, (letters, reads)) in std::iter::zip(Reason::ALL, tally.dead).filter(|(_, dead)| dead.0 > 0) {
+        let reason = [KeyValue::new("reason", reason.name())];
+        instruments.dead_letters.add(letters, &reason);
+        instruments.dead_reads.add(reads, &reason);
     }
     tracing::warn!(
         partition,
         messages = tally.messages,
-        dead_letters = tally.dead.iter().sum::<u64>(),
+        dead_letters = tally.dead.iter().map(|(letters, _)| letters).sum::<u64>(),
+        dead_reads = tally.dead.iter().map(|(_, reads)| reads).sum::<u64>(),
         for_example = example.reason.name(),
         detail = example.detail,
         "some telemetry could not be used"
@@ -135,16 +152,47 @@ pub fn last_readings_written(devices: usize, took: Duration) {
     INSTRUMENTS.write.record(took.as_secs_f64(), &[]);
 }
 
-/// A register jumped back.
+/// Something was found about a meter that a person has to look at.
 pub fn work_order_raised(order: &WorkOrder) {
     INSTRUMENTS.work_orders.add(1, &[]);
     tracing::info!(work_order = order.id, device = order.device_id, "{}", order.description);
+}
+
+/// What was found is none any more.
+pub fn finding_withdrawn(finding: &Finding) {
+    INSTRUMENTS.withdrawals.add(1, &[]);
+    let order = finding.order_id();
+    tracing::info!(work_order = order, device = finding.device_id, "its work order is not needed any more");
+}
+
+/// A record of the findings' topic is not what is written there.
+pub fn finding_unreadable(partition: i32, offset: i64, error: &dyn Display) {
+    tracing::error!(%error, partition, offset, "a finding about a meter cannot be read; it is passed over");
+}
+
+/// The registry's entries could not be brought up to their day.
+pub fn turning_waits(refusal: &Refusal) {
+    tracing::warn!(error = %refusal, "entries of the registry whose day has come wait");
+}
+
+/// Devices of an older system were taken over.
+pub fn devices_adopted(count: usize) {
+    tracing::info!(count, "devices of an older system were taken over");
 }
 
 /// Registry entries were created or changed.
 pub fn registry_changed(what: &'static str, count: usize) {
     INSTRUMENTS.registry_changes.add(count as u64, &[KeyValue::new("kind", what)]);
     tracing::info!(what, count, "the registry changed");
+}
+
+/// Two devices have one identifier but for case or blanks.
+pub fn identifier_shared(key: &str, error: &dyn Display) {
+    tracing::error!(
+        key,
+        %error,
+        "another device has this identifier but for case or blanks; telemetry is taken as that one's: correct one of them"
+    );
 }
 
 /// The database holds a document of ours that we cannot read.

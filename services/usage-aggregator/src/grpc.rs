@@ -9,7 +9,7 @@ use indowater_proto::usage::v1::usage_service_server::{UsageService, UsageServic
 use indowater_proto::usage::v1::{
     DailyUsage, HourlyUsage, ListDailyUsageRequest, ListDailyUsageResponse, ListHourlyUsageRequest,
     ListHourlyUsageResponse, ListMonthlyUsageRequest, ListMonthlyUsageResponse, ListReadsRequest,
-    ListReadsResponse, MonthlyUsage, StoredRead, UsageFilter,
+    ListReadsResponse, MonthlyUsage, ReadVerdict, StoredRead, UsageFilter,
 };
 use jiff::Timestamp;
 use tonic::service::Routes;
@@ -17,8 +17,9 @@ use tonic::{Request, Response, Status};
 use tracing::Instrument;
 
 use crate::app::questions::Questions;
-use crate::domain::question::{Filter, Found, HoursOfDay, Month, PageToken, Span, Whose};
-use crate::domain::reads::{Read, Source};
+use crate::domain::day::{Verdict, cubic_metres};
+use crate::domain::question::{Filter, Found, HoursOfDay, JudgedRead, Month, PageToken, Span, Whose};
+use crate::domain::reads::Source;
 use crate::wire;
 
 /// The service as routes of a server.
@@ -91,17 +92,17 @@ impl UsageService for Usage {
 }
 
 fn hourly(day: &HoursOfDay) -> impl Iterator<Item = HourlyUsage> + '_ {
-    let Found { device_id, zone, meter, .. } = &day.found;
+    let Found { device_id, zone, .. } = &day.found;
     day.hours.iter().map(move |hour| HourlyUsage {
         device_id: device_id.clone(),
         hour: zone.rfc3339(hour.start),
-        consumption: meter.unit.cubic_metres(hour.volume).to_string(),
+        consumption: cubic_metres(hour.volume).to_string(),
         quality: wire::quality(hour.quality).into(),
     })
 }
 
 fn daily(found: &Found) -> DailyUsage {
-    wire::daily_usage(&found.device_id, &found.record, found.zone.name(), found.meter.unit)
+    wire::daily_usage(&found.device_id, &found.record, found.zone.name())
 }
 
 fn monthly(month: Month) -> MonthlyUsage {
@@ -118,12 +119,11 @@ fn monthly(month: Month) -> MonthlyUsage {
     }
 }
 
-fn stored_read((read, unit): (Read, Unit)) -> StoredRead {
+fn stored_read(judged: JudgedRead) -> StoredRead {
+    let JudgedRead { read, register, unit, verdict } = judged;
     StoredRead {
-        verdict: indowater_proto::usage::v1::ReadVerdict::Counted.into(),
-        clock_corrected: read.clock_corrected,
-        read_at: Timestamp::from_second(read.point.at).unwrap_or_default().to_string(),
-        register: read.point.register,
+        read_at: Timestamp::from_second(read.at).unwrap_or_default().to_string(),
+        register,
         unit: match unit {
             Unit::Litre => RegisterUnit::Litre,
             Unit::Millilitre => RegisterUnit::Millilitre,
@@ -133,6 +133,14 @@ fn stored_read((read, unit): (Read, Unit)) -> StoredRead {
             Source::Telemetry => "telemetry".to_owned(),
             Source::Manual => "manual".to_owned(),
         },
+        verdict: match verdict {
+            Verdict::Counted => ReadVerdict::Counted,
+            Verdict::Conflict => ReadVerdict::Conflict,
+            Verdict::Glitch => ReadVerdict::Glitch,
+            Verdict::BeforeInstallation => ReadVerdict::BeforeInstallation,
+        }
+        .into(),
+        clock_corrected: read.clock_corrected,
     }
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use indowater_common::config;
-use indowater_common::domain::meter::Unit;
 use indowater_common::error::{Fatal, Retry};
 use indowater_common::kafka::{
     Batch, Event, Followed, From, Outgoing, Publisher, Record, Ticket, Work, follow,
@@ -111,8 +110,6 @@ pub struct Published<'a> {
     pub record: &'a DayRecord,
     /// IANA name of the property's zone.
     pub time_zone: &'a str,
-    /// What the record's volumes count.
-    pub unit: Unit,
     /// The trace it goes on.
     pub span: Option<&'a Span>,
 }
@@ -121,6 +118,7 @@ pub struct Published<'a> {
 pub struct Outlet {
     publisher: Publisher,
     usage: String,
+    findings: String,
     readings: String,
     dead_letters: String,
 }
@@ -131,18 +129,20 @@ impl Outlet {
         Self {
             publisher,
             usage: topics::USAGE.name(prefix),
+            findings: topics::METER_FINDINGS.name(prefix),
             readings: topics::READINGS.name(prefix),
             dead_letters: topics::DEAD_LETTERS.name(prefix),
         }
     }
 
-    /// Hands one record to the client; it is on the broker when `ticket` says so.
+    /// Hands one record to the client, and what it says about the meter; they are on the broker when `ticket` says so.
     ///
     /// # Errors
     /// The broker will never take it.
-    pub async fn publish(&self, ticket: &Ticket, record: Published<'_>) -> Result<(), Retry> {
-        let usage = wire::daily_usage(record.device_id, record.record, record.time_zone, record.unit);
-        let traceparent = record.span.and_then(telemetry::traceparent);
+    pub async fn publish(&self, ticket: &Ticket, published: Published<'_>) -> Result<(), Retry> {
+        let Published { device_id, record, time_zone, span } = published;
+        let traceparent = span.and_then(telemetry::traceparent);
+        let usage = wire::daily_usage(device_id, record, time_zone);
         let event = Event {
             id: &format!("{}@{}", usage.id, usage.revision),
             source: "/indowater/usage-aggregator",
@@ -152,7 +152,16 @@ impl Outlet {
         };
         let value = usage.encode_to_vec();
         let outgoing = Outgoing { topic: &self.usage, key: usage.id.as_bytes(), value: &value, event };
-        Ok(self.publisher.send(ticket, outgoing).await?)
+        self.publisher.send(ticket, outgoing).await?;
+        for finding in wire::findings(device_id, record) {
+            let value = finding.encode_to_vec();
+            let id = format!("{}@{}", finding.id, finding.revision);
+            let event = Event { id: &id, kind: topics::METER_FINDINGS.message, ..event };
+            let outgoing =
+                Outgoing { topic: &self.findings, key: finding.id.as_bytes(), value: &value, event };
+            self.publisher.send(ticket, outgoing).await?;
+        }
+        Ok(())
     }
 
     /// Sends a record of the readings topic to the dead letters.

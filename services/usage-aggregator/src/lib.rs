@@ -13,7 +13,7 @@ use std::sync::{Arc, RwLock};
 
 use indowater_common::domain::tariff::TariffBook;
 use indowater_common::error::Fatal;
-use indowater_common::kafka::{Consume, FlushPolicy, Publisher, consume};
+use indowater_common::kafka::{Consume, FlushPolicy, Pace, consume};
 use indowater_common::lifecycle::Host;
 use indowater_proto::topics;
 
@@ -33,7 +33,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let prefix = &host.common.kafka.topic_prefix;
     let shared = Arc::new(app::devices::Shared {
         store: mongo::Store::new(database),
-        outlet: kafka::Outlet::new(Publisher::open(&host.common.kafka)?, prefix),
+        outlet: kafka::Outlet::new(indowater_common::kafka::publisher(&host, Pace::Thrifty)?, prefix),
         tariffs: RwLock::new(Arc::new(TariffBook::built_in())),
         observe: observe::Observe::new(),
         devices_in_memory: settings.devices_in_memory,

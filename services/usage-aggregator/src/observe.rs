@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use indowater_common::domain::zone::Day;
 use indowater_common::telemetry::{counter, durations};
+use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram};
 
 /// The service's instruments.
@@ -13,6 +15,9 @@ pub struct Observe {
     conflicts: Counter<u64>,
     records: Counter<u64>,
     published: Counter<u64>,
+    glitches: Counter<u64>,
+    unbilled: Counter<u64>,
+    findings: Counter<u64>,
     write: Histogram<f64>,
 }
 
@@ -36,6 +41,18 @@ impl Observe {
             ),
             records: counter("indowater_daily_records", "Daily records written"),
             published: counter("indowater_usage_published", "Daily records published"),
+            glitches: counter(
+                "indowater_glitches",
+                "Reads left out because one meter cannot have shown them between their neighbours",
+            ),
+            unbilled: counter(
+                "indowater_unbilled_litres",
+                "What registers counted beyond what their meters can pass, and nobody is charged for",
+            ),
+            findings: counter(
+                "indowater_meter_findings",
+                "Findings published, by kind, repetitions included",
+            ),
             write: durations("indowater_write_duration", "One bulk of daily records, until durable"),
         }
     }
@@ -65,6 +82,22 @@ impl Observe {
     pub fn conflicts(&self, devices: usize) {
         self.conflicts.add(count(devices), &[]);
         tracing::info!(devices, "devices were written by another instance meanwhile; merging");
+    }
+
+    /// Reads were found to give no water, and what registers counted without it, in millilitres.
+    pub fn left_out(&self, glitches: u32, unbilled: i64) {
+        if glitches > 0 {
+            self.glitches.add(glitches.into(), &[]);
+        }
+        if unbilled > 0 {
+            self.unbilled.add(unbilled.unsigned_abs() / 1_000, &[]);
+        }
+    }
+
+    /// A meter is to be looked at.
+    pub fn found(&self, kind: &'static str, device_id: &str, day: Day) {
+        self.findings.add(1, &[KeyValue::new("kind", kind)]);
+        tracing::info!(kind, device_id, %day, "a meter is to be looked at");
     }
 
     /// Records are durable.

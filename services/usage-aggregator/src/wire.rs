@@ -1,13 +1,21 @@
 //! Schemas to domain and back, for the topics and for gRPC alike.
 
-use indowater_common::domain::meter::{Meter, Point, Unit};
-use indowater_common::domain::zone::Zone;
+use std::sync::Arc;
+
+use indowater_common::domain::facts::{BEGINNING, Exchange, Owner, Period, Timeline};
+use indowater_common::domain::meter::{Point, Unit};
+use indowater_common::domain::step::MeterFacts;
+use indowater_common::domain::zone::{Day, Zone};
+use indowater_proto::readings::v1 as readings;
 use indowater_proto::readings::v1::{ReadSource, Readings};
 use indowater_proto::telemetry::v1::RegisterUnit;
-use indowater_proto::usage::v1::{DailyUsage, ReadingType, UsageFlag, UsageQuality};
+use indowater_proto::usage::v1::{
+    DailyUsage, MeterFinding, MeterFindingKind, MeterPoint, ReadingType, UsageFlag, UsageQuality,
+};
 
 use crate::app::devices::Reading;
-use crate::domain::day::{DayRecord, Facts, Flags, Quality};
+use crate::domain::day::{DayRecord, Flags, Quality};
+use crate::domain::finding::{Finding, FindingKind};
 use crate::domain::reads::{Read, Source};
 
 /// Understands a record of the readings topic.
@@ -15,59 +23,129 @@ use crate::domain::reads::{Read, Source};
 /// # Errors
 /// What does not make sense in it.
 pub fn reading(message: Readings) -> Result<Reading, String> {
-    let meter = message.meter.ok_or("it has no meter")?;
-    let unit = match meter.unit() {
-        RegisterUnit::Litre => Unit::Litre,
-        RegisterUnit::Millilitre => Unit::Millilitre,
-        RegisterUnit::Unspecified => return Err("its meter has no unit".to_owned()),
-    };
     let zone =
         Zone::named(&message.time_zone).ok_or_else(|| format!("unknown zone {}", message.time_zone))?;
-    if message.device_id.is_empty() || message.reads.is_empty() {
-        return Err("it has no device or no reads".to_owned());
+    if message.device_id.is_empty() {
+        return Err("it names no device".to_owned());
     }
     let source = match message.source() {
         ReadSource::Telemetry => Source::Telemetry,
         ReadSource::VerifiedManual => Source::Manual,
+        ReadSource::Unspecified if message.reads.is_empty() => Source::Telemetry,
         ReadSource::Unspecified => return Err("it has no source".to_owned()),
     };
-    let read = |at, register| Read {
-        point: Point { at, register },
-        source,
-        clock_corrected: message.clock_corrected,
+    let timeline = timeline(&message)?;
+    let read = |read: &readings::AcceptedRead| {
+        let register = if read.unit_assumed {
+            read.register
+        } else {
+            timeline.meter_at(read.read_at, &zone).unit.millilitres(read.register)
+        };
+        Read {
+            at: read.read_at,
+            register,
+            source,
+            unit_assumed: read.unit_assumed,
+            clock_corrected: read.clock_corrected,
+        }
     };
     Ok(Reading {
-        reads: message.reads.iter().map(|r| read(r.read_at, r.register)).collect(),
+        reads: message.reads.iter().map(read).collect(),
         device_id: message.device_id.into(),
-        facts: Facts {
-            version: message.registry_version,
-            customer_id: message.customer_id.into(),
-            property_id: message.property_id.into(),
-            tariff_class: message.tariff_class.into(),
-        },
-        meter: Meter { unit, digits: meter.register_digits, q3_litres_per_hour: meter.q3_litres_per_hour },
+        timeline,
         zone,
         span: None,
     })
 }
 
+/// What the registry says of the device of a record, for all days.
+fn timeline(message: &Readings) -> Result<Timeline, String> {
+    let alone = Period {
+        from: BEGINNING,
+        owner: Arc::new(Owner {
+            customer_id: message.customer_id.as_str().into(),
+            property_id: message.property_id.as_str().into(),
+            tariff_class: message.tariff_class.as_str().into(),
+            billable: message.billable.unwrap_or(true),
+        }),
+        meter: meter(message.meter.as_ref())?,
+        exchange: None,
+    };
+    let mut periods = Vec::with_capacity(message.facts.len());
+    for facts in &message.facts {
+        let period = period(facts, periods.last())?;
+        if periods.last().is_some_and(|before: &Period| before.from >= period.from) {
+            return Err(format!("its facts from {} do not follow those before them", facts.from));
+        }
+        periods.push(period);
+    }
+    let mut periods = periods.into_iter();
+    let first = periods.next().unwrap_or(alone);
+    Ok(Timeline::new(message.registry_version, message.installed_at, first, periods.collect()))
+}
+
+fn period(facts: &readings::Facts, before: Option<&Period>) -> Result<Period, String> {
+    let from = match before {
+        None => BEGINNING,
+        Some(_) => {
+            Day::parse(&facts.from).ok_or_else(|| format!("{:?} is no day of its facts", facts.from))?
+        }
+    };
+    let meter = meter(facts.meter.as_ref())?;
+    let exchange = facts.exchange.as_ref().map(|exchange| Exchange {
+        at: exchange.at,
+        final_register: before
+            .map_or(meter.unit, |before| before.meter.unit)
+            .millilitres(exchange.final_register),
+        initial_register: meter.unit.millilitres(exchange.initial_register),
+    });
+    Ok(Period {
+        from,
+        owner: Arc::new(Owner {
+            customer_id: facts.customer_id.as_str().into(),
+            property_id: facts.property_id.as_str().into(),
+            tariff_class: facts.tariff_class.as_str().into(),
+            billable: facts.billable,
+        }),
+        meter,
+        exchange,
+    })
+}
+
+fn meter(meter: Option<&readings::Meter>) -> Result<MeterFacts, String> {
+    let meter = meter.ok_or("it has no meter")?;
+    let unit = match meter.unit() {
+        RegisterUnit::Litre => Unit::Litre,
+        RegisterUnit::Millilitre => Unit::Millilitre,
+        RegisterUnit::Unspecified => return Err("its meter has no unit".to_owned()),
+    };
+    let by_digits = 10_i64.checked_pow(meter.register_digits).unwrap_or(i64::MAX);
+    let wraps_at = if meter.wraps_at > 0 { meter.wraps_at } else { by_digits };
+    Ok(MeterFacts {
+        unit,
+        wraps_at: unit.millilitres(wraps_at),
+        resolution: unit.millilitres(i64::from(meter.resolution.max(1))),
+        q3_litres_per_hour: meter.q3_litres_per_hour,
+    })
+}
+
 /// A daily record as it is published and answered.
-pub fn daily_usage(device_id: &str, record: &DayRecord, time_zone: &str, unit: Unit) -> DailyUsage {
+pub fn daily_usage(device_id: &str, record: &DayRecord, time_zone: &str) -> DailyUsage {
     let figures = &record.figures;
     DailyUsage {
         id: record_id(device_id, record),
         device_id: device_id.to_owned(),
-        customer_id: record.facts.customer_id.to_string(),
-        property_id: record.facts.property_id.to_string(),
+        customer_id: record.owner.customer_id.to_string(),
+        property_id: record.owner.property_id.to_string(),
         date: record.day.to_string(),
         time_zone: time_zone.to_owned(),
-        volume_ml: unit.millilitres(figures.volume),
-        reverse_volume_ml: unit.millilitres(figures.reverse),
+        volume_ml: figures.volume,
+        reverse_volume_ml: figures.reverse,
         cost: figures.cost.to_string(),
-        tariff_class: record.facts.tariff_class.to_string(),
-        month_to_date_before_ml: unit.millilitres(record.carry.month_to_date),
+        tariff_class: record.owner.tariff_class.to_string(),
+        month_to_date_before_ml: record.carry.month_to_date,
         quality: quality(figures.quality).into(),
-        error_bound_ml: unit.millilitres(figures.error_bound),
+        error_bound_ml: figures.error_bound,
         reads_count: u32::try_from(record.reads.iter().count()).unwrap_or(u32::MAX),
         flags: flags(figures.flags),
         is_anomaly: figures.is_anomaly,
@@ -76,8 +154,34 @@ pub fn daily_usage(device_id: &str, record: &DayRecord, time_zone: &str, unit: U
         reading_type: if record.is_manual() { ReadingType::Manual } else { ReadingType::Automatic }.into(),
         timestamp: figures.timestamp,
         former_customer_ids: record.former_customers.iter().map(ToString::to_string).collect(),
-        ..DailyUsage::default()
+        billable: Some(record.owner.billable),
+        glitches: figures.glitches,
+        unbilled_ml: figures.unbilled,
     }
+}
+
+/// What a record's day says about the meter, and what earlier revisions said and it does not.
+pub fn findings<'a>(device_id: &'a str, record: &'a DayRecord) -> impl Iterator<Item = MeterFinding> + 'a {
+    let point = |point: Point| MeterPoint { read_at: point.at, register_ml: point.register };
+    let message = move |finding: &Finding, withdrawn| MeterFinding {
+        id: format!("{device_id}|{}|{}", finding.kind.name(), record.day),
+        device_id: device_id.to_owned(),
+        customer_id: record.owner.customer_id.to_string(),
+        property_id: record.owner.property_id.to_string(),
+        date: record.day.to_string(),
+        kind: match finding.kind {
+            FindingKind::Exchange => MeterFindingKind::Exchange,
+            FindingKind::Jump => MeterFindingKind::Jump,
+            FindingKind::AboveCeiling => MeterFindingKind::AboveCeiling,
+        }
+        .into(),
+        before: Some(point(finding.before)),
+        after: Some(point(finding.after)),
+        withdrawn,
+        revision: record.revision,
+    };
+    let now = record.figures.findings.iter().map(move |finding| message(finding, false));
+    now.chain(record.withdrawn.iter().map(move |finding| message(finding, true)))
 }
 
 /// The deterministic id of a daily record.
@@ -105,6 +209,139 @@ fn flags(flags: Flags) -> Vec<i32> {
         (Flags::CEILING, UsageFlag::Ceiling),
         (Flags::CLOCK, UsageFlag::Clock),
         (Flags::ZERO, UsageFlag::Zero),
+        (Flags::GLITCH, UsageFlag::Glitch),
+        (Flags::IMPORTED, UsageFlag::Imported),
     ];
     table.into_iter().filter(|(flag, _)| flags.has(*flag)).map(|(_, known)| known.into()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIDNIGHT: i64 = 1_772_298_000;
+
+    fn litres(digits: u32) -> Option<readings::Meter> {
+        let unit = RegisterUnit::Litre.into();
+        Some(readings::Meter {
+            unit,
+            register_digits: digits,
+            q3_litres_per_hour: 2_500,
+            ..Default::default()
+        })
+    }
+
+    fn message() -> Readings {
+        Readings {
+            device_id: "device-1".into(),
+            customer_id: "customer-1".into(),
+            property_id: "property-1".into(),
+            tariff_class: "social-1".into(),
+            time_zone: "Asia/Jakarta".into(),
+            meter: litres(8),
+            registry_version: 4,
+            source: ReadSource::Telemetry.into(),
+            reads: vec![readings::AcceptedRead { read_at: MIDNIGHT, register: 7, ..Default::default() }],
+            ..Readings::default()
+        }
+    }
+
+    #[test]
+    fn without_facts_the_records_own_fields_hold_for_all_days() {
+        let reading = reading(message()).unwrap();
+        assert_eq!(reading.timeline.periods().count(), 1);
+        let owner = &reading.timeline.on(Day(0)).owner;
+        assert_eq!(
+            (&*owner.customer_id, &*owner.tariff_class, owner.billable),
+            ("customer-1", "social-1", true)
+        );
+        assert_eq!(
+            (reading.reads[0].register, reading.timeline.newest().meter.wraps_at),
+            (7_000, 100_000_000_000)
+        );
+        let unbilled = Readings { billable: Some(false), ..message() };
+        assert!(!super::reading(unbilled).unwrap().timeline.newest().owner.billable);
+    }
+
+    #[test]
+    fn each_read_counts_in_the_unit_of_the_meter_of_its_time() {
+        let exchange =
+            readings::MeterExchange { at: MIDNIGHT + 3_600, final_register: 9, initial_register: 11 };
+        let finer = readings::Meter {
+            unit: RegisterUnit::Millilitre.into(),
+            wraps_at: 1 << 24,
+            resolution: 10,
+            ..litres(8).unwrap()
+        };
+        let facts = |from: &str, meter, exchange| readings::Facts {
+            from: from.into(),
+            customer_id: "customer-1".into(),
+            meter: Some(meter),
+            billable: true,
+            exchange,
+            ..Default::default()
+        };
+        let read = |seconds, register, unit_assumed| readings::AcceptedRead {
+            read_at: MIDNIGHT + seconds,
+            register,
+            unit_assumed,
+            ..Default::default()
+        };
+        let message = Readings {
+            facts: vec![facts("", litres(8).unwrap(), None), facts("2026-03-01", finer, Some(exchange))],
+            reads: vec![read(0, 8, false), read(7_200, 500, false), read(7_300, 600, true)],
+            installed_at: Some(MIDNIGHT - 5),
+            ..message()
+        };
+        let reading = reading(message).unwrap();
+        assert_eq!(reading.reads.iter().map(|read| read.register).collect::<Vec<_>>(), [8_000, 500, 600]);
+        assert!(reading.reads[2].unit_assumed);
+        assert_eq!(reading.timeline.installed_at, MIDNIGHT - 5);
+        let period = reading.timeline.newest();
+        assert_eq!((period.meter.wraps_at, period.meter.resolution), (1 << 24, 10));
+        let expected = Exchange { at: MIDNIGHT + 3_600, final_register: 9_000, initial_register: 11 };
+        assert_eq!(period.exchange, Some(expected));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_a_reason() {
+        let facts =
+            |from: &str| readings::Facts { from: from.into(), meter: litres(8), ..Default::default() };
+        for (case, message) in [
+            ("unknown zone", Readings { time_zone: "Mars".into(), ..message() }),
+            ("no device", Readings { device_id: String::new(), ..message() }),
+            ("no meter", Readings { meter: None, ..message() }),
+            ("no unit", Readings { meter: Some(readings::Meter::default()), ..message() }),
+            ("no source", Readings { source: 0, ..message() }),
+            ("is no day", Readings { facts: vec![facts(""), facts("soon")], ..message() }),
+            (
+                "do not follow",
+                Readings { facts: ["", "2026-03-02", "2026-03-01"].map(facts).into(), ..message() },
+            ),
+        ] {
+            let why = reading(message).unwrap_err();
+            assert!(why.contains(case), "{case}: {why}");
+        }
+        let news = Readings { reads: Vec::new(), source: 0, ..message() };
+        assert!(reading(news).unwrap().reads.is_empty(), "the registry alone may have changed");
+    }
+
+    #[test]
+    fn every_quality_and_flag_keeps_its_name_on_the_wire() {
+        for (quality, name) in [
+            (Quality::Measured, "USAGE_QUALITY_MEASURED"),
+            (Quality::Interpolated, "USAGE_QUALITY_INTERPOLATED"),
+            (Quality::Estimated, "USAGE_QUALITY_ESTIMATED"),
+        ] {
+            assert_eq!(super::quality(quality).as_str_name(), name);
+        }
+        for bit in 0..11 {
+            let flag = Flags(1 << bit);
+            let word = flag.names().next().unwrap().to_uppercase();
+            let known: Vec<_> =
+                flags(flag).into_iter().map(|known| UsageFlag::try_from(known).unwrap()).collect();
+            assert_eq!(known.len(), 1, "{word}");
+            assert_eq!(known[0].as_str_name(), format!("USAGE_FLAG_{word}"));
+        }
+    }
 }

@@ -10,7 +10,7 @@ mod observe;
 mod wire;
 
 use indowater_common::error::Fatal;
-use indowater_common::kafka::Publisher;
+use indowater_common::kafka::Pace;
 use indowater_common::lifecycle::Host;
 use indowater_common::mongo::Lease;
 use indowater_common::mongo::outbox::Outbox;
@@ -30,11 +30,11 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let (common, stop) = (host.common.clone(), host.stop.clone());
     indowater_common::kafka::watch(&host);
     let database = indowater_common::mongo::open(&host).await?;
-    let publisher = Publisher::open(&common.kafka)?;
+    let publisher = indowater_common::kafka::publisher(&host, Pace::Thrifty)?;
 
     let outbox = Outbox::open(&database, host.name).await?;
     let announce = announce(host.name, &common.kafka.topic_prefix);
-    let vouchers = Vouchers::new(mongo::Store::new(&database, outbox.clone(), announce));
+    let vouchers = Vouchers::new(mongo::Store::new(&database, outbox.clone(), announce), settings.terms());
     host.spawn("outbox relay", outbox.relay(publisher, host.instance.to_string(), stop.clone()));
 
     let every = settings.sweep;

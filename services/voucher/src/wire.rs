@@ -157,6 +157,7 @@ const fn reason_to_wire(reason: Reason) -> pb::RefusalReason {
         Reason::FullyReserved => pb::RefusalReason::FullyReserved,
         Reason::CustomerLimit => pb::RefusalReason::CustomerLimit,
         Reason::BelowMinimum => pb::RefusalReason::BelowMinimum,
+        Reason::LeftTooLittle => pb::RefusalReason::LeftTooLittle,
     }
 }
 

@@ -9,7 +9,7 @@ const TECHNOLOGIES: [(&str, &[&str]); 4] = [
     ("kafka", &["rdkafka"]),
     ("mongo", &["mongodb", "bson"]),
     ("grpc", &["tonic", "tonic_health", "tonic_reflection"]),
-    ("http", &["axum", "hyper", "reqwest", "tower_http", "utoipa_axum"]),
+    ("http", &["axum", "hyper", "hyper_util", "reqwest", "tower_http", "utoipa_axum"]),
 ];
 
 /// A service that serves nothing yet wires up the routes it does not have.
@@ -17,6 +17,9 @@ const NO_ROUTES: (&str, &str) = ("lib", "tonic::service::Routes");
 
 /// The one place where two edges meet by their nature: a table of messages, and the relay that publishes it.
 const OUTBOX: &str = "services/common/src/mongo/outbox.rs";
+
+/// The one way to serve, which HTTP and gRPC share, for gRPC is HTTP too: (where it stands, its technology).
+const SERVING: (&str, &str) = ("services/common/src/serve/", "http");
 
 /// Crates that wait, log, or take chances.
 const IMPURE_CRATES: [&str; 8] =
@@ -72,7 +75,10 @@ pub fn technologies(file: &str, text: &str) -> Vec<String> {
     let Some(modules) = modules(file) else {
         return Vec::new();
     };
-    let is_edge_of = |technology| modules.iter().any(|module| module.starts_with(technology));
+    let is_edge_of = |technology: &str| {
+        let serving = file.starts_with(SERVING.0) && technology == SERVING.1;
+        serving || modules.iter().any(|module| module.starts_with(technology))
+    };
     let misplaced = named(text, &modules).into_iter().filter_map(|named| {
         let technology = named.segments().next().and_then(technology_of_crate)?;
         let no_routes = modules == [NO_ROUTES.0] && named.path == NO_ROUTES.1;
@@ -124,10 +130,11 @@ pub fn dependencies(file: &str, text: &str, services: &[&str]) -> Vec<String> {
         // The root names all of them, and the tests start all of them.
         "Cargo.toml" | "tests/Cargo.toml" => return Vec::new(),
         "proto/Cargo.toml" => &[],
-        "services/common/Cargo.toml" => &["indowater-proto"],
+        "services/common/Cargo.toml" | "services/auditor/Cargo.toml" => &["indowater-proto"],
+        "services/indowater/Cargo.toml" => &["indowater-proto", "indowater-common", "auditor"],
         _ => &["indowater-proto", "indowater-common"],
     };
-    let ours = ["indowater-proto", "indowater-common", "indowater", "indowater-tests"];
+    let ours = ["indowater-proto", "indowater-common", "auditor", "indowater", "indowater-tests"];
     let forbidden = ours.iter().chain(services).filter(|name| !allowed.contains(name));
     let mut found = Vec::new();
     for name in forbidden {
@@ -241,6 +248,17 @@ mod tests {
         let common = "[dependencies]\nindowater-common.workspace = true";
         assert_eq!(found("services/voucher/Cargo.toml", common), 0);
         assert_eq!(found("services/common/Cargo.toml", common), 1);
+        let auditor = "[dependencies]\nauditor.workspace = true";
+        assert_eq!(found("services/indowater/Cargo.toml", auditor), 0);
+        assert_eq!(found("services/billing/Cargo.toml", auditor), 1);
+        assert_eq!(
+            found("services/auditor/Cargo.toml", "[dependencies]\nindowater-proto.workspace = true"),
+            0
+        );
+        for of_theirs in ["indowater-common", "billing", "indowater"] {
+            let text = format!("[dev-dependencies]\n{of_theirs}.workspace = true");
+            assert_eq!(found("services/auditor/Cargo.toml", &text), 1, "{of_theirs}");
+        }
         assert_eq!(
             found(
                 "services/billing/Cargo.toml",

@@ -69,7 +69,7 @@ impl Tree {
             .map(|(n, _)| n)
             .collect();
         names.dedup();
-        names.retain(|name| !["common", "indowater"].contains(name));
+        names.retain(|name| !["auditor", "common", "indowater"].contains(name));
         names
     }
 

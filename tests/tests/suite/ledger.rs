@@ -282,6 +282,15 @@ async fn correct(ledger: &mut Ledger, url: &str) -> Result<()> {
     for _ in 0..3 {
         ledger.adjust(correction.clone()).await?;
     }
+    for other in [
+        AdjustRequest { amount: 5_001, ..correction.clone() },
+        AdjustRequest { reason: "Another".to_owned(), ..correction.clone() },
+        AdjustRequest { customer_id: "customer-002".to_owned(), ..correction.clone() },
+    ] {
+        let refused = ledger.adjust(other.clone()).await.err();
+        let code = refused.as_ref().map(tonic::Status::code);
+        ensure!(code == Some(tonic::Code::AlreadyExists), "{other:?} was answered with {refused:?}");
+    }
     settled(url, before + 5_000).await?;
     let (_, after, _) = balance(ledger).await?;
     ensure!(after == sequence + 1, "posted {} times", after - sequence);

@@ -1,8 +1,11 @@
 //! The life of a process: ready when it can work, a clean end when asked, a failing code when something is wrong.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use bson::{Document, doc};
+use indowater_common::mongo::Lease;
 use indowater_tests::base::Base;
 use indowater_tests::world::{World, http};
 use tonic::transport::Endpoint;
@@ -80,5 +83,26 @@ pub async fn a_part_that_cannot_run_ends_the_process_with_a_failure(base: Arc<Ba
     let said = service.process.last_words();
     ensure!(status.code() == Some(1), "it ended with {status}: {said}");
     ensure!(said.contains(&address) && said.contains("--grpc-listen"), "it does not say what to do: {said}");
+    Ok(())
+}
+
+/// Work that rests on a lease is ended when the lease goes to another or cannot be renewed; while it can, work may take
+/// longer than its term.
+pub async fn a_lease_that_was_outlived_is_told_to_its_work(base: Arc<Base>) -> Result<()> {
+    let world = World::new(&base, "lease").await?;
+    let term = Duration::from_secs(2);
+    let lease = Lease::new(&world.database, "one", "first", term);
+    ensure!(lease.keep(async {}).await.is_err(), "nobody holds it yet");
+    ensure!(lease.hold().await?, "it is free");
+    let work = lease.keep(tokio::time::sleep(term * 2)).await;
+    ensure!(work.is_ok(), "it is renewed while the work goes on: {work:?}");
+
+    let leases = world.database.collection::<Document>("leases");
+    let another = doc! { "$set": { "holder": "second", "until": bson::DateTime::MAX } };
+    leases.update_one(doc! { "_id": "one" }, another).await?;
+    let began = Instant::now();
+    let work = lease.keep(std::future::pending::<()>()).await;
+    let told = work.err().context("it went to another")?.to_string();
+    ensure!(told.contains("one") && began.elapsed() < term * 2, "{told} after {:?}", began.elapsed());
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Every story that needs a real broker and a real database, in one program that starts them once and stops them.
 
 mod api;
+mod audit;
 mod crashes;
 mod gateways;
 mod ledger;
@@ -9,6 +10,11 @@ mod money_api;
 mod payments;
 mod person;
 mod pipeline;
+mod prompt;
+mod readme;
+mod redrive;
+mod registry;
+mod replay;
 mod schema;
 mod telemetry;
 mod vouchers;
@@ -31,9 +37,9 @@ macro_rules! stories {
     };
 }
 
-fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    let stories = stories![
+/// All of them, by what they are about.
+fn all() -> Vec<(&'static str, Story)> {
+    stories![
         crashes::killed_services_change_nothing,
         crashes::instances_share_and_hand_over_under_load,
         crashes::broker_and_database_restart_in_the_middle,
@@ -46,6 +52,11 @@ fn main() -> ExitCode {
         pipeline::telemetry_becomes_the_customers_usage,
         pipeline::late_reads_revise_the_days_they_touch,
         pipeline::the_registry_publishes_every_change,
+        registry::facts_hold_from_a_day_on_and_are_told,
+        registry::findings_become_work_orders,
+        redrive::only_what_was_set_aside_is_sent_again,
+        replay::files_in_any_order_become_days,
+        audit::what_is_right_holds_and_what_is_changed_is_named,
         api::customers_see_only_what_is_theirs,
         api::sessions_rotate_and_end,
         money_api::money_is_seen_explained_and_corrected,
@@ -67,13 +78,22 @@ fn main() -> ExitCode {
         lifecycle::every_service_starts_serves_health_and_stops,
         lifecycle::wrong_settings_are_reported_at_once,
         lifecycle::a_part_that_cannot_run_ends_the_process_with_a_failure,
+        lifecycle::a_lease_that_was_outlived_is_told_to_its_work,
         schema::indexes_are_those_of_the_data_model,
         vouchers::limits_hold_while_instances_are_killed,
         vouchers::vouchers_are_managed_and_say_why_not,
         vouchers::a_late_payment_redeems_only_what_is_left,
-    ];
+        prompt::every_read_route_answers_at_once,
+        readme::examples_do_what_they_say,
+    ]
+    .into()
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let stories = all();
     if arguments.list || !stories.iter().any(|(name, _)| is_wanted(&arguments, name)) {
-        let trials = stories.map(|(name, _)| Trial::test(name, || Ok(()))).into();
+        let trials = stories.into_iter().map(|(name, _)| Trial::test(name, || Ok(()))).collect();
         return libtest_mimic::run(&arguments, trials).exit_code();
     }
     let runtime = Arc::new(Runtime::new().expect("the runtime starts"));
@@ -84,13 +104,13 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let trials = stories.map(|(name, story)| {
+    let trials = stories.into_iter().map(|(name, story)| {
         let (runtime, base) = (runtime.clone(), base.clone());
         Trial::test(name, move || {
             runtime.block_on(story(base)).map_err(|error| Failed::from(format!("{error:?}")))
         })
     });
-    let conclusion = libtest_mimic::run(&arguments, trials.into());
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
     if conclusion.has_failed()
         && let Some(kept) = keep_logs(&base)
     {

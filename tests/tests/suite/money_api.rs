@@ -152,6 +152,9 @@ async fn corrected(
         let (status, answer) = administrator.post(&path(customer), &correction).await?;
         ensure!(status == StatusCode::ACCEPTED, "{status} {answer}");
     }
+    let other = json!({ "id": "goodwill-1", "amount": 5_001, "reason": "Goodwill" });
+    let (status, answer) = administrator.post(&path(CUSTOMER), &other).await?;
+    ensure!(status == StatusCode::CONFLICT, "an id for another correction: {status} {answer}");
     // The second for the owner is behind this one, so that it cannot be on its way still.
     let last = json!({ "id": "goodwill-2", "amount": -1, "reason": "One too many" });
     ensure!(administrator.post(&path(CUSTOMER), &last).await?.0 == StatusCode::ACCEPTED, "refused");

@@ -1,7 +1,7 @@
 //! Payments from the customer's hand to the balance, through everything that gateways, thieves and crashes do.
 
 mod bills;
-mod shop;
+pub mod shop;
 mod trouble;
 
 pub use bills::{an_empty_database_fills_with_the_same_balances, bills_are_paid_once};

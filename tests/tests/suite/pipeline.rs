@@ -1,6 +1,6 @@
 //! The pipeline end to end: what devices send is what customers read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -10,7 +10,7 @@ use indowater_proto::registry::v1::{Device, UpdateDeviceRequest, UpdatePropertyR
 use indowater_proto::topics;
 use indowater_proto::usage::v1::DailyUsage;
 use indowater_tests::base::Base;
-use indowater_tests::workload::{Network, garbage, message, messages, meters};
+use indowater_tests::workload::{Network, garbage, message, messages, meters, partly_bad};
 use indowater_tests::world::{CUSTOMER, World, eventually, http};
 use prost::Message;
 use rust_decimal::Decimal;
@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::api::{add_user, log_in};
 
 /// Telemetry, with everything a network does to it, becomes daily records and the customer's own GET, equal to the
-/// oracle to the litre and the rupiah; every message ends as accepted reads or as a dead letter.
+/// oracle to the litre and the rupiah; every read of every message ends as accepted or in a dead letter.
 pub async fn telemetry_becomes_the_customers_usage(base: Arc<Base>) -> Result<()> {
     let mut world = World::new(&base, "pipeline").await?;
     let _ingest = world.start("ingest", &[]).await?;
@@ -28,8 +28,12 @@ pub async fn telemetry_becomes_the_customers_usage(base: Arc<Base>) -> Result<()
     let meters = meters(1, 6, 400);
     world.enrol(&meters).await?;
 
-    let mut all = messages(1, &meters, Network::ROUGH);
-    let mut dead = BTreeMap::new();
+    // The last reads of one meter come in a message of which others are bad, and in no other.
+    let mut sent = meters.clone();
+    let (partly, dead_reads) = partly_bad(&meters[1], &sent[1].reads.split_off(390));
+    let mut all = messages(1, &sent, Network::ROUGH);
+    let mut dead: BTreeMap<String, usize> = dead_reads.keys().map(|reason| (reason.clone(), 1)).collect();
+    all.push(partly);
     for (place, (reason, bad)) in garbage(&meters[0]).into_iter().enumerate() {
         all.insert(place * 20, bad);
         *dead.entry(reason.to_owned()).or_insert(0) += 1;
@@ -43,7 +47,7 @@ pub async fn telemetry_becomes_the_customers_usage(base: Arc<Base>) -> Result<()
         Ok(())
     })
     .await?;
-    every_message_is_accounted_for(&world, all.len()).await?;
+    every_read_is_accounted_for(&world, all.len()).await?;
 
     add_user(&world, CUSTOMER, "customer@indowater.com", "customer").await?;
     let token = log_in(&world, "customer@indowater.com").await?.access;
@@ -76,24 +80,45 @@ pub async fn telemetry_becomes_the_customers_usage(base: Arc<Base>) -> Result<()
     Ok(())
 }
 
-/// D1: the coordinates in the readings and the dead letters are those of the telemetry, each at least once.
-async fn every_message_is_accounted_for(world: &World, sent: usize) -> Result<()> {
-    let mut open: std::collections::BTreeSet<(i32, i64)> = world
-        .records(&topics::TELEMETRY)
-        .await?
-        .iter()
-        .map(|(partition, offset, _)| (*partition, *offset))
-        .collect();
-    ensure!(open.len() == sent, "{} of {sent} messages are on the topic", open.len());
+/// D1: of every telemetry message each read is accepted or in exactly one dead letter; what cannot be read counts as one.
+async fn every_read_is_accounted_for(world: &World, sent: usize) -> Result<()> {
+    /// The reads of a message that were accepted, the places of those that were not, and how many there are.
+    #[derive(Default)]
+    struct Told {
+        accepted: usize,
+        dead: BTreeSet<u32>,
+        is_whole: bool,
+        all: Option<u32>,
+    }
+    let telemetry = world.records(&topics::TELEMETRY).await?;
+    ensure!(telemetry.len() == sent, "{} of {sent} messages are on the topic", telemetry.len());
+    let mut told: BTreeMap<(i32, i64), Told> = BTreeMap::new();
     for (_, _, value) in world.records(&topics::READINGS).await? {
         let readings = Readings::decode(&*value)?;
-        open.remove(&(readings.telemetry_partition, readings.telemetry_offset));
+        let message = told.entry((readings.telemetry_partition, readings.telemetry_offset)).or_default();
+        message.accepted = readings.reads.len();
+        message.all = Some(readings.message_reads);
     }
     for (_, _, value) in world.records(&topics::DEAD_LETTERS).await? {
         let letter = DeadLetter::decode(&*value)?;
-        open.remove(&(letter.partition, letter.offset));
+        let message = told.entry((letter.partition, letter.offset)).or_default();
+        message.is_whole |= letter.places.is_empty();
+        ensure!(
+            letter.places.iter().all(|place| message.dead.insert(*place)),
+            "{letter:?} says a read again"
+        );
+        ensure!(*message.all.get_or_insert(letter.message_reads) == letter.message_reads, "{letter:?}");
     }
-    ensure!(open.is_empty(), "neither accepted nor dead: {open:?}");
+    for (partition, offset, _) in telemetry {
+        let message = told.remove(&(partition, offset));
+        let Told { accepted, dead, is_whole, all } =
+            message.with_context(|| format!("{partition}:{offset} is neither accepted nor dead"))?;
+        let told = accepted + dead.len();
+        let holds =
+            if is_whole { told == 0 } else { all.is_some_and(|all| told == all as usize && told > 0) };
+        ensure!(holds, "{partition}:{offset}: {accepted} accepted, {dead:?} dead, of {all:?}");
+    }
+    ensure!(told.is_empty(), "something became of what nobody sent: {:?}", told.keys());
     Ok(())
 }
 

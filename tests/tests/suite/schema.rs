@@ -30,7 +30,16 @@ notifications: id! user_id,read,-created_at
 ";
 
 /// Indexes that a capability needs besides.
-const BESIDES: &[(&str, &str)] = &[("payment_transactions", "-created_at,-_id")];
+const BESIDES: &[(&str, &str)] = &[
+    ("payment_transactions", "-created_at,-_id"),
+    ("properties", "turns_at"),
+    ("devices", "device_key!"),
+    ("devices", "device_alike"),
+    ("devices", "former_device_keys"),
+    ("devices", "timeline.property_id"),
+    ("devices", "parent_device_id"),
+    ("devices", "turns_at"),
+];
 
 /// The services alone, without `init`, create the indexes of their collections: those of the data model, and no other that is
 /// not told here.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 use indowater_tests::base::Base;
 use indowater_tests::collector::Collector;
-use indowater_tests::workload::{Network, garbage, message, messages, meters};
+use indowater_tests::workload::{Network, garbage, message, messages, meters, partly_bad};
 use indowater_tests::world::{World, eventually};
 use rust_decimal::Decimal;
 
@@ -46,6 +46,9 @@ pub async fn metrics_answer_whether_it_keeps_up(base: Arc<Base>) -> Result<()> {
     world.enrol(&meters).await?;
     let mut all = messages(31, &meters, Network { batch: 10, repeat: 1_000_000, late: 10, disorder: 3 });
     all.extend(garbage(&meters[0]).into_iter().map(|(_, bad)| bad));
+    // The same reads once more, the good ones of which count as accepted again.
+    let (partly, dead) = partly_bad(&meters[1], &meters[1].reads[..24]);
+    all.push(partly);
     world.send(&all).await?;
     world.expect_days(&meters).await?;
     eventually("the metrics tell it", async || {
@@ -54,11 +57,18 @@ pub async fn metrics_answer_whether_it_keeps_up(base: Arc<Base>) -> Result<()> {
             ensure!(value == Decimal::from(expected), "{what}: {value} instead of {expected}");
             Ok(())
         };
-        is(ingest.metric("indowater_reads_accepted_total", "").await, 400, "accepted reads").await?;
-        is(usage.metric("indowater_reads_total", "").await, 400, "merged reads").await?;
-        is(ingest.metric("indowater_dead_letters_total", "malformed").await, 2, "malformed").await?;
+        is(ingest.metric("indowater_reads_accepted_total", "").await, 424, "accepted reads").await?;
+        is(usage.metric("indowater_reads_total", "").await, 424, "merged reads").await?;
+        is(ingest.metric("indowater_dead_letters_total", "malformed").await, 3, "malformed").await?;
         is(ingest.metric("indowater_dead_letters_total", "unknown_device").await, 1, "unknown devices")
             .await?;
+        is(ingest.metric("indowater_reads_dead_total", "malformed").await, 4, "malformed reads").await?;
+        for reason in ["impossible_value", "before_installation"] {
+            // Two whole messages besides, in which a value is impossible.
+            let whole = if reason == "impossible_value" { 2 } else { 0 };
+            let expected = u32::try_from(dead[reason] + whole)?;
+            is(ingest.metric("indowater_reads_dead_total", reason).await, expected, reason).await?;
+        }
         is(ingest.metric("indowater_consumer_lag", "").await, 0, "ingest's lag").await?;
         is(usage.metric("indowater_consumer_lag", "").await, 0, "usage-aggregator's lag").await?;
         ensure!(

@@ -206,7 +206,8 @@ fn payments(seed: u64, many: usize, codes: &[&str], customers: usize) -> Vec<Pay
         id: format!("payment-{number}"),
         code: codes[chance.random_range(0..codes.len())].to_owned(),
         customer_id: format!("customer-{}", chance.random_range(0..customers)),
-        amount: chance.random_range(10_000..500_000),
+        // Of the smallest, 90 % are what gateways take.
+        amount: chance.random_range(12_000..500_000),
         plan: plans[chance.random_range(0..plans.len())],
         seed: chance.random_range(0..u64::MAX),
     };
@@ -338,7 +339,7 @@ async fn every_place_left_can_be_had(
                 id: format!("payment-{code}-{number}"),
                 code: (*code).to_owned(),
                 customer_id: format!("newcomer-{number}"),
-                amount: 10_000,
+                amount: 20_000,
                 plan: Plan::Fails,
                 seed: 0,
             };

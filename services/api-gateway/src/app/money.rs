@@ -138,7 +138,9 @@ impl App {
             ascending: true,
         };
         let months = self.usage.monthly(selection).await?;
-        let month_to_date = CubicMetres::total(months.items.iter().map(|month| month.consumption));
+        // Blocks begin anew with whoever has the device now.
+        let own = months.items.iter().filter(|month| month.customer_id == device.customer_id);
+        let month_to_date = CubicMetres::total(own.map(|month| month.consumption));
         let question = QuoteQuestion { of, on: Some(today), month_to_date: month_to_date.decimal() };
         let quote = self.tariffs.quote(&device.tariff_class, today, question).await?;
         Ok(DeviceQuote { device_id: device.id, tariff_class: device.tariff_class, month_to_date, quote })

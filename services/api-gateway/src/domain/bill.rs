@@ -15,9 +15,9 @@ use crate::domain::user::UserId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BillStatus {
-    /// To be paid.
+    /// Something of it is to be paid.
     Open,
-    /// Paid, or nothing was owed.
+    /// Covered by what was paid, or nothing was owed.
     Paid,
     /// What was left of it is part of a later bill.
     Carried,
@@ -41,20 +41,43 @@ pub struct Bill {
     /// What was owed besides at the end of the month, less what had been paid; negative if more had been paid.
     #[schema(example = -1_400)]
     pub carried_over: i64,
-    /// To be paid: both together, or nothing if that is less.
+    /// To be paid when it was issued: both together, or nothing if that is less.
     #[schema(example = 70_000)]
     pub amount: i64,
+    /// What is still to be paid: `amount` less what `payments` brought, never negative. A payment of the bill asks for this.
+    #[schema(example = 10_000, minimum = 0)]
+    pub open: i64,
+    /// What payments brought beyond `amount`: it stays on the balance.
+    #[schema(example = 0, minimum = 0)]
+    pub surplus: i64,
     /// How it stands.
     pub status: BillStatus,
-    /// The payment that pays it, or that the customer has begun.
+    /// The payment that the customer began last.
     #[schema(example = "payment-7f3a")]
     pub payment_id: Option<String>,
+    /// What each payment brought to this bill.
+    pub payments: Vec<BillPayment>,
+    /// The later bill that what was left of it is part of; null if it is not carried. What comes for this bill from then on counts
+    /// for that one.
+    #[schema(example = "bill:customer-001|2026-11")]
+    pub carried_to: Option<String>,
     /// When it was issued.
     #[schema(value_type = String, format = DateTime, example = "2026-10-31T17:05:00Z")]
     pub issued_at: Timestamp,
     /// The local day until which it should be paid.
     #[schema(value_type = String, format = Date, example = "2026-11-20")]
     pub due_date: Date,
+}
+
+/// What a payment brought to a bill.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct BillPayment {
+    /// Which payment.
+    #[schema(example = "payment-7f3a")]
+    pub payment_id: String,
+    /// Whole rupiah: with its discount, less what was given or taken back; negative if more went back than this bill had of it.
+    #[schema(example = 60_000)]
+    pub amount: i64,
 }
 
 /// Whether a customer pays before or after.

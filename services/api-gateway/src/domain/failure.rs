@@ -19,6 +19,8 @@ pub enum Failure {
     Invalid(Vec<Fault>),
     /// It made sense, but not in the present state of things.
     Conflict(String),
+    /// The caller's own word for a request, a key or an id, stands for another request already.
+    Reused(String),
     /// Too often; again after the wait.
     TooMany(Duration),
     /// A part of the system that is needed does not answer.

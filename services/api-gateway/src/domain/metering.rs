@@ -220,6 +220,25 @@ pub struct Reading {
     /// How it came: `telemetry` or `manual`.
     #[schema(example = "telemetry")]
     pub source: String,
+    /// What was made of it; null where that is not known.
+    pub verdict: Option<ReadVerdict>,
+    /// Whether the device's clock was ahead, and the read stands at the time at which it was received.
+    #[schema(example = false)]
+    pub clock_corrected: bool,
+}
+
+/// What was made of a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadVerdict {
+    /// It counts.
+    Counted,
+    /// Another read of the same moment counts.
+    Conflict,
+    /// The meter cannot have shown it between its neighbours.
+    Glitch,
+    /// It is from before the installation date.
+    BeforeInstallation,
 }
 
 /// How sure a figure is.
@@ -266,6 +285,10 @@ pub enum UsageFlag {
     Clock,
     /// Nothing flowed.
     Zero,
+    /// A read that one meter cannot have shown between its neighbours: kept, and not counted.
+    Glitch,
+    /// Taken over from another system: the figures stand as they came.
+    Imported,
 }
 
 /// What one device consumed in one hour.
@@ -313,8 +336,13 @@ pub struct DailyUsage {
     /// Under which tariff class.
     #[schema(example = "household-middle-1")]
     pub tariff_class: String,
-    /// The month's consumption before this day, which decides the tariff's block.
+    /// The month's consumption before this day under the same customer, which decides the tariff's block.
     pub month_to_date_before: CubicMetres,
+    /// Whether the water is charged for; where it is not, `cost` is 0.
+    #[schema(example = true)]
+    pub billable: bool,
+    /// What passed by the registers and is not charged for, because nobody knows that it was water.
+    pub unbilled: CubicMetres,
     /// The newest read inside the day, or the day's end.
     #[schema(value_type = String, format = DateTime, example = "2026-11-21T17:00:00Z")]
     pub timestamp: Timestamp,
@@ -327,6 +355,9 @@ pub struct DailyUsage {
     /// How many reads stand inside the day.
     #[schema(example = 96)]
     pub reads_count: u32,
+    /// How many of them the meter cannot have shown in that order: they are kept, and not counted.
+    #[schema(example = 0)]
+    pub glitches: u32,
     /// What validation met.
     pub flags: Vec<UsageFlag>,
     /// Whether it is far outside what this device usually counts.

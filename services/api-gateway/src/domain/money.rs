@@ -14,9 +14,15 @@ pub struct Balance {
     /// Whose.
     #[schema(example = "customer-001")]
     pub customer_id: String,
-    /// Whole rupiah; below zero it is owed.
+    /// What is left, whole rupiah: `posted` less `accrued`; below zero it is owed.
     #[schema(example = 47_645)]
     pub balance: i64,
+    /// The sum of the entries, whole rupiah: `balance_after` of the last one.
+    #[schema(example = 47_645)]
+    pub posted: i64,
+    /// What water costs that is not posted yet, whole rupiah, not negative. 0 for now: every day is posted as soon as it is known.
+    #[schema(example = 0, minimum = 0)]
+    pub accrued: i64,
     /// Sequence of the last entry; 0 if nothing was ever posted.
     #[schema(example = 12)]
     pub sequence: i64,
@@ -68,10 +74,10 @@ pub struct Entry {
     pub customer_id: String,
     /// What it is about.
     pub kind: EntryKind,
-    /// What it did to the balance, whole rupiah: the first leg.
+    /// What it did to the balance, whole rupiah: the first leg. 0 where only the class of a day changed.
     #[schema(example = -2355)]
     pub amount: i64,
-    /// The balance with it, whole rupiah.
+    /// What is posted with it, whole rupiah.
     #[schema(example = 47_645)]
     pub balance_after: i64,
     /// 1 for the customer's first entry, and so on without gaps.
@@ -134,8 +140,11 @@ pub struct ChargedDay {
     /// Under which tariff class.
     #[schema(example = "household-middle-1")]
     pub tariff_class: String,
-    /// The month's consumption before this day, which decides the tariff's block.
+    /// The month's consumption before this day under the same customer, which decides the tariff's block.
     pub month_to_date_before: CubicMetres,
+    /// False where the day costs the customer nothing, whatever its volume: it is somebody else's now, or its water is not billable.
+    #[schema(example = true)]
+    pub charged: bool,
 }
 
 /// An entry down to what it came from.

@@ -1,6 +1,7 @@
 //! What is asked of the ledger and of the tariffs, read from the texts of a request. All that is wrong with it is told at
 //! once.
 
+use indowater_common::domain::number;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde::Deserialize;
@@ -123,9 +124,9 @@ pub struct NewTariff {
     /// Blocks with rising bounds; the last has none.
     #[schema(min_items = 1)]
     blocks: Vec<NewBlock>,
-    /// Rupiah a month and meter, exact decimal; nothing without it.
+    /// Rupiah a month and meter, written as a block's `price`; nothing without it.
     #[serde(default)]
-    #[schema(format = "decimal", example = "15000")]
+    #[schema(format = "decimal", pattern = r"^[0-9]+(\.[0-9]{1,2})?$", example = "15000")]
     fixed_charge: Option<String>,
     /// m³ a month that are paid even if less is used, exact decimal; none without it.
     #[serde(default)]
@@ -141,8 +142,8 @@ pub struct NewBlock {
     #[serde(default)]
     #[schema(format = "decimal", example = "10")]
     up_to: Option<String>,
-    /// Rupiah per m³, exact decimal.
-    #[schema(format = "decimal", example = "4900")]
+    /// Rupiah per m³: digits, and after a point at most two more. `5.000` is refused, for some mean five thousand by it.
+    #[schema(format = "decimal", pattern = r"^[0-9]+(\.[0-9]{1,2})?$", example = "4900")]
     price: String,
 }
 
@@ -171,17 +172,16 @@ impl NewTariff {
         for (number, block) in self.blocks.iter().enumerate() {
             let up_to = block.up_to.as_deref().map(|text| decimal(&format!("blocks[{number}].up_to"), text));
             let up_to = faults.note(up_to.transpose());
-            let price = faults.note(decimal(&format!("blocks[{number}].price"), &block.price));
+            let price = faults.note(price(&format!("blocks[{number}].price"), &block.price));
             blocks.extend(up_to.zip(price));
         }
         if self.blocks.is_empty() {
             faults.add("blocks", "must be at least one");
         }
-        let mut or_nothing = |field, text: &Option<String>| {
-            faults.note(text.as_deref().map_or(Ok(Decimal::ZERO), |text| decimal(field, text)))
-        };
-        let fixed_charge = or_nothing("fixed_charge", &self.fixed_charge);
-        let minimum_volume = or_nothing("minimum_volume", &self.minimum_volume);
+        let (charge, volume) = (self.fixed_charge.as_deref(), self.minimum_volume.as_deref());
+        let fixed_charge = faults.note(charge.map_or(Ok(Decimal::ZERO), |text| price("fixed_charge", text)));
+        let minimum_volume =
+            faults.note(volume.map_or(Ok(Decimal::ZERO), |text| decimal("minimum_volume", text)));
         let version = from.zip(fixed_charge.zip(minimum_volume));
         let version = version.map(|(from, (fixed_charge, minimum_volume))| Version {
             from,
@@ -250,14 +250,12 @@ impl QuoteQuestion {
 
 /// Beyond it a product of two of them might not be exact any more, and no tariff or month comes near.
 const LARGEST: Decimal = Decimal::from_parts(1_000_000_000, 0, 0, false, 0);
-/// Decimal places of a volume or a price: a millilitre has six.
+/// Decimal places of a volume: a millilitre has six.
 const PLACES: u32 = 6;
 
 fn decimal(field: &str, text: &str) -> Result<Decimal, Fault> {
-    // The parser takes underscores and signs; what we document is digits with a point.
-    let digits = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || c == '.');
-    let value = Decimal::from_str_exact(text).ok().filter(|_| digits).map(|value| value.normalize());
-    match value {
+    let value = number::decimal(text).ok().filter(|value| value.is_sign_positive());
+    match value.map(|value| value.normalize()) {
         Some(value) if value <= LARGEST && value.scale() <= PLACES => Ok(value),
         Some(_) => Err(Fault::new(
             field,
@@ -267,14 +265,24 @@ fn decimal(field: &str, text: &str) -> Result<Decimal, Fault> {
     }
 }
 
+fn price(field: &str, text: &str) -> Result<Decimal, Fault> {
+    let value = number::price(text).map_err(|why| Fault::new(field, why.to_string()))?;
+    if value <= LARGEST {
+        Ok(value.normalize())
+    } else {
+        Err(Fault::new(field, format!("must be at most {LARGEST}")))
+    }
+}
+
 /// Reads `amount`, a number of whole rupiah.
 ///
 /// # Errors
 /// It is none, or more than anything costs.
 pub fn rupiah(text: &str) -> Result<i64, Fault> {
-    let digits = text.chars().all(|c| c.is_ascii_digit());
-    let value = text.parse().ok().filter(|value| digits && *value <= 1_000_000_000_000_i64);
-    value.ok_or_else(|| Fault::new("amount", "must be a number of whole rupiah from 0 to 10^12"))
+    let amount = number::rupiah(text).map_err(|why| Fault::new("amount", why.to_string()))?;
+    Some(amount)
+        .filter(|amount| *amount <= 1_000_000_000_000)
+        .ok_or_else(|| Fault::new("amount", "must be a number of whole rupiah from 0 to 10^12"))
 }
 
 #[cfg(test)]
@@ -321,6 +329,13 @@ mod tests {
             fields(serde_json::from_str::<NewTariff>(wrong).unwrap().read()),
             ["from", "blocks[0].up_to", "blocks[0].price", "fixed_charge", "minimum_volume"]
         );
+        for wrong in ["5.000", "4,900", "5e3", " 4900", "+4900", "4900.", "4_900", "-4900", "4900.500"] {
+            let text = format!(
+                r#"{{"from": "2027-01-01", "blocks": [{{"price": "{wrong}"}}], "fixed_charge": "{wrong}"}}"#
+            );
+            let read = serde_json::from_str::<NewTariff>(&text).unwrap().read();
+            assert_eq!(fields(read), ["blocks[0].price", "fixed_charge"], "{wrong}");
+        }
         let empty = r#"{"from": "2027-01-01", "blocks": []}"#;
         assert_eq!(fields(serde_json::from_str::<NewTariff>(empty).unwrap().read()), ["blocks"]);
     }
@@ -339,7 +354,20 @@ mod tests {
             let texts = QuoteTexts { volume: Some(wrong), on: Some("today"), ..nothing };
             assert_eq!(fields(QuoteQuestion::read(texts)), ["volume", "on"], "{wrong}");
         }
-        for wrong in ["", "-1", "1.5", "+5", "1000000000001", "99999999999999999999"] {
+        for wrong in [
+            "",
+            "-1",
+            "1.5",
+            "+5",
+            "5.000",
+            "5,000",
+            "5e3",
+            " 5000",
+            "5000.0",
+            "5_000",
+            "1000000000001",
+            "99999999999999999999",
+        ] {
             let texts = QuoteTexts { amount: Some(wrong), ..nothing };
             assert_eq!(fields(QuoteQuestion::read(texts)), ["amount"], "{wrong}");
         }

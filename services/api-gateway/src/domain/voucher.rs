@@ -174,6 +174,8 @@ pub enum RefusalReason {
     CustomerLimit,
     /// The purchase is too small.
     BelowMinimum,
+    /// Something would be left to pay that is less than payment gateways take. Nothing left is fine.
+    LeftTooLittle,
 }
 
 /// What a voucher would save, or why it does not hold: `valid` says which of the two, and so which fields are there.
@@ -209,8 +211,8 @@ pub struct NewVoucher {
     pub description: String,
     /// How its discount is reckoned.
     pub discount_type: DiscountType,
-    /// Percent, above 0 and at most 100, or whole rupiah: an exact decimal.
-    #[schema(format = "decimal", example = "10.5")]
+    /// Percent, above 0 and at most 100, with at most 4 decimals after a point; or whole rupiah, in digits alone.
+    #[schema(format = "decimal", pattern = r"^[0-9]+(\.[0-9]{1,4})?$", example = "10.5")]
     pub discount_value: String,
     /// The least that has to be bought; anything without it.
     #[serde(default)]

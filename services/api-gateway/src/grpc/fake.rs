@@ -162,6 +162,27 @@ impl RegistryService for Fake {
         Err(Status::unimplemented("not asked for"))
     }
 
+    async fn transfer_property(
+        &self,
+        _: Request<registry::TransferPropertyRequest>,
+    ) -> Answer<registry::TransferPropertyResponse> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
+    async fn exchange_meter(
+        &self,
+        _: Request<registry::ExchangeMeterRequest>,
+    ) -> Answer<registry::ExchangeMeterResponse> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
+    async fn correct_device(
+        &self,
+        _: Request<registry::CorrectDeviceRequest>,
+    ) -> Answer<registry::CorrectDeviceResponse> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
     async fn enrol_devices(
         &self,
         _: Request<registry::EnrolDevicesRequest>,
@@ -201,6 +222,10 @@ impl UsageService for Fake {
             customer_id: (*customer).to_owned(),
             date: (*date).to_owned(),
             cost: "2355.2".to_owned(),
+            flags: vec![usage::UsageFlag::Glitch.into()],
+            billable: Some(*device != "device-003"),
+            glitches: 1,
+            unbilled_ml: 80_000_000,
             ..usage::DailyUsage::default()
         });
         Ok(Response::new(usage::ListDailyUsageResponse {
@@ -214,14 +239,18 @@ impl UsageService for Fake {
         request: Request<usage::ListMonthlyUsageRequest>,
     ) -> Answer<usage::ListMonthlyUsageResponse> {
         let filter = request.into_inner().filter.unwrap();
-        let month = usage::MonthlyUsage {
+        // One for each owner of the month: it changed hands.
+        let month = |(customer, consumption): (&str, &str)| usage::MonthlyUsage {
             device_id: filter.device_id.clone(),
+            customer_id: customer.to_owned(),
             month: filter.from[.."YYYY-MM".len()].to_owned(),
-            consumption: "3.250".to_owned(),
+            consumption: consumption.to_owned(),
             cost: "14950".to_owned(),
             ..usage::MonthlyUsage::default()
         };
-        let months = if filter.device_id.is_empty() { Vec::new() } else { vec![month] };
+        let owners = [("customer-009", "12.5"), ("customer-001", "3.250")];
+        let months =
+            if filter.device_id.is_empty() { Vec::new() } else { owners.into_iter().map(month).collect() };
         Ok(Response::new(usage::ListMonthlyUsageResponse { months, ..Default::default() }))
     }
 
@@ -240,8 +269,8 @@ impl UsageService for Fake {
             register: 120_512,
             unit: RegisterUnit::Litre.into(),
             source: "telemetry".to_owned(),
-            verdict: usage::ReadVerdict::Counted.into(),
-            clock_corrected: false,
+            verdict: usage::ReadVerdict::BeforeInstallation.into(),
+            clock_corrected: true,
         };
         let reads = reads.into_iter().rev().filter(|(at, _)| inside(*at)).map(read).collect();
         Ok(Response::new(usage::ListReadsResponse { reads, next_page_token: String::new() }))

@@ -42,6 +42,7 @@ fn day() -> billing::ChargedDay {
         cost_before: "0".to_owned(),
         tariff_class: "social-1".to_owned(),
         month_to_date_before_ml: 1_500_000,
+        not_charged: false,
     }
 }
 
@@ -87,7 +88,9 @@ impl LedgerService for Fake {
         let entry = entry_of(&customer_id);
         let balance = billing::Balance {
             customer_id,
-            balance: entry.as_ref().map_or(0, |entry| entry.balance_after),
+            balance: entry.as_ref().map_or(0, |entry| entry.balance_after - 100),
+            posted: entry.as_ref().map_or(0, |entry| entry.balance_after),
+            accrued: entry.as_ref().map_or(0, |_| 100),
             sequence: entry.as_ref().map_or(0, |entry| entry.sequence),
             updated_at: entry.as_ref().map_or(0, |entry| entry.posted_at),
         };
@@ -131,7 +134,10 @@ impl LedgerService for Fake {
         Ok(Response::new(billing::ExplainEntryResponse { entry: Some(entry), days: vec![explained] }))
     }
 
-    async fn adjust(&self, _: Request<billing::AdjustRequest>) -> Answer<billing::AdjustResponse> {
+    async fn adjust(&self, request: Request<billing::AdjustRequest>) -> Answer<billing::AdjustResponse> {
+        if request.into_inner().id.ends_with("|used") {
+            return Err(Status::already_exists("the id was used for another correction"));
+        }
         Ok(Response::new(billing::AdjustResponse {}))
     }
 }

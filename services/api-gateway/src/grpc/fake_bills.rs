@@ -15,9 +15,13 @@ fn bill(customer: &str) -> billing::Bill {
         carried_over: -1_400,
         amount: 70_000,
         status: billing::BillStatus::Open.into(),
-        payment_id: String::new(),
+        payment_id: "payment-002".to_owned(),
         issued_at: 1_795_317_300,
         due_date: "2026-11-20".to_owned(),
+        open: 10_000,
+        surplus: 0,
+        payments: vec![billing::BillPayment { payment_id: "payment-001".to_owned(), amount: 60_000 }],
+        carried_to: String::new(),
     }
 }
 

@@ -7,6 +7,7 @@ use indowater_proto::billing::v1::ledger_service_client::LedgerServiceClient;
 use indowater_proto::billing::v1::quote_request::Question;
 use indowater_proto::billing::v1::tariff_service_client::TariffServiceClient;
 use jiff::civil::Date;
+use tonic::Code;
 
 use super::wire::Unexpected;
 use super::{Traced, answer, listing, read, wire_money as wire};
@@ -74,7 +75,7 @@ impl Ledger {
     /// Has a correction posted that `made_by` answers for.
     ///
     /// # Errors
-    /// The ledger does not take it, or the service does not answer.
+    /// The ledger does not take it, its id was used for another one, or the service does not answer.
     pub async fn adjust(
         &self,
         customer: &UserId,
@@ -88,8 +89,14 @@ impl Ledger {
             reason: adjustment.reason.clone(),
             made_by: made_by.as_str().to_owned(),
         };
-        answer(BILLING, "customer", self.client.clone().adjust(request).await)?;
-        Ok(())
+        let outcome = self.client.clone().adjust(request).await;
+        let used = matches!(&outcome, Err(status) if status.code() == Code::AlreadyExists);
+        match answer(BILLING, "customer", outcome) {
+            Err(Failure::Conflict(_)) if used => Err(Failure::Reused(
+                "This id was used for another correction of the customer; choose a new one.".to_owned(),
+            )),
+            answered => answered.map(drop),
+        }
     }
 }
 

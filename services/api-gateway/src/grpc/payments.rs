@@ -155,9 +155,9 @@ fn changed<T>(outcome: Result<Response<T>, Status>) -> Result<T, Failure> {
     let used = matches!(&outcome, Err(status) if status.code() == Code::AlreadyExists);
     let wait = outcome.as_ref().err().and_then(wait);
     answer(BILLING, "payment", outcome).map_err(|failure| match failure {
-        Failure::Conflict(_) if used => Failure::Conflict(format!(
-            "This {IDEMPOTENCY_KEY} was used for another request; choose a new one."
-        )),
+        Failure::Conflict(_) if used => {
+            Failure::Reused(format!("This {IDEMPOTENCY_KEY} was used for another request; choose a new one."))
+        }
         Failure::Unavailable(who) | Failure::TooSlow(who) => Failure::Unfinished(who, wait),
         other => renamed(other, &NAMES),
     })

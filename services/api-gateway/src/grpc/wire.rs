@@ -61,12 +61,15 @@ pub fn device(wire: registry::Device) -> Result<Device, Unexpected> {
 /// A read.
 pub fn reading(wire: usage::StoredRead) -> Result<Reading, Unexpected> {
     let unit = unit(wire.unit())?;
+    let verdict = constant(wire.verdict().as_str_name(), "READ_VERDICT_");
     Ok(Reading {
         read_at: moment(&wire.read_at).ok_or(Unexpected("read_at"))?,
         reading: unit.volume(wire.register),
         register: wire.register,
         unit,
         source: wire.source,
+        verdict,
+        clock_corrected: wire.clock_corrected,
     })
 }
 
@@ -107,6 +110,9 @@ pub fn day(wire: usage::DailyUsage) -> Result<DailyUsage, Unexpected> {
         quality,
         error_bound: CubicMetres::from_millilitres(wire.error_bound_ml),
         reads_count: wire.reads_count,
+        billable: wire.billable.unwrap_or(true),
+        unbilled: CubicMetres::from_millilitres(wire.unbilled_ml),
+        glitches: wire.glitches,
         flags,
         is_anomaly: wire.is_anomaly,
         complete: wire.complete,
@@ -162,7 +168,7 @@ fn maybe(text: Option<String>, field: &'static str) -> Result<Option<Timestamp>,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::metering::{UsageFlag, UsageQuality};
+    use crate::domain::metering::{ReadVerdict, UsageFlag, UsageQuality};
 
     /// Every constant of the schema but the unspecified has its word, or a new one would be an outage.
     #[test]
@@ -177,7 +183,13 @@ mod tests {
         );
         let flags = names(|constant: usage::UsageFlag| constant.as_str_name());
         assert!(
-            flags.len() == 9 && flags.iter().all(|name| constant::<UsageFlag>(name, "USAGE_FLAG_").is_some())
+            flags.len() == 11
+                && flags.iter().all(|name| constant::<UsageFlag>(name, "USAGE_FLAG_").is_some())
+        );
+        let verdicts = names(|constant: usage::ReadVerdict| constant.as_str_name());
+        assert!(
+            verdicts.len() == 4
+                && verdicts.iter().all(|name| constant::<ReadVerdict>(name, "READ_VERDICT_").is_some())
         );
         let types = names(|constant: usage::ReadingType| constant.as_str_name());
         assert!(
@@ -205,6 +217,41 @@ mod tests {
         assert_eq!(day.consumption, CubicMetres::parse("0.512001").unwrap());
         assert_eq!((day.flags, day.quality), (vec![UsageFlag::ProlongedGap], Some(UsageQuality::Estimated)));
         assert_eq!(day.reading_type, ReadingType::Automatic);
+        assert!(day.billable, "where nothing is said, water is charged for");
+    }
+
+    #[test]
+    fn what_is_not_billed_is_shown() {
+        let wire = usage::DailyUsage {
+            date: "2026-11-21".to_owned(),
+            cost: "0".to_owned(),
+            billable: Some(false),
+            glitches: 2,
+            unbilled_ml: 80_000_001,
+            flags: vec![usage::UsageFlag::Glitch.into(), usage::UsageFlag::Imported.into()],
+            ..usage::DailyUsage::default()
+        };
+        let day = day(wire).unwrap();
+        assert_eq!((day.billable, day.glitches), (false, 2));
+        assert_eq!(day.unbilled, CubicMetres::parse("80.000001").unwrap());
+        assert_eq!(day.flags, [UsageFlag::Glitch, UsageFlag::Imported]);
+    }
+
+    #[test]
+    fn what_was_made_of_a_read_is_told_if_it_is_known() {
+        let told = |verdict: usage::ReadVerdict| {
+            let wire = usage::StoredRead {
+                read_at: "2026-11-21T10:00:00Z".to_owned(),
+                unit: telemetry::RegisterUnit::Litre.into(),
+                verdict: verdict.into(),
+                clock_corrected: true,
+                ..usage::StoredRead::default()
+            };
+            let read = reading(wire).unwrap();
+            (read.verdict, read.clock_corrected)
+        };
+        assert_eq!(told(usage::ReadVerdict::Unspecified), (None, true));
+        assert_eq!(told(usage::ReadVerdict::Glitch), (Some(ReadVerdict::Glitch), true));
     }
 
     #[test]

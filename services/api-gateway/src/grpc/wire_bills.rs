@@ -4,7 +4,9 @@ use indowater_proto::billing::v1 as billing;
 
 use super::wire::{Unexpected, constant, given, seconds};
 use crate::domain::access::Whose;
-use crate::domain::bill::{Bill, BillStatus, BillingAccount, BillingMode, BillsQuestion, NewBillingMode};
+use crate::domain::bill::{
+    Bill, BillPayment, BillStatus, BillingAccount, BillingMode, BillsQuestion, NewBillingMode,
+};
 use crate::domain::revenue::AccountDay;
 use crate::domain::user::UserId;
 
@@ -20,9 +22,17 @@ pub fn bill(wire: billing::Bill) -> Result<Bill, Unexpected> {
         amount: wire.amount,
         status,
         payment_id: given(wire.payment_id),
+        open: wire.open,
+        surplus: wire.surplus,
+        payments: wire.payments.into_iter().map(payment).collect(),
+        carried_to: given(wire.carried_to),
         issued_at: seconds(wire.issued_at, "issued_at")?,
         due_date: wire.due_date.parse().map_err(|_| Unexpected("due_date"))?,
     })
+}
+
+fn payment(billing::BillPayment { payment_id, amount }: billing::BillPayment) -> BillPayment {
+    BillPayment { payment_id, amount }
 }
 
 /// A page of bills as billing is asked for it.

@@ -12,12 +12,14 @@ use crate::domain::order::Version;
 
 /// A balance.
 pub fn balance(wire: billing::GetBalanceResponse) -> Result<Balance, Unexpected> {
-    let billing::Balance { customer_id, balance, sequence, updated_at } =
+    let billing::Balance { customer_id, balance, sequence, updated_at, posted, accrued } =
         wire.balance.ok_or(Unexpected("balance"))?;
     let daily_cost = given(wire.daily_cost).map(|text| rupiah(&text, "daily_cost")).transpose()?;
     Ok(Balance {
         customer_id,
         balance,
+        posted,
+        accrued,
         sequence,
         updated_at: (updated_at != 0).then(|| seconds(updated_at, "updated_at")).transpose()?,
         daily_cost,
@@ -65,6 +67,7 @@ fn charged_day(wire: billing::ChargedDay) -> Result<ChargedDay, Unexpected> {
         cost_before: rupiah(&wire.cost_before, "cost_before")?,
         tariff_class: wire.tariff_class,
         month_to_date_before: CubicMetres::from_millilitres(wire.month_to_date_before_ml),
+        charged: !wire.not_charged,
     })
 }
 

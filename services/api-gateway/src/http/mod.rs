@@ -30,18 +30,13 @@ mod usage;
 mod vouchers;
 mod webhooks;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::serve::ListenerExt;
 use axum::{Extension, Router};
-use indowater_common::error::Fatal;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -147,20 +142,6 @@ pub fn router(gateway: Gateway, surroundings: &Surroundings) -> Router {
         .layer(map_response(layers::secure))
         .layer(from_fn_with_state(gateway.clone(), layers::follow))
         .with_state(gateway)
-}
-
-/// Serves `router` until `stop`, then finishes what is in flight.
-///
-/// # Errors
-/// The listener breaks.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> Result<(), Fatal> {
-    // Answers are small and whole; waiting to fill a packet only delays them.
-    let listener = listener.tap_io(|connection| {
-        let _ = connection.set_nodelay(true);
-    });
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await?;
-    Ok(())
 }
 
 async fn no_route(uri: Uri) -> Problem {

@@ -36,7 +36,7 @@ impl WhoseQuery {
 
 /// What is left, and for how long.
 ///
-/// Rupiah are whole here, and JSON integers.
+/// Rupiah are whole here, and JSON integers. What is left is what is posted less what is accrued.
 #[utoipa::path(
     get,
     path = "/balance",
@@ -124,7 +124,8 @@ pub async fn explain_entry(
 
 /// Correct a balance. For administrators.
 ///
-/// The correction is in the statement soon after, with whoever is asking as the one who answers for it.
+/// The correction is in the statement soon after, with whoever is asking as the one who answers for it. The same id with the same
+/// content is answered the same and posted once.
 #[utoipa::path(
     post,
     path = "/customers/{customer_id}/adjustments",
@@ -134,6 +135,7 @@ pub async fn explain_entry(
     responses(
         (status = 202, description = "It will be posted, once for its id however often it is sent."),
         (status = 403, description = "Whoever asks is no administrator."),
+        (status = 409, description = "The id was used for another correction of the customer."),
     ),
 )]
 pub async fn adjust(

@@ -124,6 +124,9 @@ impl From<Failure> for Problem {
             Failure::Conflict(detail) => {
                 Self::new(StatusCode::CONFLICT, "conflict", "Not possible in the present state", detail)
             }
+            Failure::Reused(detail) => {
+                Self::new(StatusCode::CONFLICT, "key-reused", "It stands for another request already", detail)
+            }
             Failure::TooMany(wait) => {
                 let detail = "Too many attempts; `Retry-After` says in how many seconds the next is welcome.";
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests", detail)
@@ -209,6 +212,7 @@ mod tests {
             (Failure::NotFound("device"), 404, "not-found"),
             (Failure::Invalid(vec![Fault::new("a", "b")]), 400, "invalid"),
             (Failure::Conflict("no".to_owned()), 409, "conflict"),
+            (Failure::Reused("no".to_owned()), 409, "key-reused"),
             (Failure::TooMany(Duration::from_millis(1_001)), 429, "too-many-requests"),
             (Failure::Unavailable("ingest"), 503, "unavailable"),
             (Failure::Unfinished("billing", None), 503, "unavailable"),

@@ -1,60 +1,55 @@
-//! Corrections by people: asked of the ledger like everything else.
+//! Corrections by people: kept under their id, and asked of the ledger like everything else.
 
-use indowater_common::clock;
 use indowater_common::error::Retry;
 use indowater_common::kafka::Ticket;
 use indowater_proto::billing::v1::{Instruction, instruction::What};
 
-use crate::domain::ledger::{Account, Draft, Kind, Leg};
+use crate::domain::correction::{Correction, entry_id};
 use crate::kafka::Outlet;
+use crate::mongo::CorrectionStore;
 use crate::wire;
 
-/// A correction that a person answers for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Correction {
-    /// Chosen by whoever asks; the same id is posted once.
-    pub id: String,
-    /// `users.id`.
-    pub customer_id: String,
-    /// Whole rupiah; positive raises the balance.
-    pub amount: i64,
-    /// For the customer to read.
-    pub reason: String,
-    /// `users.id` of the administrator.
-    pub made_by: String,
+/// Why a correction is not posted.
+#[derive(Debug)]
+pub enum NotCorrected {
+    /// Its id stands for another one.
+    Taken,
+    /// The database or the broker does not answer.
+    Unavailable(Retry),
+}
+
+impl<E: Into<Retry>> From<E> for NotCorrected {
+    fn from(error: E) -> Self {
+        Self::Unavailable(error.into())
+    }
 }
 
 /// Where corrections are handed in.
 pub struct Corrections {
+    store: CorrectionStore,
     outlet: Outlet,
 }
 
 impl Corrections {
-    /// Hands them to the ledger through `outlet`.
-    pub fn new(outlet: Outlet) -> Self {
-        Self { outlet }
+    /// Keeps them in `store`, and hands them to the ledger through `outlet`.
+    pub fn new(store: CorrectionStore, outlet: Outlet) -> Self {
+        Self { store, outlet }
     }
 
-    /// Asks the ledger to post a correction; when this returns it will be posted, once.
+    /// Asks the ledger to post a correction; when this returns it will be posted, once. The same again changes nothing.
     ///
     /// # Errors
-    /// The broker did not take it.
-    pub async fn ask(&self, correction: Correction) -> Result<(), Retry> {
-        let Correction { id, customer_id, amount, reason, made_by } = correction;
-        let (id, now) = (format!("adjustment:{id}"), clock::now().as_second());
-        let draft = Draft {
-            id: id.clone(),
-            kind: Kind::Adjustment,
-            others: vec![Leg { account: Account::adjustments(), amount: -amount }],
-            description: reason,
-            payment_id: None,
-            occurred_at: now,
-            made_by: Some(made_by),
-            usage: None,
-        };
-        let instruction = Instruction { customer_id, what: Some(What::Movement(wire::movement(draft))) };
+    /// Why not. If the broker did not take it, it is kept, and the same call goes on with it.
+    pub async fn ask(&self, correction: Correction) -> Result<(), NotCorrected> {
+        let kept = self.store.keep(&correction).await?;
+        if !kept.is(&correction) {
+            return Err(NotCorrected::Taken);
+        }
+        let (id, at) = (entry_id(&kept.id), kept.asked_at.as_second());
+        let customer_id = kept.customer_id.clone();
+        let what = Some(What::Movement(wire::movement(kept.draft())));
         let ticket = Ticket::default();
-        self.outlet.instruct(&ticket, &id, now, &instruction).await?;
+        self.outlet.instruct(&ticket, &id, at, &Instruction { customer_id, what }).await?;
         Ok(ticket.delivered().await?)
     }
 }

@@ -27,7 +27,7 @@ impl Standing {
     /// For how many whole days the balance lasts; none if nothing is used.
     pub fn runway_days(&self) -> Option<i64> {
         let daily = self.daily_cost.filter(|daily| daily.is_sign_positive() && !daily.is_zero())?;
-        (Decimal::from(self.balance.rupiah.max(0)) / daily).floor().to_i64()
+        (Decimal::from(self.balance.left().max(0)) / daily).floor().to_i64()
     }
 }
 
@@ -110,6 +110,10 @@ impl Questions {
     }
 
     async fn explain_day(&self, day: &ChargedDay) -> Result<ExplainedDay, Retry> {
+        if !day.charge.charged {
+            let nothing = Decimal::ZERO;
+            return Ok(ExplainedDay { day: day.clone(), parts: Vec::new(), fixed_and_minimum: nothing });
+        }
         let tariff = self.tariffs.on(&day.charge.tariff_class, day.day).await?;
         let cubic_metres = |millilitres: i64| Decimal::new(millilitres, 6);
         let before = cubic_metres(day.charge.month_to_date_before_ml);
@@ -124,9 +128,12 @@ impl Questions {
     }
 }
 
-/// What an average day of those since `since` and before `today` costs, all devices together.
+/// What an average day of those since `since` and before `today` costs that are charged, all devices together.
 fn average(months: &[Month], since: Day, today: Day) -> Option<Decimal> {
-    let days = || months.iter().flat_map(|month| month.days.range(since..today));
+    let days = || {
+        let days = months.iter().flat_map(|month| month.days.range(since..today));
+        days.filter(|(_, charge)| charge.charged)
+    };
     let distinct: std::collections::BTreeSet<_> = days().map(|(day, _)| day).collect();
     let cost: Decimal = days().map(|(_, charge)| charge.cost).sum();
     (!distinct.is_empty()).then(|| cost / Decimal::from(distinct.len()))
@@ -144,8 +151,10 @@ mod tests {
             cost: Decimal::from(cost),
             tariff_class: "social-1".into(),
             month_to_date_before_ml: 0,
+            charged: true,
         };
-        Month::of(days.iter().map(|(day, cost)| (Day(*day), charge(*cost))).collect(), 0, 0)
+        let days = days.iter().map(|(day, cost)| (Day(*day), charge(*cost)));
+        Month { days: days.collect(), ..Month::default() }
     }
 
     #[test]
@@ -153,12 +162,17 @@ mod tests {
         let months = [month(&[(9, 100), (10, 300), (20, 9_999)]), month(&[(10, 200)]), month(&[(2, 5_000)])];
         assert_eq!(average(&months, Day(3), Day(20)), Some(Decimal::from(300)));
         assert_eq!(average(&months, Day(11), Day(20)), None);
+        // A day that is somebody else's by now, or not billable, is no day on which water cost nothing.
+        let mut moved = month(&[(9, 100), (10, 0)]);
+        moved.days.get_mut(&Day(10)).unwrap().charged = false;
+        assert_eq!(average(&[moved], Day(3), Day(20)), Some(Decimal::from(100)));
     }
 
     #[test]
     fn a_balance_lasts_for_whole_days_and_a_debt_for_none() {
-        let standing = |rupiah, daily: Option<i64>| Standing {
-            balance: Balance { rupiah, sequence: 1 },
+        let accrued = 1_000;
+        let standing = |left: i64, daily: Option<i64>| Standing {
+            balance: Balance { posted: left + accrued, accrued, sequence: 1 },
             updated_at: 0,
             daily_cost: daily.map(Decimal::from),
         };

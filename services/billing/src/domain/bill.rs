@@ -2,7 +2,14 @@
 //!
 //! A bill is the state of an account, like the statement of a bank: the month's water, and what was owed or left over besides. What a bill
 //! leaves unpaid is part of the next one, which takes its place; so a register read that comes late, a correction or a
-//! payment in between never needs a bill to be changed.
+//! payment in between never needs the amount of a bill to be changed.
+//!
+//! A bill is paid when it is covered: by the sum of what its payments brought to the balance and that is still there. So a page that was
+//! made for an earlier amount, a voucher whose place was lost, and money that was given back leave the rest open, and the rest can
+//! be paid; what is paid twice stays on the balance, and the bill says so. What happens to a payment of a bill that was carried
+//! counts for the bill that took its place, for there it is owed.
+
+use std::collections::BTreeMap;
 
 use indowater_common::domain::zone::{Day, Zone};
 use jiff::Timestamp;
@@ -68,9 +75,9 @@ impl Account {
 /// How a bill stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// To be paid.
+    /// Something of it is to be paid.
     Open,
-    /// Paid, or nothing was owed.
+    /// Covered, or nothing was owed.
     Paid,
     /// What was left of it is part of a later bill.
     Carried,
@@ -91,11 +98,13 @@ pub struct Bill {
     pub issued_at: Timestamp,
     /// Until when it should be paid, a local day.
     pub due: Day,
-    /// Whether it is paid.
-    pub paid: bool,
+    /// What each payment brought to it, whole rupiah: with its discount, less what was given or taken back.
+    pub applied: BTreeMap<String, i64>,
     /// Whether a later bill has taken its place.
     pub carried: bool,
-    /// The payment that pays it, or that the customer has begun.
+    /// That bill, if it is known.
+    pub carried_to: Option<String>,
+    /// The payment that the customer began last.
     pub payment_id: Option<String>,
 }
 
@@ -103,7 +112,7 @@ pub struct Bill {
 const DUE: i32 = 20;
 
 impl Bill {
-    /// The bill of a month: `balance` is what the customer has now, `charges` what was posted for the month, and `later` for
+    /// The bill of a month: `balance` is what is posted for the customer by now, `charges` what was posted for the month, and `later` for
     /// months after it.
     pub fn of(
         account: &Account,
@@ -120,8 +129,9 @@ impl Bill {
             carried_over: owed.saturating_sub(charges),
             issued_at: now,
             due: Day(next.0 + DUE - 1),
-            paid: owed <= 0,
+            applied: BTreeMap::new(),
             carried: false,
+            carried_to: None,
             payment_id: None,
         }
     }
@@ -131,23 +141,53 @@ impl Bill {
         format!("bill:{}|{}", self.customer_id, self.month.month())
     }
 
-    /// To be paid, whole rupiah.
+    /// What was to be paid when it was made, whole rupiah.
     pub fn amount(&self) -> i64 {
         self.charges.saturating_add(self.carried_over).max(0)
     }
 
+    /// What its payments brought.
+    fn covered(&self) -> i64 {
+        self.applied.values().fold(0, |sum: i64, amount| sum.saturating_add(*amount))
+    }
+
+    /// What is still to be paid, whole rupiah: never negative.
+    pub fn open(&self) -> i64 {
+        self.amount().saturating_sub(self.covered()).max(0)
+    }
+
+    /// What its payments brought beyond what was to be paid: it stays on the balance.
+    pub fn surplus(&self) -> i64 {
+        self.covered().saturating_sub(self.amount()).max(0)
+    }
+
     /// How it stands.
     pub fn status(&self) -> Status {
-        match (self.paid, self.carried) {
-            (true, _) => Status::Paid,
-            (false, true) => Status::Carried,
-            (false, false) => Status::Open,
+        match (self.open(), self.carried) {
+            (0, _) => Status::Paid,
+            (_, true) => Status::Carried,
+            (_, false) => Status::Open,
         }
     }
 }
 
+/// Takes in what a payment has brought to the balance by now: to the last of `chain`, a bill and those that took its place one after the
+/// other. What those before the last have of the payment was part of what they left, and stays. Whether anything changed.
+pub fn apply(chain: &mut [Bill], payment_id: &str, brought: i64) -> bool {
+    let Some((bill, before)) = chain.split_last_mut() else { return false };
+    let kept = before.iter().filter_map(|bill| bill.applied.get(payment_id));
+    let amount = kept.fold(brought, |rest, kept| rest.saturating_sub(*kept));
+    let known = match amount {
+        0 => bill.applied.remove(payment_id),
+        amount => bill.applied.insert(payment_id.to_owned(), amount),
+    };
+    known.unwrap_or(0) != amount
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn account(zone: &str, since: &str) -> Account {
@@ -207,6 +247,97 @@ mod tests {
         assert_eq!((ahead.amount(), ahead.carried_over, ahead.status()), (0, -100_000, Status::Paid));
         let carried = Bill { carried: true, ..october };
         assert_eq!(carried.status(), Status::Carried);
-        assert_eq!(Bill { paid: true, ..carried }.status(), Status::Paid);
+    }
+
+    /// October's bill, of so many rupiah.
+    fn owed(amount: i64) -> Bill {
+        let account = account("Asia/Jakarta", "2026-01-01T00:00:00Z");
+        Bill::of(&account, day("2026-10-01"), (-amount, amount, 0), Timestamp::UNIX_EPOCH)
+    }
+
+    fn bring(bill: &mut Bill, payment: &str, brought: i64) -> (i64, i64, Status) {
+        apply(std::slice::from_mut(bill), payment, brought);
+        (bill.open(), bill.surplus(), bill.status())
+    }
+
+    #[test]
+    fn a_bill_is_paid_when_it_is_covered() {
+        let mut bill = owed(100_000);
+        // A voucher's place was lost: its payment brought less than was asked for.
+        assert_eq!(bring(&mut bill, "a", 90_000), (10_000, 0, Status::Open));
+        assert_eq!(bring(&mut bill, "b", 10_000), (0, 0, Status::Paid));
+        // A part goes back, and can be paid again.
+        assert_eq!(bring(&mut bill, "a", 60_000), (30_000, 0, Status::Open));
+        // The page of a payment that had been given up is paid late.
+        assert_eq!(bring(&mut bill, "c", 100_000), (0, 70_000, Status::Paid));
+        assert_eq!(bring(&mut bill, "b", 0), (0, 60_000, Status::Paid));
+        assert_eq!(bill.applied.keys().collect::<Vec<_>>(), ["a", "c"]);
+        assert!(!apply(std::slice::from_mut(&mut bill), "c", 100_000), "nothing is new");
+    }
+
+    #[test]
+    fn what_comes_for_a_carried_bill_counts_where_it_is_owed() {
+        let mut chain = [owed(100_000), owed(60_000)];
+        bring(&mut chain[0], "a", 40_000);
+        chain[0].carried = true;
+        // The rest of October is part of November. Its page is paid late.
+        assert!(apply(&mut chain, "b", 60_000));
+        assert_eq!((chain[0].status(), chain[1].status()), (Status::Carried, Status::Paid));
+        // A part of what had been paid of October goes back.
+        assert!(apply(&mut chain, "a", 25_000));
+        assert_eq!((chain[0].open(), chain[1].open()), (60_000, 15_000));
+        assert_eq!(chain[1].applied["a"], -15_000);
+        // It turns out to be there still.
+        assert!(apply(&mut chain, "a", 40_000));
+        assert_eq!((chain[1].open(), chain[1].applied.get("a")), (0, None));
+    }
+
+    proptest! {
+        /// Whatever its payments bring, in whatever order: what is open is the amount, less what was applied, plus what went back;
+        /// never negative; the status and the surplus follow from it; and only the last word of each payment counts.
+        #[test]
+        fn open_is_what_is_not_covered(
+            amount in 0_i64..200_000, words in prop::collection::vec((0_usize..4, 0_i64..150_000), 0..30),
+        ) {
+            let mut bill = owed(amount);
+            let (mut applied, mut back, mut last) = (0, 0, [0_i64; 4]);
+            for (payment, brought) in words {
+                let before = last[payment];
+                if brought >= before { applied += brought - before } else { back += before - brought }
+                last[payment] = brought;
+                let changed = apply(std::slice::from_mut(&mut bill), &payment.to_string(), brought);
+                prop_assert_eq!(changed, brought != before);
+                let rest = amount - applied + back;
+                prop_assert_eq!((bill.open(), bill.surplus()), (rest.max(0), (-rest).max(0)));
+                prop_assert_eq!(bill.status() == Status::Paid, bill.open() == 0);
+                prop_assert_eq!(bill.covered(), last.iter().sum::<i64>());
+            }
+        }
+
+        /// A bill that is carried keeps what it had; the sum over the bills is what the payments brought, and what is open in the end
+        /// is the same as if nothing had been carried: the last bill is what the first left.
+        #[test]
+        fn carrying_loses_nothing(
+            amount in 1_i64..200_000, early in prop::collection::vec((0_usize..3, 0_i64..90_000), 0..8),
+            late in prop::collection::vec((0_usize..3, 0_i64..90_000), 0..8),
+        ) {
+            let (mut whole, mut first) = (owed(amount), owed(amount));
+            for (payment, brought) in &early {
+                bring(&mut whole, &payment.to_string(), *brought);
+                bring(&mut first, &payment.to_string(), *brought);
+            }
+            prop_assume!(first.open() > 0);
+            let kept = first.applied.clone();
+            let rest = owed(first.open());
+            first.carried = true;
+            let mut chain = [first, rest];
+            for (payment, brought) in &late {
+                bring(&mut whole, &payment.to_string(), *brought);
+                apply(&mut chain, &payment.to_string(), *brought);
+            }
+            prop_assert_eq!(&chain[0].applied, &kept);
+            prop_assert_eq!((chain[1].open(), chain[1].surplus()), (whole.open(), whole.surplus()));
+            prop_assert_eq!(chain[0].covered() + chain[1].covered(), whole.covered());
+        }
     }
 }

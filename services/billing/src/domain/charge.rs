@@ -2,6 +2,10 @@
 //!
 //! posted(month to date) = round(exact month to date), for each customer and device: a changed day posts the difference
 //! between the two, so rounding never accumulates, and whatever the order of revisions the sum is the same (B3).
+//!
+//! A month may have days of several tariff classes. Each class earns its own share: the classes are added up one after the other,
+//! in the order of their names, and each gets what it adds to the rounded sum. So the shares add up to what is posted, are within
+//! a rupiah of the exact ones, and follow from the days alone.
 
 use std::collections::BTreeMap;
 
@@ -22,8 +26,10 @@ pub struct DayCharge {
     pub cost: Decimal,
     /// The class it was priced by.
     pub tariff_class: Box<str>,
-    /// The month's volume before the day, millilitres.
+    /// The month's volume before the day under the same customer, millilitres.
     pub month_to_date_before_ml: i64,
+    /// False where the day costs this customer nothing whatever its volume: it is not theirs any more, or not billable.
+    pub charged: bool,
 }
 
 /// A day that changed, and what it cost before.
@@ -59,16 +65,29 @@ pub struct Month {
     pub days: BTreeMap<Day, DayCharge>,
     /// Whole rupiah posted so far.
     pub posted: i64,
+    /// How much of it each class earned.
+    pub by_class: BTreeMap<Box<str>, i64>,
     /// How often it was posted; names the next posting.
     pub postings: i64,
     /// Days that changed since, with what they cost at the last posting.
-    changed: BTreeMap<Day, Decimal>,
+    pub changed: BTreeMap<Day, Decimal>,
 }
 
 impl Month {
-    /// A month out of the database.
-    pub fn of(days: BTreeMap<Day, DayCharge>, posted: i64, postings: i64) -> Self {
-        Self { days, posted, postings, changed: BTreeMap::new() }
+    /// Whether it is known how much each class earned. Months that were posted before that was kept have it in their entries only.
+    pub fn knows_classes(&self) -> bool {
+        let was_kept = self.postings == 0 || !self.by_class.is_empty();
+        was_kept && self.by_class.values().sum::<i64>() == self.posted
+    }
+
+    /// Takes the legs of the month's entries for what each class earned.
+    pub fn learn_classes<'a>(&mut self, legs: impl Iterator<Item = &'a Leg>) {
+        self.by_class.clear();
+        for leg in legs {
+            if let Some(class) = leg.account.class() {
+                *self.by_class.entry(class.into()).or_default() += leg.amount;
+            }
+        }
     }
 
     /// Takes a revision of a day. False if it is not newer than what is known.
@@ -88,8 +107,34 @@ impl Month {
         self.days.values().map(|day| day.cost).sum()
     }
 
-    /// Makes the draft that brings what is posted to what the month costs, and counts it as posted. None if there is no whole
-    /// rupiah between them.
+    /// What each class should have earned of the month, whole rupiah.
+    fn shares(&self) -> BTreeMap<Box<str>, i64> {
+        let mut exact: BTreeMap<&str, Decimal> = BTreeMap::new();
+        for day in self.days.values() {
+            *exact.entry(&day.tariff_class).or_default() += day.cost;
+        }
+        let (mut sum, mut given) = (Decimal::ZERO, 0);
+        let shares = exact.into_iter().map(|(class, cost)| {
+            sum += cost;
+            let share = rounded(sum) - given;
+            given += share;
+            (class.into(), share)
+        });
+        shares.collect()
+    }
+
+    /// What each class has to get so that it has its share; nothing where that is nothing.
+    fn due(&self) -> BTreeMap<Box<str>, i64> {
+        let mut due = self.shares();
+        for (class, earned) in &self.by_class {
+            *due.entry(class.clone()).or_default() -= earned;
+        }
+        due.retain(|_, amount| *amount != 0);
+        due
+    }
+
+    /// Makes the draft that brings what is posted to what the month costs, and each class to its share, and counts it as posted.
+    /// None if there is no whole rupiah to move; the days that changed are then told with the next one.
     pub fn settle(
         &mut self,
         customer_id: &str,
@@ -97,22 +142,26 @@ impl Month {
         month: Day,
         posted_at: i64,
     ) -> Option<Draft> {
-        let changed = std::mem::take(&mut self.changed);
-        let month_cost = self.cost();
-        let due = rounded(month_cost) - self.posted;
-        if due == 0 {
+        let due = self.due();
+        let days = &self.days;
+        if due.is_empty() {
+            self.changed.retain(|day, before| days.get(day).is_some_and(|now| now.cost != *before));
             return None;
         }
+        let changed = std::mem::take(&mut self.changed);
+        let month_cost = self.cost();
         let days = changed.into_iter().filter_map(|(day, cost_before)| {
             Some(ChargedDay { day, charge: self.days.get(&day)?.clone(), cost_before })
         });
         let days: Vec<ChargedDay> = days.collect();
-        let class = days.last().map_or("", |day| &day.charge.tariff_class);
         let name = month.month();
         let draft = Draft {
             id: format!("usage:{customer_id}|{device_id}|{name}@{}", self.postings + 1),
             kind: Kind::Usage,
-            others: vec![Leg { account: Account::revenue(class), amount: due }],
+            others: due
+                .iter()
+                .map(|(class, amount)| Leg { account: Account::revenue(class), amount: *amount })
+                .collect(),
             description: format!("Water of {device_id} in {name}"),
             payment_id: None,
             occurred_at: posted_at,
@@ -125,7 +174,12 @@ impl Month {
                 days,
             }),
         };
-        (self.posted, self.postings) = (self.posted + due, self.postings + 1);
+        self.posted += due.values().sum::<i64>();
+        self.postings += 1;
+        for (class, amount) in due {
+            *self.by_class.entry(class).or_default() += amount;
+        }
+        self.by_class.retain(|_, earned| *earned != 0);
         Some(draft)
     }
 }
@@ -149,6 +203,7 @@ mod tests {
             cost,
             tariff_class: "social-1".into(),
             month_to_date_before_ml: 0,
+            charged: true,
         }
     }
 

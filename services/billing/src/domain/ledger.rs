@@ -15,6 +15,9 @@ pub struct Account(Box<str>);
 /// Where corrections that a person answers for come from and go to.
 const ADJUSTMENTS: &str = "adjustments";
 const VOUCHERS: &str = "vouchers";
+const REVENUE: &str = "revenue:";
+/// Stands for the class of water that has none.
+const NO_CLASS: &str = "unclassified";
 const REFUNDS: &str = "refunds";
 
 impl Account {
@@ -23,9 +26,15 @@ impl Account {
         Self(format!("customer:{id}").into())
     }
 
-    /// What the water of a tariff class earned.
+    /// What the water of a tariff class earned. What was taken over from another system may have no class.
     pub fn revenue(class: &str) -> Self {
-        Self(format!("revenue:{class}").into())
+        Self(format!("{REVENUE}{}", if class.is_empty() { NO_CLASS } else { class }).into())
+    }
+
+    /// The tariff class whose water earned it, if it is such an account.
+    pub fn class(&self) -> Option<&str> {
+        let class = self.0.strip_prefix(REVENUE)?;
+        Some(if class == NO_CLASS { "" } else { class })
     }
 
     /// What a method of payment has taken and not paid out.
@@ -148,7 +157,7 @@ pub struct Entry {
     pub customer_id: Box<str>,
     /// What it did to the customer's balance, whole rupiah: with the draft's legs it adds up to zero.
     pub amount: i64,
-    /// The balance with it.
+    /// What is posted with it.
     pub balance_after: i64,
     /// 1 for the first entry of a customer, and so on without gaps.
     pub sequence: i64,
@@ -204,16 +213,23 @@ pub fn book_day(at: i64) -> Day {
 #[error("the amounts are beyond what the ledger can count")]
 pub struct Overflow;
 
-/// What a customer has left: the sum of the entries.
+/// What a customer has left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Balance {
-    /// Whole rupiah; below zero it is owed.
-    pub rupiah: i64,
+    /// The sum of the entries, whole rupiah.
+    pub posted: i64,
+    /// What water of days that are not posted yet costs, whole rupiah, not negative.
+    pub accrued: i64,
     /// Sequence of the last entry.
     pub sequence: i64,
 }
 
 impl Balance {
+    /// What is left, whole rupiah: what is posted less what is accrued. Below zero it is owed.
+    pub fn left(&self) -> i64 {
+        self.posted.saturating_sub(self.accrued)
+    }
+
     /// Puts an entry at the end of the customer's statement; its own leg is what balances the others.
     ///
     /// # Errors
@@ -221,8 +237,8 @@ impl Balance {
     pub fn post(&mut self, customer_id: &str, draft: Draft) -> Result<Entry, Overflow> {
         let others = draft.others.iter().try_fold(0_i64, |sum, leg| sum.checked_add(leg.amount));
         let amount = others.and_then(i64::checked_neg).ok_or(Overflow)?;
-        let after = self.rupiah.checked_add(amount).ok_or(Overflow)?;
-        *self = Self { rupiah: after, sequence: self.sequence + 1 };
+        let after = self.posted.checked_add(amount).ok_or(Overflow)?;
+        (self.posted, self.sequence) = (after, self.sequence + 1);
         Ok(Entry {
             draft,
             customer_id: customer_id.into(),
@@ -274,7 +290,7 @@ mod tests {
                 prop_assert_eq!((entry.balance_after, entry.sequence), (sum, number));
                 entries.push(entry);
             }
-            prop_assert_eq!(balance.rupiah, sum);
+            prop_assert_eq!((balance.posted, balance.left()), (sum, sum));
             let sums = by_account(&entries);
             prop_assert_eq!(sums.values().map(|(amount, _)| amount).sum::<i64>(), 0);
             prop_assert_eq!(sums.get(CUSTOMERS).map_or(0, |(amount, _)| *amount), sum);
@@ -283,11 +299,12 @@ mod tests {
 
     #[test]
     fn amounts_beyond_counting_change_nothing() {
-        let mut balance = Balance { rupiah: 5, sequence: 1 };
+        let mut balance = Balance { posted: 5, accrued: 2, sequence: 1 };
         for amounts in [vec![i64::MAX, 1], vec![i64::MIN], vec![i64::MIN + 1, 0]] {
             assert_eq!(balance.post("customer-1", draft(amounts)), Err(Overflow));
         }
-        assert_eq!(balance, Balance { rupiah: 5, sequence: 1 });
+        assert_eq!(balance, Balance { posted: 5, accrued: 2, sequence: 1 });
+        assert_eq!(balance.left(), 3);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod bill;
 pub mod breaker;
 pub mod charge;
+pub mod correction;
 pub mod ledger;
 pub mod payment;
 pub mod purchase;

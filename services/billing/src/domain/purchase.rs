@@ -48,9 +48,9 @@ pub enum Purpose {
 /// Bounds of a payment, whole rupiah.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// The least that a customer is asked for in a top-up: banks and shops refuse less.
+    /// The least that a customer is asked for in a top-up, or after a voucher: banks and shops refuse less.
     pub least: Rupiah,
-    /// The most of any payment: beyond it somebody mistyped.
+    /// The most of a top-up: beyond it somebody mistyped.
     pub most: Rupiah,
 }
 
@@ -77,6 +77,14 @@ pub struct Purchase {
     pub made_by: Option<String>,
     /// Why by hand.
     pub reason: Option<String>,
+}
+
+/// A voucher would leave less to pay than is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("With the voucher Rp {left} would be left to pay; that has to be nothing or at least Rp {least}.")]
+pub struct TooLittle {
+    left: Rupiah,
+    least: Rupiah,
 }
 
 const LONGEST_KEY: usize = 300;
@@ -116,12 +124,31 @@ impl Purchase {
             }
         }
         if let Purpose::TopUp(amount) = self.purpose {
-            let least = if self.method == Method::Manual { Rupiah::whole(1) } else { bounds.least };
+            // With a voucher, what is left counts.
+            let any = self.method == Method::Manual || self.voucher_code.is_some();
+            let least = if any { Rupiah::whole(1) } else { bounds.least };
             if !(least..=bounds.most).contains(&amount) {
                 problems.add("amount", format_args!("must be from {least} to {} rupiah", bounds.most));
             }
         }
         problems.or(self)
+    }
+
+    /// What the customer is asked for, with what a voucher takes off. A voucher leaves nothing, for which no gateway is needed, or as
+    /// much as gateways take; the voucher service says the same before.
+    ///
+    /// # Errors
+    /// Too little is left.
+    pub fn asked(
+        &self,
+        bounds: Bounds,
+        amount: Rupiah,
+        discount: Option<Rupiah>,
+    ) -> Result<Rupiah, TooLittle> {
+        let Some(discount) = discount else { return Ok(amount) };
+        let left = amount.less(discount);
+        let enough = left.is_zero() || left >= bounds.least;
+        if enough { Ok(left) } else { Err(TooLittle { left, least: bounds.least }) }
     }
 
     /// The id of the payment: it follows from the key, so a repeated wish finds the payment it made.
@@ -202,6 +229,21 @@ mod tests {
         let by = Some("admin-001".to_owned());
         let cash = Purchase { made_by: by.clone(), reason: by, ..wish(Method::Manual, 500) };
         assert!(cash.check(BOUNDS).is_ok());
+    }
+
+    #[test]
+    fn a_voucher_leaves_nothing_or_enough() {
+        let rupiah = Rupiah::whole;
+        let with_voucher =
+            |amount| Purchase { voucher_code: Some("A".to_owned()), ..wish(Method::Xendit, amount) };
+        assert!(with_voucher(1).check(BOUNDS).is_ok() && with_voucher(100_000_001).check(BOUNDS).is_err());
+        let asked = |off| with_voucher(50_000).asked(BOUNDS, rupiah(50_000), Some(rupiah(off)));
+        assert_eq!((asked(40_000), asked(50_000)), (Ok(rupiah(10_000)), Ok(Rupiah::ZERO)));
+        let why = asked(40_001).unwrap_err().to_string();
+        assert!(why.contains("Rp 9999 would be left") && why.contains("at least Rp 10000"), "{why}");
+        // The rest of a bill may be less than that, and is asked for all the same.
+        let bill = Purchase { purpose: Purpose::Bill("b".to_owned()), ..wish(Method::Xendit, 1) };
+        assert_eq!(bill.asked(BOUNDS, rupiah(5), None), Ok(rupiah(5)));
     }
 
     #[test]

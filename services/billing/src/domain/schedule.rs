@@ -1,5 +1,6 @@
 //! The tariffs of a class through time, and the rules that a new one has to keep.
 
+use indowater_common::domain::number::{NotANumber, PRICE_PLACES};
 use indowater_common::domain::tariff::{Block, Tariff};
 use indowater_common::domain::zone::Day;
 use rust_decimal::Decimal;
@@ -91,6 +92,19 @@ pub fn check_class(class: &str) -> Result<(), Wrong> {
     Ok(())
 }
 
+/// Decimal places of a volume at most: m3 down to the millilitre.
+const VOLUME_PLACES: u32 = 6;
+
+/// As it was written: three places are what many write for thousands.
+fn check_price(field: &str, price: Decimal) -> Result<(), Wrong> {
+    if price.scale() <= PRICE_PLACES { Ok(()) } else { Err(wrong(field, NotANumber::Price.to_string())) }
+}
+
+fn check_volume(field: &str, volume: Decimal) -> Result<(), Wrong> {
+    let why = "must have at most 6 decimal places";
+    if volume.scale() <= VOLUME_PLACES { Ok(()) } else { Err(wrong(field, why)) }
+}
+
 fn check(tariff: &Tariff) -> Result<(), Wrong> {
     check_class(&tariff.class)?;
     for (field, value) in [("fixed_charge", tariff.fixed_charge), ("minimum_volume", tariff.minimum)] {
@@ -98,6 +112,8 @@ fn check(tariff: &Tariff) -> Result<(), Wrong> {
             return Err(wrong(field, "must be between 0 and 100,000,000"));
         }
     }
+    check_price("fixed_charge", tariff.fixed_charge)?;
+    check_volume("minimum_volume", tariff.minimum)?;
     let Some((last, bounded)) = tariff.blocks.split_last() else {
         return Err(wrong("blocks", "must be at least one"));
     };
@@ -112,6 +128,8 @@ fn check(tariff: &Tariff) -> Result<(), Wrong> {
                 "must be between 0 and 100,000,000 rupiah per m3",
             ));
         }
+        check_price(&format!("blocks[{number}].price"), *price)?;
+        check_volume(&format!("blocks[{number}].up_to"), up_to.unwrap_or_default())?;
         match up_to {
             Some(bound) if number < bounded.len() && *bound > floor => floor = *bound,
             Some(_) if number < bounded.len() => {
@@ -193,5 +211,23 @@ mod tests {
         for (blocks, field) in cases {
             assert_eq!(schedule().set(version(10, blocks), Day(10), 0).unwrap_err().field, field);
         }
+    }
+
+    #[test]
+    fn prices_have_two_decimals_and_nobody_means_thousands() {
+        let priced = |price: &str| {
+            let mut priced = version(10, &[(None, 1)]);
+            priced.tariff.blocks[0].price = price.parse().unwrap();
+            schedule().set(priced, Day(10), 0).map_err(|wrong| wrong.to_string())
+        };
+        assert_eq!((priced("4900"), priced("4900.5"), priced("4900.50")), (Ok(()), Ok(()), Ok(())));
+        let why = priced("5.000").unwrap_err();
+        assert!(why.starts_with("blocks[0].price: must be rupiah in digits"), "{why}");
+        let mut charged = version(10, &[(None, 1)]);
+        charged.tariff.fixed_charge = "15.000".parse().unwrap();
+        assert_eq!(schedule().set(charged, Day(10), 0).unwrap_err().field, "fixed_charge");
+        let mut bounded = version(10, &[(Some(1), 1), (None, 1)]);
+        bounded.tariff.blocks[0].up_to = Some("1.0000001".parse().unwrap());
+        assert_eq!(schedule().set(bounded, Day(10), 0).unwrap_err().field, "blocks[0].up_to");
     }
 }

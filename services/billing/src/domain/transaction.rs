@@ -61,6 +61,8 @@ pub struct Refund {
     pub by_hand: bool,
     /// The gateway's transaction out of which it is given; of none, out of the order as a whole.
     pub transaction: Option<String>,
+    /// Whether all that was left was asked for, whatever that was; none if it was not kept.
+    pub all: Option<bool>,
 }
 
 /// Something about a payment that a person should look at.
@@ -170,17 +172,15 @@ impl Transaction {
                     self.errand = Some(Errand::Release);
                     continue;
                 }
-                What::Credit { .. } => {
-                    let at = self.plausible(times.paid, now);
-                    if self.paid_at.is_none() {
-                        (self.paid_at, self.noticed_at) = (Some(at), Some(now));
-                    }
-                    at
-                }
+                What::Credit { .. } => self.plausible(times.paid, now),
                 What::Refund { .. } => self.plausible(times.returned, now),
                 // Gateways do not say when they took a payment back.
                 What::Discount { .. } | What::Reverse { .. } => now,
             };
+            // What a voucher adds comes after the credit, unless it pays everything.
+            if matches!(effect.what, What::Credit { .. } | What::Discount { .. }) && self.paid_at.is_none() {
+                (self.paid_at, self.noticed_at) = (Some(at), Some(now));
+            }
             let made_by = made_by.map(str::to_owned);
             self.movements.push(Movement { effect, at, noticed_at: now, made_by });
         }
@@ -325,7 +325,7 @@ impl Transaction {
         if self.errand.is_some() {
             return Some(pace);
         }
-        if self.method == Method::Manual {
+        if self.method == Method::Manual || self.payment.is_free() {
             return None;
         }
         let since = |moment: Timestamp| now.duration_since(moment).unsigned_abs();

@@ -76,6 +76,21 @@ fn money_moves_when_the_gateway_says_and_is_noticed_when_we_hear() {
 }
 
 #[test]
+fn what_a_voucher_pays_whole_is_paid_when_it_is_granted_and_asks_nobody() {
+    let mut free = transaction(Method::Midtrans);
+    free.payment = Payment::new("p", Rupiah::ZERO).with_voucher(Rupiah::whole(10_000));
+    let begun = free.payment.begin();
+    free.take(begun, Times::default(), at(0), None);
+    assert_eq!((free.errand, free.paid_at), (Some(Errand::Commit), None));
+    free.errand = None;
+    let granted = free.payment.voucher_answered(true);
+    free.take(granted, Times::default(), at(5), None);
+    assert_eq!((free.paid_at, free.noticed_at), (Some(at(5)), Some(at(5))));
+    assert_eq!((free.refundable(), free.attention()), (Rupiah::ZERO, Vec::new()));
+    assert_eq!(free.next_question(PACE, at(6)), None);
+}
+
+#[test]
 fn a_refund_has_its_own_time() {
     let mut transaction = transaction(Method::Xendit);
     let (amount, fee) = (transaction.payment.asked(), Rupiah::ZERO);
@@ -184,6 +199,7 @@ fn no_more_is_given_back_than_was_paid() {
         made_by: String::new(),
         by_hand,
         transaction: None,
+        all: None,
     };
     assert_eq!(transaction.refundable().get(), 0, "nothing came");
     let asked = transaction.payment.asked();

@@ -6,6 +6,8 @@ mod vouchers;
 
 use std::sync::Arc;
 
+use indowater_common::clock;
+use indowater_common::domain::request::to_milliseconds;
 use indowater_common::domain::tariff::Part;
 use indowater_common::domain::zone::Day;
 use indowater_common::error::Retry;
@@ -23,10 +25,11 @@ use tonic::{Request, Response, Status};
 use tracing::Instrument;
 
 use crate::app::bills::BillDesk;
-use crate::app::corrections::{Correction, Corrections};
+use crate::app::corrections::{Corrections, NotCorrected};
 use crate::app::payments::Cashier;
 use crate::app::questions::{ExplainedDay, Questions};
 use crate::app::tariffs::{Question, Refusal, TariffDesk};
+use crate::domain::correction::Correction;
 use crate::domain::schedule::Version;
 use crate::wire;
 
@@ -57,7 +60,7 @@ pub fn routes(answering: Answering) -> Routes {
 }
 
 /// Rupiah beyond which a correction is a typing error.
-const LARGEST_ADJUSTMENT: i64 = 1_000_000_000_000;
+const LARGEST_ADJUSTMENT: u64 = 1_000_000_000_000;
 
 struct Ledger {
     questions: Questions,
@@ -130,7 +133,7 @@ impl LedgerService for Ledger {
     ) -> Result<Response<proto::AdjustResponse>, Status> {
         let proto::AdjustRequest { id, customer_id, amount, reason, made_by } = request.into_inner();
         let (id, reason) = (required("id", id)?, required("reason", reason)?);
-        if amount == 0 || amount.abs() > LARGEST_ADJUSTMENT {
+        if amount == 0 || amount.unsigned_abs() > LARGEST_ADJUSTMENT {
             return Err(invalid("amount", "must be a number of rupiah other than 0, of at most 10^12"));
         }
         let correction = Correction {
@@ -139,8 +142,12 @@ impl LedgerService for Ledger {
             amount,
             reason,
             made_by: required("made_by", made_by)?,
+            asked_at: to_milliseconds(clock::now()),
         };
-        self.corrections.ask(correction).await.map_err(unavailable)?;
+        self.corrections.ask(correction).await.map_err(|why| match why {
+            NotCorrected::Taken => Status::already_exists("the id was used for another correction"),
+            NotCorrected::Unavailable(error) => unavailable(error),
+        })?;
         Ok(Response::new(proto::AdjustResponse {}))
     }
 }

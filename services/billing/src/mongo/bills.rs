@@ -1,5 +1,7 @@
 //! Bills, and how customers pay: the collections `bills` and `billing_accounts`.
 
+use std::collections::BTreeMap;
+
 use bson::{DateTime, Document, doc};
 use futures::TryStreamExt;
 use indowater_common::domain::zone::{Day, Zone};
@@ -12,7 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::documents::month_named;
 use super::{BALANCES, MONTHS};
-use crate::domain::bill::{Account, Bill, Mode, Status};
+use crate::domain::bill::{Account, Bill, Mode, Status, apply};
+use crate::observe;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct BillDocument {
@@ -25,9 +28,21 @@ struct BillDocument {
     amount: i64,
     issued_at: DateTime,
     due_date: String,
+    /// What is still to be paid, and whether that is nothing: copies of what follows, for searching.
+    open: Option<i64>,
     paid: bool,
+    /// Absent where it was written before this was kept.
+    applied: Option<Vec<AppliedDocument>>,
     carried: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    carried_to: Option<String>,
     payment_id: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct AppliedDocument {
+    payment_id: String,
+    amount: i64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -48,6 +63,9 @@ fn foreign(id: &str) -> Error {
 
 impl BillDocument {
     fn of(bill: &Bill) -> Self {
+        let applied = bill.applied.iter();
+        let applied =
+            applied.map(|(payment, amount)| AppliedDocument { payment_id: payment.clone(), amount: *amount });
         Self {
             id: bill.id(),
             customer_id: bill.customer_id.clone(),
@@ -57,22 +75,32 @@ impl BillDocument {
             amount: bill.amount(),
             issued_at: to_bson_time(bill.issued_at),
             due_date: bill.due.to_string(),
-            paid: bill.paid,
+            open: Some(bill.open()),
+            paid: bill.open() == 0,
+            applied: Some(applied.collect()),
             carried: bill.carried,
+            carried_to: bill.carried_to.clone(),
             payment_id: bill.payment_id.clone(),
         }
     }
 
     fn bill(self) -> Result<Bill, Error> {
+        let applied: BTreeMap<String, i64> = match (self.applied, &self.payment_id) {
+            (Some(applied), _) => applied.into_iter().map(|of| (of.payment_id, of.amount)).collect(),
+            // Once a bill was paid by one payment, of its amount.
+            (None, Some(payment_id)) if self.paid => [(payment_id.clone(), self.amount)].into(),
+            (None, _) => BTreeMap::new(),
+        };
         Ok(Bill {
+            applied,
             month: month_named(&self.month).ok_or_else(|| foreign(&self.id))?,
             due: Day::parse(&self.due_date).ok_or_else(|| foreign(&self.id))?,
             customer_id: self.customer_id,
             charges: self.charges,
             carried_over: self.carried_over,
             issued_at: from_bson_time(self.issued_at),
-            paid: self.paid,
             carried: self.carried,
+            carried_to: self.carried_to,
             payment_id: self.payment_id,
         })
     }
@@ -90,6 +118,17 @@ impl AccountDocument {
             customer_id: self.customer_id,
         })
     }
+}
+
+/// A bill that a new payment is for, as it was read.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// `bills._id`.
+    pub bill_id: String,
+    /// The payment that was begun last.
+    pub payment_id: Option<String>,
+    /// What was to be paid.
+    pub open: i64,
 }
 
 /// Bills and accounts in the database. Cheap to clone.
@@ -213,7 +252,7 @@ impl Bills {
                     "paid": false,
                     "carried": false,
                 };
-                let carried = doc! { "$set": { "carried": true } };
+                let carried = doc! { "$set": { "carried": true, "carried_to": bill.id() } };
                 this.bills.update_many(open, carried).session(&mut *session).await?;
                 let billed = doc! { "$set": { "billed": month.month() } };
                 let account = doc! { "_id": &account.customer_id };
@@ -228,7 +267,60 @@ impl Bills {
         }
     }
 
-    /// The balance, what was posted for the month, and what for later ones.
+    /// Takes in, in a transaction, what a payment has brought to the balance by now: to the bill it is for, or to the one that
+    /// took its place. That bill, if it changed.
+    ///
+    /// # Errors
+    /// As above.
+    pub(super) async fn apply(
+        &self,
+        session: &mut ClientSession,
+        bill_id: &str,
+        payment_id: &str,
+        brought: i64,
+    ) -> Result<Option<Bill>, Error> {
+        let mut chain: Vec<Bill> = Vec::new();
+        let mut next = Some(bill_id.to_owned());
+        while let Some(id) = next.take() {
+            let found = self.bills.find_one(doc! { "_id": &id }).session(&mut *session).await?;
+            let Some(bill) = found.map(BillDocument::bill).transpose()? else { break };
+            // Each is of a later month than the one before, so that there is no circle.
+            next =
+                bill.carried_to.clone().filter(|_| chain.last().is_none_or(|last| last.month < bill.month));
+            chain.push(bill);
+        }
+        if !apply(&mut chain, payment_id, brought) {
+            return Ok(None);
+        }
+        let Some(bill) = chain.pop() else { return Ok(None) };
+        let document = BillDocument::of(&bill);
+        self.bills.replace_one(doc! { "_id": bill.id() }, document).session(session).await?;
+        if bill.surplus() > 0 {
+            observe::bill_overpaid(&bill);
+        }
+        Ok(Some(bill))
+    }
+
+    /// Begins to pay a bill, in a transaction, if it is as it was read. False if it is not.
+    ///
+    /// # Errors
+    /// As above.
+    pub(super) async fn claim(
+        &self,
+        session: &mut ClientSession,
+        claim: &Claim,
+        payment_id: &str,
+    ) -> Result<bool, Error> {
+        let as_read = doc! {
+            "_id": &claim.bill_id, "payment_id": claim.payment_id.clone(), "paid": false, "carried": false,
+            "open": { "$in": [claim.open, null] },
+        };
+        let begun = doc! { "$set": { "payment_id": payment_id } };
+        let claimed = self.bills.update_one(as_read, begun).session(session).await?;
+        Ok(claimed.matched_count == 1)
+    }
+
+    /// What is posted in all, for the month, and for later ones.
     async fn sums(
         &self,
         session: &mut ClientSession,
@@ -237,7 +329,9 @@ impl Bills {
     ) -> Result<(i64, i64, i64), Error> {
         let balances = self.database.collection::<Document>(BALANCES);
         let balance = balances.find_one(doc! { "_id": customer_id }).session(&mut *session).await?;
-        let balance = balance.map_or(Ok(0), |balance| balance.get_i64("balance")).map_err(Error::custom)?;
+        // What is accrued is water of days to come for a month that has ended.
+        let posted = |balance: Document| balance.get_i64("posted").or_else(|_| balance.get_i64("balance"));
+        let balance = balance.map_or(Ok(0), posted).map_err(Error::custom)?;
         let months = self.database.collection::<Document>(MONTHS);
         let since = doc! { "customer_id": customer_id, "month": { "$gte": month.month() } };
         let posted = doc! { "month": 1, "posted": 1 };
@@ -250,5 +344,50 @@ impl Bills {
             *sum = sum.saturating_add(posted);
         }
         Ok((balance, charges, later))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bill() -> Bill {
+        Bill {
+            customer_id: "customer-001".to_owned(),
+            month: Day::parse("2026-10-01").unwrap(),
+            charges: 90_000,
+            carried_over: 10_000,
+            issued_at: Timestamp::UNIX_EPOCH,
+            due: Day::parse("2026-11-20").unwrap(),
+            applied: [("payment-1".to_owned(), 60_000), ("payment-2".to_owned(), -5_000)].into(),
+            carried: true,
+            carried_to: Some("bill:customer-001|2026-11".to_owned()),
+            payment_id: Some("payment-2".to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_bill_comes_back_as_it_was_written_with_copies_for_searching() {
+        let document = bson::serialize_to_document(&BillDocument::of(&bill())).unwrap();
+        assert_eq!((document.get_i64("open").unwrap(), document.get_bool("paid").unwrap()), (45_000, false));
+        let back: BillDocument = bson::deserialize_from_document(document).unwrap();
+        assert_eq!(back.bill().unwrap(), bill());
+    }
+
+    #[test]
+    fn a_bill_of_before_is_covered_by_the_payment_that_paid_it() {
+        let old = |paid: bool, payment: Option<&str>| {
+            let written = doc! {
+                "_id": "bill:customer-001|2026-10", "customer_id": "customer-001", "month": "2026-10",
+                "charges": 90_000_i64, "carried_over": 10_000_i64, "amount": 100_000_i64,
+                "issued_at": DateTime::from_millis(0), "due_date": "2026-11-20", "paid": paid, "carried": false,
+                "payment_id": payment,
+            };
+            bson::deserialize_from_document::<BillDocument>(written).unwrap().bill().unwrap()
+        };
+        let paid = old(true, Some("payment-1"));
+        assert_eq!((paid.status(), paid.applied["payment-1"]), (Status::Paid, 100_000));
+        let begun = old(false, Some("payment-1"));
+        assert_eq!((begun.status(), begun.open()), (Status::Open, 100_000));
     }
 }

@@ -1,6 +1,7 @@
 //! The database's edge: the ledger's collections, tariffs, payments and bills.
 
 mod bills;
+mod corrections;
 mod documents;
 mod notifications;
 mod payment_documents;
@@ -24,9 +25,10 @@ use crate::domain::charge::Month;
 use crate::domain::ledger::{Balance, Entry};
 use documents::{BalanceDocument, EntryDocument, MonthDocument, OwnedBalance};
 
-pub use bills::Bills;
+pub use bills::{Bills, Claim};
+pub use corrections::CorrectionStore;
 pub use notifications::Notifications;
-pub use payments::{Claim, Inserted, Payments, Tell, Turn};
+pub use payments::{Inserted, Payments, Tell, Turn};
 pub use tariffs::{Announce, Tariffs};
 
 /// Whose month, and of which device.
@@ -180,7 +182,14 @@ impl Store {
         let ids: Vec<String> = keys.into_iter().map(MonthKey::id).collect();
         let found = self.months.find(doc! { "_id": { "$in": ids } }).await?;
         let found: Vec<MonthDocument> = found.try_collect().await?;
-        found.into_iter().map(MonthDocument::month).collect()
+        let mut months: HashMap<MonthKey, Month> =
+            found.into_iter().map(MonthDocument::month).collect::<Result<_, _>>()?;
+        for (key, month) in months.iter_mut().filter(|(_, month)| !month.knows_classes()) {
+            let ids = (1..=month.postings).map(|posting| format!("usage:{}@{posting}", key.id()));
+            let entries = self.entries(&ids.collect::<Vec<_>>()).await?;
+            month.learn_classes(entries.iter().flat_map(|(entry, _)| &entry.draft.others));
+        }
+        Ok(months)
     }
 
     /// Writes postings in one transaction, durable on a majority, unless somebody else has written the partition since.

@@ -95,6 +95,8 @@ struct RefundDocument {
     by_hand: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     transaction: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    all: Option<bool>,
 }
 
 fn foreign(id: &str, field: &str) -> Error {
@@ -151,6 +153,7 @@ impl PaymentDocument {
             made_by: refund.made_by.clone(),
             by_hand: refund.by_hand,
             transaction: refund.transaction.clone(),
+            all: refund.all,
         };
         Self {
             key: payment.id().to_owned(),
@@ -203,13 +206,14 @@ impl PaymentDocument {
             let noticed_at = movement.noticed_at.map_or(at, from_bson_time);
             Ok(Movement { effect, at, noticed_at, made_by: movement.made_by })
         };
-        let refund = |RefundDocument { key, amount, reason, made_by, by_hand, transaction }| Refund {
+        let refund = |RefundDocument { key, amount, reason, made_by, by_hand, transaction, all }| Refund {
             key,
             amount,
             reason,
             made_by,
             by_hand,
             transaction,
+            all,
         };
         let errand = self.errand.as_deref().map(|name| Errand::named(name).ok_or(name));
         Ok(Transaction {
@@ -301,6 +305,7 @@ mod tests {
             made_by: "admin-001".to_owned(),
             by_hand: true,
             transaction: text("t"),
+            all: Some(true),
         });
         assert_eq!(transaction.movements.len(), 4);
         let document = bson::serialize_to_document(&PaymentDocument::of(&transaction)).unwrap();

@@ -12,6 +12,7 @@ use mongodb::error::Error;
 use mongodb::{ClientSession, Collection, Database};
 use serde::Deserialize;
 
+use super::bills::{Bills, Claim};
 use super::payment_documents::PaymentDocument;
 use crate::domain::payment::Status;
 use crate::domain::purchase::Method;
@@ -19,15 +20,6 @@ use crate::domain::transaction::{After, PaymentFilter, Transaction};
 
 /// Makes the record that tells a payment.
 pub type Tell = Arc<dyn Fn(&Transaction) -> Row + Send + Sync>;
-
-/// A bill that a new payment is for, and the payment it had until now.
-#[derive(Clone, Debug)]
-pub struct Claim {
-    /// `bills._id`.
-    pub bill_id: String,
-    /// As it was read.
-    pub payment_id: Option<String>,
-}
 
 /// What became of a new payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +53,7 @@ impl Turn {
 pub struct Payments {
     database: Database,
     payments: Collection<PaymentDocument>,
-    bills: Collection<Document>,
+    bills: Bills,
     follow_ups: Collection<Document>,
     outbox: Outbox,
     tell: Tell,
@@ -72,7 +64,7 @@ impl Payments {
     pub fn new(database: &Database, outbox: Outbox, tell: Tell) -> Self {
         Self {
             payments: database.collection("payment_transactions"),
-            bills: database.collection("bills"),
+            bills: Bills::new(database),
             follow_ups: database.collection("payment_follow_ups"),
             database: database.clone(),
             outbox,
@@ -136,7 +128,7 @@ impl Payments {
         let (row, id) = ((self.tell)(transaction), transaction.payment.id().to_owned());
         let (payments, bills) = (self.payments.clone(), self.bills.clone());
         let (follow_ups, outbox) = (self.follow_ups.clone(), self.outbox.clone());
-        let paid = transaction.payment.status() == Status::Paid;
+        let brought = transaction.payment.balance().get();
         let method = transaction.method.name().to_owned();
         let mut session = self.database.client().start_session().await?;
         let stored = session
@@ -147,14 +139,11 @@ impl Payments {
                     let turn = doc! { "_id": &id, "method": &method, "at": to_bson_time(at) };
                     follow_ups.insert_one(turn).session(&mut *session).await?;
                 }
-                if let Some(Claim { bill_id, payment_id }) = &claim {
-                    let as_read = doc! {
-                        "_id": bill_id, "payment_id": payment_id.clone(), "paid": false, "carried": false,
-                    };
-                    let taken = doc! { "$set": { "payment_id": &id, "paid": paid } };
-                    if bills.update_one(as_read, taken).session(&mut *session).await?.matched_count == 0 {
+                if let Some(claim) = &claim {
+                    if !bills.claim(session, claim, &id).await? {
                         return Err(Error::custom(BillTaken));
                     }
+                    bills.apply(session, &claim.bill_id, &id, brought).await?;
                 }
                 outbox.put(session, std::slice::from_ref(&row)).await
             })
@@ -174,7 +163,8 @@ impl Payments {
     pub async fn replace(&self, transaction: &Transaction) -> Result<bool, Error> {
         let document = PaymentDocument::of(transaction);
         let known = doc! { "_id": transaction.payment.id(), "revision": transaction.revision - 1 };
-        let bill = transaction.bill_id.as_deref().map(|bill| bill_change(bill, transaction));
+        let (bill, id) = (transaction.bill_id.clone(), transaction.payment.id().to_owned());
+        let brought = transaction.payment.balance().get();
         let row = (self.tell)(transaction);
         let (payments, bills, outbox) = (self.payments.clone(), self.bills.clone(), self.outbox.clone());
         let mut session = self.database.client().start_session().await?;
@@ -185,8 +175,8 @@ impl Payments {
                 if replaced.matched_count == 0 {
                     return Ok(false);
                 }
-                if let Some((which, change)) = &bill {
-                    bills.update_one(which.clone(), change.clone()).session(&mut *session).await?;
+                if let Some(bill) = &bill {
+                    bills.apply(session, bill, &id, brought).await?;
                 }
                 outbox.put(session, std::slice::from_ref(&row)).await?;
                 Ok(true)
@@ -301,15 +291,4 @@ fn matching(wanted: &PaymentFilter) -> Document {
         filter.insert("created_at", created);
     }
     filter
-}
-
-/// Which bill changes with a payment, and how. A payment that is credited pays its bill, also one that the customer had given up
-/// for another; one that is not any more leaves it open.
-fn bill_change(bill: &str, transaction: &Transaction) -> (Document, Document) {
-    let id = transaction.payment.id();
-    if transaction.payment.status() == Status::Paid {
-        (doc! { "_id": bill, "paid": false }, doc! { "$set": { "paid": true, "payment_id": id } })
-    } else {
-        (doc! { "_id": bill, "paid": true, "payment_id": id }, doc! { "$set": { "paid": false } })
-    }
 }

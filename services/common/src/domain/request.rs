@@ -26,6 +26,11 @@ impl Problems {
         self.0.extend(problems.0.into_iter().map(|problem| format!("{place}.{problem}")));
     }
 
+    /// Notes all of `problems` besides.
+    pub fn append(&mut self, problems: Self) {
+        self.0.extend(problems.0);
+    }
+
     /// The value, or what is wrong with it.
     ///
     /// # Errors

@@ -73,6 +73,11 @@ impl Zone {
         TimeZone::get(name).ok().map(Self)
     }
 
+    /// The zone of no place, for what has none.
+    pub const fn utc() -> Self {
+        Self(TimeZone::UTC)
+    }
+
     /// Its IANA name.
     pub fn name(&self) -> &str {
         self.0.iana_name().unwrap_or("UTC")

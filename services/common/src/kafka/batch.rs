@@ -6,6 +6,8 @@ use std::ops::Range;
 use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, Headers};
 
+use super::headers::OURS;
+
 /// Records of one partition in offset order.
 #[derive(Debug)]
 pub struct Batch {
@@ -13,6 +15,8 @@ pub struct Batch {
     pub partition: i32,
     data: Vec<u8>,
     records: Vec<Slots>,
+    /// Names and values of the headers of our own, of all records; nearly no record has any.
+    ours: Vec<(Range<usize>, Range<usize>)>,
 }
 
 #[derive(Debug)]
@@ -23,6 +27,7 @@ struct Slots {
     value: Range<usize>,
     content_type: Option<Range<usize>>,
     traceparent: Option<Range<usize>>,
+    ours: Range<usize>,
 }
 
 /// One record as it stands on the broker.
@@ -40,23 +45,47 @@ pub struct Record<'a> {
     pub content_type: Option<&'a str>,
     /// The W3C `traceparent` header, if it is there and is text.
     pub traceparent: Option<&'a str>,
+    ours: Ours<'a>,
+}
+
+/// The headers of our own of one record.
+#[derive(Clone, Copy, Debug)]
+struct Ours<'a> {
+    data: &'a [u8],
+    headers: &'a [(Range<usize>, Range<usize>)],
+}
+
+impl<'a> Record<'a> {
+    /// The first header of that name, if it is there and is text. Only names that begin with `indowater-` are kept.
+    pub fn header(&self, name: &str) -> Option<&'a str> {
+        let Ours { data, headers } = self.ours;
+        let (_, value) = headers.iter().find(|(known, _)| data[known.clone()] == *name.as_bytes())?;
+        std::str::from_utf8(&data[value.clone()]).ok()
+    }
 }
 
 impl Batch {
     /// An empty batch.
     pub fn new(partition: i32) -> Self {
-        Self { partition, data: Vec::new(), records: Vec::new() }
+        Self { partition, data: Vec::new(), records: Vec::new(), ours: Vec::new() }
     }
 
     pub(super) fn push(&mut self, message: &BorrowedMessage<'_>) {
         let key = self.copy(message.key().unwrap_or_default());
         let value = self.copy(message.payload().unwrap_or_default());
         let (mut content_type, mut traceparent) = (None, None);
+        let ours = self.ours.len();
         if let Some(headers) = message.headers() {
             for header in headers.iter() {
                 let slot = match header.key {
                     "content-type" => &mut content_type,
                     "traceparent" => &mut traceparent,
+                    name if name.starts_with(OURS) => {
+                        let name = self.copy(name.as_bytes());
+                        let value = self.copy(header.value.unwrap_or_default());
+                        self.ours.push((name, value));
+                        continue;
+                    }
                     _ => continue,
                 };
                 *slot = header.value.map(|value| self.copy(value));
@@ -69,12 +98,13 @@ impl Batch {
             value,
             content_type,
             traceparent,
+            ours: ours..self.ours.len(),
         });
     }
 
     /// Adds the records of the batch that comes next.
     pub(super) fn append(&mut self, next: Self) {
-        let shift = self.data.len();
+        let (shift, ours) = (self.data.len(), self.ours.len());
         let move_on = |range: Range<usize>| range.start + shift..range.end + shift;
         self.data.extend_from_slice(&next.data);
         self.records.extend(next.records.into_iter().map(|slots| Slots {
@@ -82,8 +112,10 @@ impl Batch {
             value: move_on(slots.value),
             content_type: slots.content_type.map(move_on),
             traceparent: slots.traceparent.map(move_on),
+            ours: slots.ours.start + ours..slots.ours.end + ours,
             ..slots
         }));
+        self.ours.extend(next.ours.into_iter().map(|(name, value)| (move_on(name), move_on(value))));
     }
 
     fn copy(&mut self, bytes: &[u8]) -> Range<usize> {
@@ -121,6 +153,45 @@ impl Batch {
             value: &self.data[slots.value.clone()],
             content_type: slots.content_type.clone().and_then(|r| std::str::from_utf8(&self.data[r]).ok()),
             traceparent: slots.traceparent.clone().and_then(|r| std::str::from_utf8(&self.data[r]).ok()),
+            ours: Ours { data: &self.data, headers: &self.ours[slots.ours.clone()] },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A batch of one record at `offset` with these headers of our own.
+    fn one(offset: i64, ours: &[(&str, &str)]) -> Batch {
+        let mut batch = Batch::new(0);
+        let (key, value) = (batch.copy(b"key"), batch.copy(b"value"));
+        let mut copy = |text: &str| batch.copy(text.as_bytes());
+        let ours: Vec<_> = ours.iter().map(|(name, value)| (copy(name), copy(value))).collect();
+        let slots = Slots {
+            offset,
+            timestamp_ms: 0,
+            key,
+            value,
+            content_type: None,
+            traceparent: None,
+            ours: 0..ours.len(),
+        };
+        batch.records.push(slots);
+        batch.ours = ours;
+        batch
+    }
+
+    #[test]
+    fn headers_stay_with_their_record_when_batches_are_joined() {
+        let mut all = one(1, &[("indowater-a", "1")]);
+        all.append(one(2, &[]));
+        all.append(one(3, &[("indowater-a", "3"), ("indowater-b", "x")]));
+        let told: Vec<_> = all
+            .records()
+            .map(|record| (record.offset, record.header("indowater-a"), record.header("indowater-b")))
+            .collect();
+        assert_eq!(told, [(1, Some("1"), None), (2, None, None), (3, Some("3"), Some("x"))]);
+        assert!(all.records().all(|record| record.key == b"key" && record.value == b"value"));
     }
 }

@@ -5,21 +5,24 @@
 //! the partitions that stay working through a rebalance.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge, Histogram};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
 use rdkafka::{ClientContext, Message, TopicPartitionList};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::Batch;
 use super::partition::{BATCH_RECORDS, Command, FlushPolicy, Partition, Work};
+use super::progress::Progress;
 use crate::error::Fatal;
 use crate::health::Dependency;
 use crate::{config, telemetry};
@@ -53,15 +56,20 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Consumes until stopped. `work` makes the state of a partition when its first records come.
 ///
 /// # Errors
-/// Settings that librdkafka refuses, or a failure that no retry mends, such as missing rights.
+/// Settings that librdkafka refuses, a failure that no retry mends, such as missing rights, or a panic in the work of a
+/// partition.
 pub async fn consume<W: Work>(
     consume: Consume,
     work: impl Fn(i32) -> W + Send + 'static,
 ) -> Result<(), Fatal> {
     let group = format!("{}.{}", consume.kafka.topic_prefix, consume.group);
     let metrics = Arc::new(Metrics::new());
+    let tasks = Tasks::default();
+    let (watched, limit) = (tasks.clone(), consume.kafka.stall_limit);
+    consume.joined.watch(move || watched.stalls(limit));
     let context = Coordinates {
-        tasks: Mutex::default(),
+        tasks,
+        died: Arc::default(),
         joined: consume.joined.clone(),
         metrics: metrics.clone(),
         topic: consume.topic.clone(),
@@ -95,12 +103,13 @@ pub async fn consume<W: Work>(
     };
     let (done, ended) = oneshot::channel();
     std::thread::Builder::new().name(format!("poll-{}", consume.group)).spawn(move || {
-        let outcome = poller.run();
+        let outcome = catch_unwind(AssertUnwindSafe(|| poller.run()))
+            .unwrap_or_else(|_| Err("the thread that polls panicked".into()));
         poller.consumer.context().hand_back(None);
         // The receiver goes only when the process does.
         let _ = done.send(outcome);
     })?;
-    Ok(ended.await??)
+    ended.await?
 }
 
 pub(super) struct Metrics {
@@ -132,7 +141,9 @@ impl Metrics {
 
 /// The tasks of the assigned partitions, where the client's callbacks can reach them.
 pub(super) struct Coordinates {
-    tasks: Mutex<HashMap<i32, Task>>,
+    tasks: Tasks,
+    /// What a partition's task died of, if one did.
+    died: Arc<OnceLock<String>>,
     joined: Dependency,
     metrics: Arc<Metrics>,
     topic: String,
@@ -142,13 +153,36 @@ struct Task {
     commands: mpsc::UnboundedSender<Command>,
     leave: CancellationToken,
     abandon: CancellationToken,
+    progress: Arc<Progress>,
+}
+
+/// The tasks of the partitions that this instance has. Cheap to clone; all clones are the same.
+#[derive(Clone, Default)]
+struct Tasks(Arc<Mutex<HashMap<i32, Task>>>);
+
+impl Tasks {
+    fn lock(&self) -> MutexGuard<'_, HashMap<i32, Task>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The partitions that do not get on, and why.
+    fn stalls(&self, limit: Duration) -> Vec<String> {
+        let now = Instant::now();
+        let tasks = self.lock();
+        let mut stalled: Vec<_> = tasks
+            .iter()
+            .filter_map(|(number, task)| Some((*number, task.progress.stall(now, limit)?)))
+            .collect();
+        stalled.sort();
+        stalled.into_iter().map(|(number, stall)| format!("partition {number}: {stall}")).collect()
+    }
 }
 
 impl Coordinates {
     /// Asks the tasks of `partitions` (all if `None`) to flush and end, and waits until they did or time is up.
     fn hand_back(&self, partitions: Option<&TopicPartitionList>) {
         let leaving: Vec<Task> = {
-            let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut tasks = self.tasks.lock();
             match partitions {
                 None => tasks.drain().map(|(_, task)| task).collect(),
                 Some(list) => list.elements().iter().filter_map(|p| tasks.remove(&p.partition())).collect(),
@@ -178,6 +212,12 @@ impl Coordinates {
 impl ClientContext for Coordinates {
     fn stats(&self, statistics: Statistics) {
         let Some(topic) = statistics.topics.get(&self.topic) else { return };
+        // The client's events say nothing of commits that are not waited for; its statistics do.
+        for (number, task) in self.tasks.lock().iter() {
+            if let Some(partition) = topic.partitions.get(number) {
+                task.progress.committed(partition.committed_offset, Instant::now());
+            }
+        }
         for (number, partition) in &topic.partitions {
             if *number >= 0 && partition.consumer_lag >= 0 {
                 let labels = [
@@ -199,12 +239,6 @@ impl ConsumerContext for Coordinates {
         if let Rebalance::Revoke(partitions) = rebalance {
             tracing::info!(topic = self.topic, partitions = partitions.count(), "partitions are taken away");
             self.hand_back(Some(partitions));
-        }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        if let Err(error) = result {
-            tracing::warn!(%error, topic = self.topic, "an offset was not committed");
         }
     }
 
@@ -239,8 +273,11 @@ where
     F: Fn(i32) -> W,
     W: Work,
 {
-    fn run(&mut self) -> Result<(), KafkaError> {
+    fn run(&mut self) -> Result<(), Fatal> {
         while !self.stop.is_cancelled() {
+            if let Some(death) = self.consumer.context().died.get() {
+                return Err(death.as_str().into());
+            }
             let mut polled = self.poll(Duration::from_millis(50))?.map(|bytes| (1, bytes));
             while let Some((records, bytes)) = polled
                 && records < BATCH_RECORDS
@@ -282,8 +319,9 @@ where
     fn hand_over(&mut self, batch: Batch) {
         let partition = batch.partition;
         let Some(permit) = self.reserve(batch.bytes().min(WAITING_BYTES)) else { return };
-        if let Some(commands) = self.task(partition) {
-            // Closed if it was revoked meanwhile: the records are the next owner's.
+        if let Some((commands, progress)) = self.task(partition) {
+            progress.came(Instant::now());
+            // Closed if it was revoked meanwhile: the records are the next owner's; or if it died, which ends the service.
             let _ = commands.send(Command::Apply(batch, permit));
         }
     }
@@ -297,7 +335,7 @@ where
             if let Ok(permit) = self.budget.clone().try_acquire_many_owned(bytes) {
                 break Some(permit);
             }
-            if self.stop.is_cancelled() {
+            if self.stop.is_cancelled() || self.consumer.context().died.get().is_some() {
                 break None;
             }
             if paused {
@@ -324,13 +362,14 @@ where
     }
 
     /// The task of a partition, started if this is its first batch; none if the partition was taken away meanwhile.
-    fn task(&self, partition: i32) -> Option<mpsc::UnboundedSender<Command>> {
+    fn task(&self, partition: i32) -> Option<(mpsc::UnboundedSender<Command>, Arc<Progress>)> {
         let assigned = self.consumer.assignment().ok()?;
         assigned.find_partition(&self.topic, partition)?;
-        let mut tasks = self.consumer.context().tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tasks = self.consumer.context().tasks.lock();
         let task = tasks.entry(partition).or_insert_with(|| {
             let (commands, queue) = mpsc::unbounded_channel();
             let (leave, abandon) = (CancellationToken::new(), CancellationToken::new());
+            let progress = Arc::new(Progress::default());
             let task = Partition {
                 work: (self.work)(partition),
                 partition,
@@ -342,10 +381,26 @@ where
                 abandon: abandon.clone(),
                 position: None,
                 waiting_since: None,
+                applied: 0,
+                progress: progress.clone(),
             };
-            self.runtime.spawn(task.run(queue));
-            Task { commands, leave, abandon }
+            self.supervise(partition, self.runtime.spawn(task.run(queue)));
+            Task { commands, leave, abandon, progress }
         });
-        Some(task.commands.clone())
+        Some((task.commands.clone(), task.progress.clone()))
+    }
+
+    /// A panic in a partition's work would leave it standing for ever, with nobody to take it over: it ends the service,
+    /// and its partitions go to others.
+    fn supervise(&self, partition: i32, task: JoinHandle<()>) {
+        let (topic, died) = (self.topic.clone(), self.consumer.context().died.clone());
+        self.runtime.spawn(async move {
+            if let Err(error) = task.await
+                && error.is_panic()
+            {
+                // The first death is reason enough.
+                let _ = died.set(format!("partition {partition} of {topic}: {error}"));
+            }
+        });
     }
 }

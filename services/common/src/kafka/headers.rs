@@ -8,6 +8,13 @@ pub const PROTOBUF: &str = "application/protobuf";
 /// The content type of JSON values.
 pub const JSON: &str = "application/json";
 
+/// What the names of our own headers on telemetry begin with.
+pub(super) const OURS: &str = "indowater-";
+/// On telemetry: `true` where its reads may be of any age.
+pub const BACKFILL: &str = "indowater-backfill";
+/// On telemetry that is sent again: where it stood and when it was taken at first, `partition:offset@milliseconds`.
+pub const FIRST_RECEIVED: &str = "indowater-first-received";
+
 /// What an event says of itself outside its value.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {

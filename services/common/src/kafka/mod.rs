@@ -7,10 +7,13 @@
 mod batch;
 mod client;
 mod consumer;
+#[cfg(test)]
+mod edge_tests;
 mod follow;
 mod headers;
 mod partition;
 mod partitioner;
+mod progress;
 mod publisher;
 pub mod topics;
 
@@ -18,12 +21,24 @@ pub use batch::{Batch, Record};
 pub use client::{base_config, watch_broker};
 pub use consumer::{Consume, consume};
 pub use follow::{Followed, From, follow};
-pub use headers::{Event, JSON, PROTOBUF};
+pub use headers::{BACKFILL, Event, FIRST_RECEIVED, JSON, PROTOBUF};
 pub use partition::{FlushPolicy, Work};
 pub use partitioner::{ByEntity, partition_of};
-pub use publisher::{Outgoing, PublishError, Publisher, Ticket};
+pub use publisher::{Outgoing, Pace, PublishError, Publisher, Ticket};
+
+use rdkafka::error::KafkaError;
 
 use crate::lifecycle::Host;
+
+/// The service's way to publish. A fatal error of the client, after which it sends nothing any more, ends the service.
+///
+/// # Errors
+/// Settings that librdkafka refuses.
+pub fn publisher(host: &Host, pace: Pace) -> Result<Publisher, KafkaError> {
+    let publisher = Publisher::open(&host.common.kafka, pace)?;
+    host.spawn("publisher", publisher.clone().until_fatal(host.stop.clone()));
+    Ok(publisher)
+}
 
 /// Keeps the readiness of a service that needs the broker up to date.
 pub fn watch(host: &Host) {

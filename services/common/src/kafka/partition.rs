@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Batch;
 use super::consumer::{Coordinates, Metrics};
+use super::progress::Progress;
 use crate::error::Retry;
 
 /// What a service does with one partition. One value lives per assigned partition and owns its state.
@@ -77,6 +78,10 @@ pub(super) struct Partition<W> {
     pub position: Option<i64>,
     /// When the oldest record that waits for a flush came.
     pub waiting_since: Option<Instant>,
+    /// How many of the batches that were handed over are applied and not durable.
+    pub applied: usize,
+    /// How it gets on, for others to see.
+    pub progress: Arc<Progress>,
 }
 
 /// The partition was taken away before its work could be done.
@@ -87,14 +92,18 @@ impl<W: Work> Partition<W> {
         let labels = [KeyValue::new("topic", self.topic.to_string())];
         let mut next = None;
         loop {
-            let command = match self.flush_at() {
+            let command = match self.wake_at() {
                 _ if next.is_some() => next.take(),
                 None => commands.recv().await,
                 Some(at) => tokio::select! {
                     biased;
                     command = commands.recv() => command,
                     () = tokio::time::sleep_until(at.into()) => {
-                        if self.flush().await.is_err() { return }
+                        if self.waiting_since.is_none() {
+                            self.commit();
+                        } else if self.flush().await.is_err() {
+                            return;
+                        }
                         continue;
                     }
                 },
@@ -102,10 +111,12 @@ impl<W: Work> Partition<W> {
             match command {
                 Some(Command::Apply(..)) if self.leave.is_cancelled() => {}
                 Some(Command::Apply(mut batch, mut permit)) => {
-                    next = gather(&mut commands, &mut batch, &mut permit);
+                    let gathered;
+                    (next, gathered) = gather(&mut commands, &mut batch, &mut permit);
                     if self.apply(&batch).await.is_err() {
                         return;
                     }
+                    self.applied += gathered;
                     self.metrics.records.add(batch.len() as u64, &labels);
                     if self.is_due() && self.flush().await.is_err() {
                         return;
@@ -129,10 +140,12 @@ impl<W: Work> Partition<W> {
             || self.waiting_since.is_some_and(|since| since.elapsed() >= self.policy.age)
     }
 
-    /// When to flush if nothing more comes.
-    fn flush_at(&self) -> Option<Instant> {
-        let oldest = self.waiting_since?;
-        Some((Instant::now() + self.policy.idle).min(oldest + self.policy.age))
+    /// When to flush, or to commit once more, if nothing more comes.
+    fn wake_at(&self) -> Option<Instant> {
+        match self.waiting_since {
+            Some(oldest) => Some((Instant::now() + self.policy.idle).min(oldest + self.policy.age)),
+            None => self.progress.is_uncommitted().then(|| Instant::now() + COMMIT_AGAIN),
+        }
     }
 
     async fn apply(&mut self, batch: &Batch) -> Result<(), Abandoned> {
@@ -141,6 +154,7 @@ impl<W: Work> Partition<W> {
             self.metrics.retries.add(1, &[KeyValue::new("step", "apply")]);
             self.wait(&mut backoff, &error, "a batch could not be applied").await?;
         }
+        self.progress.succeeded();
         self.position = batch.next_offset().or(self.position);
         self.waiting_since.get_or_insert_with(Instant::now);
         Ok(())
@@ -157,15 +171,19 @@ impl<W: Work> Partition<W> {
             self.wait(&mut backoff, &error, "a flush failed").await?;
         }
         self.waiting_since = None;
+        self.progress.durable(std::mem::take(&mut self.applied));
         self.metrics.flush.record(started.elapsed().as_secs_f64(), &[]);
         self.commit();
         Ok(())
     }
 
-    /// Commits what is durable, without waiting for the broker. A failed commit is no harm: the next one says more, and records that
-    /// come again change nothing.
+    /// Commits what is durable, without waiting for the broker. A failed commit is no harm: the next one says more, one more
+    /// is tried where none follows, and records that come again change nothing.
     fn commit(&self) {
         let Some(offsets) = self.offsets() else { return };
+        if let Some(position) = self.position {
+            self.progress.committing(position, Instant::now());
+        }
         if let Err(error) = self.consumer.commit(&offsets, CommitMode::Async) {
             tracing::warn!(%error, partition = self.partition, "the offset was not committed");
         }
@@ -193,6 +211,7 @@ impl<W: Work> Partition<W> {
 
     async fn wait(&self, backoff: &mut Backoff, error: &Retry, what: &str) -> Result<(), Abandoned> {
         let pause = backoff.next();
+        self.progress.failed(format!("{what}: {error}"), Instant::now());
         tracing::warn!(%error, partition = self.partition, again_in_ms = pause.as_millis(), "{what}");
         tokio::select! {
             () = tokio::time::sleep(pause) => Ok(()),
@@ -204,23 +223,28 @@ impl<W: Work> Partition<W> {
     }
 }
 
+/// After a commit that the broker did not confirm.
+const COMMIT_AGAIN: Duration = Duration::from_secs(5);
+
 /// Adds to a batch what came while the partition was busy, so that one look-up serves all of it. Returns the command that
-/// is no batch, if one came.
+/// is no batch, if one came, and how many batches became this one.
 fn gather(
     commands: &mut mpsc::UnboundedReceiver<Command>,
     batch: &mut Batch,
     permit: &mut OwnedSemaphorePermit,
-) -> Option<Command> {
+) -> (Option<Command>, usize) {
+    let mut gathered = 1;
     while batch.len() < BATCH_RECORDS {
         match commands.try_recv() {
             Ok(Command::Apply(more, its)) => {
                 batch.append(more);
                 permit.merge(its);
+                gathered += 1;
             }
-            other => return other.ok(),
+            other => return (other.ok(), gathered),
         }
     }
-    None
+    (None, gathered)
 }
 
 /// Doubling pauses from 100 ms to 10 s.

@@ -2,7 +2,8 @@
 //! on the broker.
 //!
 //! The client retries for as long as the broker is away, so a delivery fails only for reasons that no retry mends
-//! (authorisation, a record too large). Those end the service: its uncommitted input comes again.
+//! (authorisation, a record too large). A fatal error of the client itself, such as a sequence that the broker lost,
+//! ends the service: its uncommitted input comes again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,10 +14,12 @@ use rdkafka::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use super::headers::Event;
 use super::partitioner::ByEntity;
 use crate::config;
+use crate::error::Fatal;
 
 /// A record that the broker did not take and never will.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -90,35 +93,44 @@ impl ProducerContext<ByEntity> for Acknowledge {
     }
 }
 
+/// How long records wait for others to be sent together with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Long enough to be cheap.
+    Thrifty,
+    /// Hardly, for somebody waits.
+    Prompt,
+}
+
+impl Pace {
+    fn linger(self) -> &'static str {
+        match self {
+            Self::Thrifty => "20",
+            Self::Prompt => "5",
+        }
+    }
+}
+
+/// How often the client is asked whether it can go on.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// The way to the broker. Cheap to clone.
 #[derive(Clone)]
 pub struct Publisher(Arc<ThreadedProducer<Acknowledge, ByEntity>>);
 
 impl Publisher {
-    /// Makes the client; it connects by itself.
+    /// Makes the client; it connects by itself. A service takes [`publisher`](super::publisher), which watches over it.
     ///
     /// # Errors
     /// Settings that librdkafka refuses.
-    pub fn open(kafka: &config::Kafka) -> Result<Self, KafkaError> {
-        Self::lingering(kafka, "20")
-    }
-
-    /// One that hardly waits for more records to send together, for those whom somebody waits for.
-    ///
-    /// # Errors
-    /// Settings that librdkafka refuses.
-    pub fn prompt(kafka: &config::Kafka) -> Result<Self, KafkaError> {
-        Self::lingering(kafka, "5")
-    }
-
-    fn lingering(kafka: &config::Kafka, milliseconds: &str) -> Result<Self, KafkaError> {
+    pub fn open(kafka: &config::Kafka, pace: Pace) -> Result<Self, KafkaError> {
         let producer = super::base_config(kafka)
             .set("enable.idempotence", "true")
             .set("message.timeout.ms", "0")
             .set("message.max.bytes", (2 * 1024 * 1024).to_string())
             .set("compression.codec", "lz4")
             // The broker pays for requests more than for records.
-            .set("linger.ms", milliseconds)
+            .set("linger.ms", pace.linger())
             .set("queue.buffering.max.messages", "200000")
             .set("queue.buffering.max.kbytes", "131072")
             .create_with_context(Acknowledge)?;
@@ -146,6 +158,22 @@ impl Publisher {
                     ticket.0.pending.fetch_sub(1, Ordering::AcqRel);
                     return Err(PublishError(error.to_string()));
                 }
+            }
+        }
+    }
+
+    /// Watches the client until `stop`.
+    ///
+    /// # Errors
+    /// The client's fatal error, once there is one: it sends nothing any more.
+    pub(super) async fn until_fatal(self, stop: CancellationToken) -> Result<(), Fatal> {
+        loop {
+            if let Some((code, reason)) = self.0.client().fatal_error() {
+                return Err(format!("the broker's client cannot go on: {code}: {reason}").into());
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                () = stop.cancelled() => return Ok(()),
             }
         }
     }

@@ -1,10 +1,12 @@
 //! A lease: of several instances at most one holds it, and a dead one's runs out.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bson::doc;
 use mongodb::error::Error;
 use mongodb::{Collection, Database};
+use tokio::time::{Instant, interval_at, sleep_until};
 
 use super::{is_duplicate_key, to_bson_time};
 use crate::clock;
@@ -15,13 +17,21 @@ pub struct Lease {
     name: String,
     holder: String,
     term: Duration,
+    /// Until when nobody else can have it, by our own clock: it begins before the database was asked.
+    until: Mutex<Option<Instant>>,
 }
+
+/// The lease ran out, or went to another, while work rested on it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the lease {0} was outlived by the work that rested on it")]
+pub struct Outlived(String);
 
 impl Lease {
     /// A lease called `name` for this `holder`, to be renewed well within `term`.
     pub fn new(database: &Database, name: &str, holder: &str, term: Duration) -> Self {
         let holder = clock::new_id(holder);
-        Self { leases: database.collection("leases"), name: name.to_owned(), holder, term }
+        let until = Mutex::default();
+        Self { leases: database.collection("leases"), name: name.to_owned(), holder, term, until }
     }
 
     /// Takes or renews it. False if another instance holds it.
@@ -29,18 +39,54 @@ impl Lease {
     /// # Errors
     /// The database does not answer.
     pub async fn hold(&self) -> Result<bool, Error> {
-        let now = clock::now();
+        let (now, begun) = (clock::now(), Instant::now());
         let until = now.saturating_add(self.term).unwrap_or(now);
         let mine_or_free = doc! {
             "_id": &self.name,
             "$or": [{ "holder": &self.holder }, { "until": { "$lt": to_bson_time(now) } }],
         };
         let taken = doc! { "$set": { "holder": &self.holder, "until": to_bson_time(until) } };
-        match self.leases.update_one(mine_or_free, taken).upsert(true).await {
-            Ok(_) => Ok(true),
-            Err(error) if is_duplicate_key(&error) => Ok(false),
-            Err(error) => Err(error),
+        let held = match self.leases.update_one(mine_or_free, taken).upsert(true).await {
+            Ok(_) => true,
+            Err(error) if is_duplicate_key(&error) => false,
+            Err(error) => return Err(error),
+        };
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = held.then(|| begun + self.term);
+        Ok(held)
+    }
+
+    /// Does `work`, which must not be done by two at a time and cannot be taken back, and renews the lease meanwhile.
+    ///
+    /// # Errors
+    /// The lease could not be kept until the work was done, because the database is away or this process was frozen.
+    /// What the work left under way may meet a successor's, so the process should end.
+    pub async fn keep<T>(&self, work: impl Future<Output = T>) -> Result<T, Outlived> {
+        let outlived = || Outlived(self.name.clone());
+        let mut work = std::pin::pin!(work);
+        let mut renew = interval_at(Instant::now() + self.term / 3, self.term / 3);
+        loop {
+            let until = self.held_until().ok_or_else(outlived)?;
+            tokio::select! {
+                biased;
+                () = sleep_until(until) => return Err(outlived()),
+                done = work.as_mut() => return Ok(done),
+                _ = renew.tick() => {
+                    // The work goes on while the database is asked, and the term runs while it does not answer.
+                    let renewed = tokio::select! {
+                        done = work.as_mut() => return if Instant::now() < until { Ok(done) } else { Err(outlived()) },
+                        () = sleep_until(until) => return Err(outlived()),
+                        renewed = self.hold() => renewed,
+                    };
+                    if let Err(error) = renewed {
+                        tracing::warn!(%error, lease = self.name, "the lease could not be renewed yet");
+                    }
+                }
+            }
         }
+    }
+
+    fn held_until(&self) -> Option<Instant> {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives it back, so that another instance need not wait for its end.

@@ -11,7 +11,7 @@ pub mod schema;
 pub use bulk::{Guarded, Refusal, update, update_within, write_guarded};
 pub use connect::{connect, watch_database};
 pub use decimal::{from_decimal128, to_decimal128};
-pub use lease::Lease;
+pub use lease::{Lease, Outlived};
 
 use bson::DateTime;
 use jiff::Timestamp;

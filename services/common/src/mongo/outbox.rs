@@ -16,9 +16,9 @@ use mongodb::{ClientSession, Collection, Database};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use super::Lease;
+use super::{Lease, Outlived};
 use crate::error::{Fatal, Retry};
-use crate::kafka::{Event, Outgoing, Publisher, Ticket};
+use crate::kafka::{Event, Outgoing, PublishError, Publisher, Ticket};
 
 /// A message to be published.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -131,7 +131,8 @@ impl Outbox {
     /// Publishes what is in the outbox for as long as the service runs.
     ///
     /// # Errors
-    /// The broker refuses a record for good.
+    /// The lease was outlived while records were on their way: they may reach the broker after a successor's newer ones,
+    /// unless this process ends.
     pub async fn relay(
         self,
         publisher: Publisher,
@@ -141,8 +142,9 @@ impl Outbox {
         let lease = Lease::new(&self.database, &format!("outbox-{}", self.service), &instance, TERM);
         while !stop.is_cancelled() {
             let pause = match self.round(&lease, &publisher).await {
-                Ok(true) => Duration::ZERO,
-                Ok(false) => PAUSE,
+                Ok(Ok(true)) => Duration::ZERO,
+                Ok(Ok(false)) => PAUSE,
+                Ok(Err(outlived)) => return Err(outlived.into()),
                 Err(error) => {
                     tracing::warn!(%error, "the outbox waits");
                     Duration::from_secs(1)
@@ -160,28 +162,35 @@ impl Outbox {
     }
 
     /// One round: true if it found something.
-    async fn round(&self, lease: &Lease, publisher: &Publisher) -> Result<bool, Retry> {
+    async fn round(&self, lease: &Lease, publisher: &Publisher) -> Result<Result<bool, Outlived>, Retry> {
         if !lease.hold().await? {
-            return Ok(false);
+            return Ok(Ok(false));
         }
         let rows = self.rows.clone_with_type::<Stored>();
         let rows: Vec<Stored> =
             rows.find(doc! {}).sort(doc! { "_id": 1 }).limit(ROUND).await?.try_collect().await?;
-        let Some(last) = rows.last().map(|stored| stored.sequence) else { return Ok(false) };
-        let ticket = Ticket::default();
-        for Stored { row, .. } in &rows {
-            let event = Event {
-                id: &row.event_id,
-                source: &row.source,
-                kind: &row.kind,
-                time: row.time,
-                traceparent: row.traceparent.as_deref(),
-            };
-            let outgoing = Outgoing { topic: &row.topic, key: row.key.as_bytes(), value: &row.value, event };
-            publisher.send(&ticket, outgoing).await?;
+        let Some(last) = rows.last().map(|stored| stored.sequence) else { return Ok(Ok(false)) };
+        match lease.keep(publish(publisher, &rows)).await {
+            Ok(published) => published?,
+            Err(outlived) => return Ok(Err(outlived)),
         }
-        ticket.delivered().await?;
         self.rows.delete_many(doc! { "_id": { "$lte": last } }).await?;
-        Ok(true)
+        Ok(Ok(true))
     }
+}
+
+async fn publish(publisher: &Publisher, rows: &[Stored]) -> Result<(), PublishError> {
+    let ticket = Ticket::default();
+    for Stored { row, .. } in rows {
+        let event = Event {
+            id: &row.event_id,
+            source: &row.source,
+            kind: &row.kind,
+            time: row.time,
+            traceparent: row.traceparent.as_deref(),
+        };
+        let outgoing = Outgoing { topic: &row.topic, key: row.key.as_bytes(), value: &row.value, event };
+        publisher.send(&ticket, outgoing).await?;
+    }
+    ticket.delivered().await
 }

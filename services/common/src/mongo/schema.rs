@@ -24,18 +24,25 @@ pub struct Index {
     pub unique: bool,
     /// Documents go so long after the time in the (single) field, if set.
     pub expires: bool,
+    /// Documents without the field are left out, so that many may lack a unique one.
+    pub sparse: bool,
 }
 
 const fn unique(fields: &'static [(&'static str, i32)]) -> Index {
-    Index { fields, unique: true, expires: false }
+    Index { fields, unique: true, expires: false, sparse: false }
 }
 
 const fn index(fields: &'static [(&'static str, i32)]) -> Index {
-    Index { fields, unique: false, expires: false }
+    Index { fields, unique: false, expires: false, sparse: false }
 }
 
 const fn expiring(fields: &'static [(&'static str, i32)]) -> Index {
-    Index { fields, unique: false, expires: true }
+    Index { fields, unique: false, expires: true, sparse: false }
+}
+
+/// For a field that older documents do not have yet.
+const fn unique_where_present(fields: &'static [(&'static str, i32)]) -> Index {
+    Index { fields, unique: true, expires: false, sparse: true }
 }
 
 const ID: Index = unique(&[("id", 1)]);
@@ -48,7 +55,12 @@ pub const COLLECTIONS: &[Collection] = &[
         owner: "api-gateway",
         indexes: &[unique(&[("email", 1)]), ID, index(&[("role", 1)])],
     },
-    Collection { name: "properties", owner: "ingest", indexes: &[ID, index(&[("customer_id", 1)])] },
+    Collection {
+        name: "properties",
+        owner: "ingest",
+        // Besides the data model: whose day comes.
+        indexes: &[ID, index(&[("customer_id", 1)]), index(&[("turns_at", 1)])],
+    },
     Collection {
         name: "devices",
         owner: "ingest",
@@ -57,6 +69,15 @@ pub const COLLECTIONS: &[Collection] = &[
             unique(&[("device_id", 1)]),
             index(&[("customer_id", 1)]),
             index(&[("property_id", 1)]),
+            // Besides the data model: identifiers as they are compared, and what their misspellings have in common.
+            unique_where_present(&[("device_key", 1)]),
+            index(&[("device_alike", 1)]),
+            // What late reads of a meter that was exchanged are found by; where devices stood; what is behind them; whose
+            // day comes.
+            index(&[("former_device_keys", 1)]),
+            index(&[("timeline.property_id", 1)]),
+            index(&[("parent_device_id", 1)]),
+            index(&[("turns_at", 1)]),
         ],
     },
     Collection {
@@ -196,6 +217,7 @@ pub const COLLECTIONS: &[Collection] = &[
         owner: "billing",
         indexes: &[index(&[("mode", 1), ("billed", 1)])],
     },
+    Collection { name: "billing_corrections", owner: "billing", indexes: &[] },
     Collection { name: "tariffs", owner: "billing", indexes: &[] },
 ];
 
@@ -209,6 +231,7 @@ pub async fn ensure(database: &Database, owner: Option<&str>) -> Result<(), Erro
             let keys: Document = index.fields.iter().map(|(f, d)| ((*f).to_owned(), (*d).into())).collect();
             let options = IndexOptions::builder()
                 .unique(index.unique.then_some(true))
+                .sparse(index.sparse.then_some(true))
                 .expire_after(index.expires.then_some(std::time::Duration::ZERO))
                 .build();
             IndexModel::builder().keys(keys).options(options).build()

@@ -4,8 +4,10 @@
 use anyhow::{Context as _, Result};
 use bson::{RawBson, RawDocumentBuf, rawdoc};
 use indowater_common::clock;
+use indowater_common::domain::identifier;
 use indowater_common::domain::meter::Unit;
 use indowater_common::domain::zone::{Day, Zone};
+use indowater_common::kafka::BACKFILL;
 use indowater_common::mongo::to_bson_time;
 use indowater_proto::registry::v1::{Device, Property};
 use indowater_proto::telemetry::v1::RegisterUnit;
@@ -18,6 +20,8 @@ use crate::uplink::Uplink;
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
+/// Days after which reads are old, so that they have to be declared a backfill; below what ingest takes as they come.
+const YEAR: u64 = 365;
 const METERS_PER_PROPERTY: u64 = 4;
 const PER_INSERTION: usize = 5_000;
 
@@ -103,13 +107,17 @@ impl Fleet {
     /// Produces the backlog.
     pub(super) async fn report(mut self, uplink: &Uplink, load: &Load) -> Result<()> {
         let hours = i64::try_from(load.reads_per_message)?;
+        let is_old = load.days(load.messages.div_ceil(load.meters)) > YEAR;
         let mut left = load.messages;
         for first_hour in (0..).step_by(usize::try_from(load.reads_per_message)?) {
             let round = usize::try_from(left.min(load.meters))?;
             for (number, meter) in (0..).zip(&mut self.0[..round]) {
                 let reads: Vec<Read> =
                     (first_hour..first_hour + hours).map(|hour| meter.read(number, hour)).collect();
-                let message = telemetry::message(&meter.device_id, meter.unit, &reads, load.encoding);
+                let mut message = telemetry::message(&meter.device_id, meter.unit, &reads, load.encoding);
+                if is_old {
+                    message.headers.push((BACKFILL, "true".to_owned()));
+                }
                 uplink.send(&message).await?;
             }
             left -= round as u64;
@@ -183,6 +191,8 @@ fn device_document(
         "_id": device.id.as_str(),
         "id": device.id.as_str(),
         "device_id": device.device_id.as_str(),
+        "device_key": &*identifier::key(&device.device_id),
+        "device_alike": identifier::alike(&device.device_id),
         "property_id": property.id.as_str(),
         "customer_id": property.customer_id.as_str(),
         "type": device.r#type.as_str(),

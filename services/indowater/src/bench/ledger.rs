@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use bson::{Document, doc};
 use indowater_common::clock;
-use indowater_common::kafka::{Event, Outgoing, Publisher, Ticket};
+use indowater_common::kafka::{Event, Outgoing, Pace, Publisher, Ticket};
 use indowater_common::mongo::schema::create_collection;
 use indowater_proto::billing::v1::instruction::What;
 use indowater_proto::billing::v1::{EntryKind, Instruction, LedgerEntry, Leg, Movement};
@@ -154,7 +154,7 @@ struct Sender {
 
 impl Sender {
     fn open(site: &System, customers: u64) -> Result<Self> {
-        let publisher = Publisher::open(&clients::kafka(site))?;
+        let publisher = Publisher::open(&clients::kafka(site), Pace::Thrifty)?;
         Ok(Self { publisher, topic: INSTRUCTIONS.name(&site.topic_prefix), customers })
     }
 

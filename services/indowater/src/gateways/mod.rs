@@ -36,6 +36,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use indowater_common::clock;
 use indowater_common::config::milliseconds;
+use indowater_common::serve::{Protocol, serve};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -163,10 +164,7 @@ pub async fn start(listen: SocketAddr, options: Options) -> Result<Gateways> {
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build()?;
     let desk = Arc::new(Desk::new(options, base, client));
     let router = router(&desk);
-    let serve = tokio::spawn(async move {
-        // It ends with the process only: errors of single connections do not end it.
-        let _ = axum::serve(listener, router).await;
-    });
+    let serve = tokio::spawn(serve(listener, router, Protocol::Http, desk.stop.clone()));
     let swept = desk.clone();
     let sweep = tokio::spawn(async move {
         loop {

@@ -410,3 +410,26 @@ async fn forgeries_come_without_the_right_signature_or_change_nothing() {
     assert!(signed.iter().any(|body| body["transaction_status"] == "settlement"));
     assert!(gateways.desk.deliveries().iter().all(|delivery| delivery.forged));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_says_nothing_is_closed_and_delays_no_stop() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let gateways = open(hurried()).await;
+    let mut sockets = Vec::new();
+    for said in [
+        "",
+        "GET / HTTP/1.1\r\nhost: ",
+        "POST /xendit/v2/invoices HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{",
+    ] {
+        let mut socket = tokio::net::TcpStream::connect(gateways.address).await.unwrap();
+        socket.write_all(said.as_bytes()).await.unwrap();
+        sockets.push(socket);
+    }
+    let began = Instant::now();
+    for mut socket in sockets {
+        // Ended or reset, it is closed; what was answered before does not matter.
+        let _ =
+            tokio::time::timeout(Duration::from_secs(15), socket.read_to_end(&mut Vec::new())).await.unwrap();
+    }
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+}

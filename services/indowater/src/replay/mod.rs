@@ -1,37 +1,57 @@
-//! `replay`: register reads out of a file, as if their meters sent them.
+//! `replay`: register reads out of files, as if their meters sent them; the way every utility starts.
 //!
-//! Real reads are the best test there is: they bring their own gaps, repetitions, backflow and clock changes. Dates stay as
-//! they are, and so does the order within each meter; meters are interleaved by time, as they would report. `moments`
-//! turns wall time into moments, `rows` reads the file, this module enrols the meters and sends.
+//! Dates stay as they are, and so does the order within each meter; meters are interleaved by time, as they would report.
+//! Every message declares a backfill, so that its reads may be of any age, and new meters are enrolled as if they had
+//! always been there, so that files may come in any order.
+//!
+//! `source` makes rows of bytes, `number` and `time` read their cells, `rows` the files, `moments` turns wall time into
+//! moments and `values` values into registers, `meters` holds the meters against the registry, `outcome` hears what the
+//! platform made of the reads, and `summary` says it all. Nothing is sent before everything was read and compared.
 
+mod format;
+mod lost;
+mod meters;
 mod moments;
+mod number;
+mod outcome;
 mod rows;
+mod source;
+mod summary;
+mod time;
+mod values;
 
-use std::collections::HashMap;
-use std::fmt;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use indowater_common::domain::tariff::DEFAULT_CLASS;
-use indowater_proto::registry::v1::{Device, Property};
+use indowater_common::clock;
+use indowater_common::domain::zone::Zone;
 use indowater_proto::telemetry::v1::RegisterUnit;
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use tokio::time::Instant;
 
-pub use moments::Resolution;
-pub use rows::{FileUnit, Format, Refused, Rows};
+pub use format::Format;
+pub use lost::Lost;
+pub use meters::Facts;
+pub use outcome::Outcome;
+pub use summary::Summary;
 
 use crate::clients::blocking;
 use crate::registry::{Registry, RegistryAddress};
-use crate::system::Connect;
+use crate::system::{Connect, System};
 use crate::telemetry::{Encoding, Read, message};
-use crate::uplink::Uplink;
+use crate::uplink::{Uplink, Uplinked};
+use format::Values;
+use lost::{Place, Reason};
+use meters::{Meter, Said};
+use moments::Dated;
+use outcome::{Account, Follower};
+use rows::{FileFacts, Table};
+use summary::Understood;
+use values::Reads;
 
-/// Send the register reads of a CSV file as telemetry
+/// Send the register reads of CSV files as telemetry
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -48,70 +68,41 @@ pub struct Args {
 /// What to replay and how.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
-    /// CSV file with a header; .gz is unpacked on the way
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
-    /// How the file is written.
+    /// CSV files with a header, in any order; .gz is unpacked on the way
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// How the files are written.
     #[command(flatten)]
     pub format: Format,
-    /// Time zone of the meters: of wall times in the file, and of their properties' days of account
-    #[arg(long, value_name = "NAME", default_value = "Asia/Jakarta", value_parser = zone)]
-    pub time_zone: TimeZone,
+    /// What the meters are.
+    #[command(flatten)]
+    pub facts: Facts,
+    /// Say what the files have, and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
     /// So many times real time; as fast as possible if not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub speed: Option<u32>,
     /// How many reads of a meter go into one message
     #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub reads_per_message: u16,
-    /// What goes before the file's name of a meter in its identifier
-    #[arg(long, value_name = "TEXT", default_value = "replay-")]
-    pub prefix: String,
-    /// Whose the meters are
-    #[arg(long, value_name = "ID", default_value = "replay-customer")]
-    pub customer: String,
-    /// Tariff class of their properties
-    #[arg(long, value_name = "CLASS", default_value = DEFAULT_CLASS)]
-    pub tariff_class: String,
-    /// Permanent flow rate Q3 of the meters, litres per hour
-    #[arg(long, value_name = "LITRES", default_value_t = 2_500, value_parser = clap::value_parser!(u32).range(1..))]
-    pub q3: u32,
-    /// Digits of the meters' registers [default: 8, or as many as the largest register has]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=18))]
-    pub register_digits: Option<u32>,
+    /// How long to wait for news of what became of the reads, each time
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub wait: u64,
 }
 
-fn zone(name: &str) -> Result<TimeZone, String> {
-    TimeZone::get(name).map_err(|error| error.to_string())
-}
+/// Declares that reads may be of any age.
+const BACKFILL: (&str, &str) = ("indowater-backfill", "true");
+/// How far ahead a read may be, as the platform allows clocks.
+const AHEAD_SECONDS: i64 = 5 * 60;
+/// Rows that are shown as they were understood.
+const SHOWN: usize = 3;
 
-/// What was found in the file and sent.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Summary {
-    /// Rows, the header not counted.
-    pub rows: u64,
-    /// Meters.
-    pub meters: usize,
-    /// Messages sent.
-    pub messages: u64,
-    /// Reads in them.
-    pub reads: u64,
-    /// Reads that were there already: same meter, moment and register.
-    pub duplicates: u64,
-    /// Reads of a moment that has another register already.
-    pub conflicts: u64,
-    /// Reads older than one before them.
-    pub out_of_order: u64,
-    /// Rows without a usable time or register.
-    pub unparsable: Refused,
-    /// How clock changes were met.
-    #[serde(flatten)]
-    pub clock_changes: Resolution,
-}
-
-/// A meter of the file with its reads in the order of the file.
-struct Replayed {
-    device_id: String,
-    reads: Vec<Read>,
+/// Files that were read and understood.
+struct Prepared {
+    meters: Vec<Meter>,
+    summary: Summary,
+    said: Said,
 }
 
 /// Some reads of one meter that go out together.
@@ -124,87 +115,216 @@ struct Batch {
 
 /// Runs the command.
 pub async fn run(args: Args) -> Result<ExitCode> {
-    let system = args.connect.resolve()?;
-    let registry = args.registry.open(&system)?;
-    let uplink = Uplink::open(&system).await?;
-    let summary = replay(&registry, &uplink, args.options, show).await?;
-    if args.json {
+    let Args { connect, registry, options, json } = args;
+    let summary = if options.dry_run {
+        let registry = match &registry.url {
+            Some(url) => Registry::at(url),
+            None => connect.resolve().and_then(|system| registry.open(&system)),
+        };
+        preview(registry, &options).await?
+    } else {
+        let system = connect.resolve()?;
+        replay(&system, &registry.open(&system)?, &options, show).await?
+    };
+    if json {
         println!("{}", serde_json::to_string_pretty(&summary)?);
     } else {
         print!("{summary}");
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(match summary.shortfall() {
+        None => ExitCode::SUCCESS,
+        Some(why) => {
+            eprintln!("indowater: {why}");
+            ExitCode::FAILURE
+        }
+    })
 }
 
-/// A line that tells how far it is, for people only.
+/// A line that says how far it is, for people only.
 fn show(sent: usize, all: usize) {
     if std::io::stderr().is_terminal() {
         eprint!("\r{sent} of {all} messages{}", if sent == all { "\n" } else { "" });
     }
 }
 
-/// Enrols the meters of a file and sends its reads; all are on the broker when it returns.
+/// Reads the files and compares them with the registry, if it can be asked.
 ///
 /// # Errors
-/// The file cannot be read, the registry refuses a meter, or the broker does not answer.
+/// A file cannot be read or leaves a doubt, or the registry says otherwise.
+pub async fn preview(registry: Result<Registry>, options: &Options) -> Result<Summary> {
+    let mut prepared = read(options).await?;
+    let compared = match &registry {
+        Ok(registry) => meters::recognise(registry, &mut prepared.meters).await,
+        Err(why) => Err(anyhow::anyhow!("{why:#}")),
+    };
+    match compared {
+        Ok(()) => prepared.summary.meters_made = Some(new(&prepared.meters)),
+        Err(why) => prepared.summary.registry = Some(format!("{why:#}")),
+    }
+    meters::check(&prepared.meters, &options.facts, prepared.said)?;
+    prepared.finish(options);
+    prepared.summary.messages = batches(&prepared.meters, options.reads_per_message).len() as u64;
+    prepared.summary.dry_run = true;
+    Ok(prepared.summary)
+}
+
+/// Enrols the new meters of files, sends their reads, and waits for what becomes of them.
+///
+/// # Errors
+/// A file cannot be read or leaves a doubt, the registry says otherwise or refuses a meter, or the broker does not answer.
 pub async fn replay(
+    system: &System,
     registry: &Registry,
-    uplink: &Uplink,
-    options: Options,
+    options: &Options,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Summary> {
-    let (path, format) = (options.file.clone(), options.format.clone());
-    let rows = blocking(move || Rows::open(&path, &format)).await?;
-    let mut summary =
-        Summary { meters: rows.meters.len(), unparsable: rows.unparsable, ..Summary::default() };
-    summary.rows = summary.unparsable.count;
-    let mut meters = Vec::with_capacity(rows.meters.len());
-    for meter in rows.meters {
-        let reads = moments::reads(&meter.rows, &options.time_zone, &mut summary.clock_changes);
-        summary.rows += meter.rows.len() as u64;
-        summary.count(&reads);
-        meters.push(Replayed { device_id: identifier(&options.prefix, &meter.name), reads });
+    let mut prepared = read(options).await?;
+    if prepared.meters.is_empty() {
+        return Ok(prepared.summary);
     }
-    let batches = batches(&meters, usize::from(options.reads_per_message));
-    enrol(registry, &options, &meters).await?;
-    let unit = options.format.unit.of_the_meter();
-    send(uplink, &meters, unit, &batches, options.speed, &mut progress).await?;
+    meters::recognise(registry, &mut prepared.meters).await?;
+    meters::check(&prepared.meters, &options.facts, prepared.said)?;
+    prepared.finish(options);
+    let (uplink, follower) = (Uplink::open(system).await?, Follower::from_now(system).await?);
+    let Prepared { mut meters, mut summary, said } = prepared;
+    let unit = options.format.unit().of_the_meter();
+    let address = options.files.iter().filter_map(|path| path.file_name()).map(|name| name.to_string_lossy());
+    let address: String = address.collect::<Vec<_>>().join(", ").chars().take(200).collect();
+    let made = meters::enrol(registry, &mut meters, &options.facts, said, unit, &address).await?;
+    summary.meters_made = Some(made);
+    let batches = batches(&meters, options.reads_per_message);
+    send(&uplink, &meters, unit, &batches, options.speed, &mut progress).await?;
     summary.messages = batches.len() as u64;
+    let messages = uplink.places().into_iter().map(|place| {
+        let batch = &batches[place.tag];
+        ((place.partition, place.offset), meters[batch.meter].reads.places[batch.reads.clone()].to_vec())
+    });
+    let names = summary.files.iter().map(|file| file.file.clone()).collect();
+    let account = Account::of(follower.telemetry(), messages, Lost::of(names));
+    summary.outcome = Some(follower.follow(account, Duration::from_secs(options.wait)).await?);
     Ok(summary)
 }
 
-impl Summary {
-    /// Counts what is odd in the reads of one meter.
-    fn count(&mut self, reads: &[Read]) {
-        self.reads += reads.len() as u64;
-        let mut seen: HashMap<i64, i64> = HashMap::with_capacity(reads.len());
-        let mut newest = i64::MIN;
-        for read in reads {
-            match seen.insert(read.at, read.register) {
-                Some(register) if register == read.register => self.duplicates += 1,
-                Some(_) => self.conflicts += 1,
-                None => {}
+fn new(meters: &[Meter]) -> usize {
+    meters.iter().filter(|meter| meter.known.is_none()).count()
+}
+
+/// Reads the files beside the runtime's threads.
+async fn read(options: &Options) -> Result<Prepared> {
+    let options = options.clone();
+    blocking(move || {
+        let table = Table::open(&options.files, &options.format)?;
+        prepare(table, &options, clock::now().as_second())
+    })
+    .await
+}
+
+/// Makes registers at moments of rows.
+fn prepare(table: Table, options: &Options, now: i64) -> Result<Prepared> {
+    let Table { meters, mut refused, rows, files, .. } = table;
+    let Options { format, facts, .. } = options;
+    let (zone, unit) = (facts.zone(), format.unit());
+    let times_in = format.times_in.clone().unwrap_or_else(|| zone.clone());
+    let zone_matters = format.times_in.is_none() && has_wall_times(&meters);
+    let mut summary = Summary { rows, ..Summary::default() };
+    let are_registers = format.values != Some(Values::Interval);
+    let mut dated: Vec<(String, Vec<Dated>)> = Vec::with_capacity(meters.len());
+    for meter in meters {
+        let mut moments =
+            moments::dated(&meter.rows, &times_in, are_registers, &mut summary.clock_changes, &mut refused);
+        moments.retain(|dated| {
+            let is_future = dated.at > now + AHEAD_SECONDS;
+            if is_future {
+                refused.refuse(Reason::Future, dated.place, || "its time is still to come".to_owned());
             }
-            self.out_of_order += u64::from(read.at < newest);
-            newest = newest.max(read.at);
+            !is_future
+        });
+        dated.push((meter.name, moments));
+    }
+    if format.values.is_none() && values::are_volumes(dated.iter().map(|(_, moments)| moments.as_slice())) {
+        bail!(
+            "the values fall about as often as they rise, so they are what flowed in intervals and no registers: name the \
+             register's column with --register-column, or have them summed with --values interval; if they are registers \
+             all the same, say --values register"
+        );
+    }
+    let mut named = Vec::with_capacity(dated.len());
+    for (name, moments) in dated {
+        let reads = if are_registers {
+            values::registers(&moments, unit, &mut refused)
+        } else {
+            values::summed(&moments, unit, &mut refused)
+        };
+        if !reads.reads.is_empty() {
+            named.push((name, reads));
         }
+    }
+    let meters = meters::identified(named, &facts.prefix)?;
+    let zone_name = |zone: &jiff::tz::TimeZone| zone.iana_name().unwrap_or("UTC").to_owned();
+    (summary.times_in, summary.time_zone) = (zone_name(&times_in), zone_name(&zone));
+    summary.unit = unit.name();
+    summary.meter_unit = match unit.of_the_meter() {
+        RegisterUnit::Millilitre => "millilitre",
+        RegisterUnit::Litre | RegisterUnit::Unspecified => "litre",
+    };
+    summary.values = if are_registers { "register" } else { "volume of interval" };
+    summary.meters = meters.len();
+    (summary.files, summary.refused) = (files, refused);
+    let values = if are_registers { Values::Register } else { Values::Interval };
+    Ok(Prepared { meters, summary, said: Said { unit: format.unit, zone_matters, values } })
+}
+
+fn has_wall_times(meters: &[rows::MeterRows]) -> bool {
+    let mut rows = meters.iter().flat_map(|meter| &meter.rows);
+    rows.any(|row| matches!(row.when, time::When::Wall(_)))
+}
+
+impl Prepared {
+    /// Counts what is in the reads, once it is known which meters are new.
+    fn finish(&mut self, options: &Options) {
+        let unit = options.format.unit().of_the_meter();
+        let Self { meters, summary, .. } = self;
+        for meter in meters.iter() {
+            summary.count(&meter.reads.reads);
+            summary.decimals_cut += meter.reads.decimals_cut;
+            summary.beyond_digits += meters::beyond(meter, &options.facts, unit);
+        }
+        let Some(zone) = Zone::named(&summary.time_zone) else {
+            return;
+        };
+        summary.span_of(&zone, meters.iter().flat_map(|meter| &meter.reads.reads).map(|read| read.at));
+        summary.first_rows = first_rows(meters, &summary.files, &zone);
     }
 }
 
-/// An identifier that is safe in keys and URLs.
-fn identifier(prefix: &str, name: &str) -> String {
-    let safe = |c: char| {
-        if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }
+/// The first rows as they were understood.
+fn first_rows(meters: &[Meter], files: &[FileFacts], zone: &Zone) -> Vec<Understood> {
+    let mut first: Vec<(Place, &str, Read)> = Vec::new();
+    for Meter { device_id, reads: Reads { reads, places, .. }, .. } in meters {
+        for (place, read) in std::iter::zip(places, reads) {
+            if first.len() < SHOWN || first.last().is_some_and(|(last, ..)| place < last) {
+                first.push((*place, device_id, *read));
+                first.sort_by_key(|(place, ..)| *place);
+                first.truncate(SHOWN);
+            }
+        }
+    }
+    let understood = |(place, meter, read): (Place, &str, Read)| Understood {
+        file: files.get(usize::from(place.file)).map(|file| file.file.clone()).unwrap_or_default(),
+        line: place.line,
+        meter: meter.to_owned(),
+        at: zone.rfc3339(read.at),
+        register: read.register,
     };
-    prefix.chars().chain(name.chars()).map(safe).collect()
+    first.into_iter().map(understood).collect()
 }
 
 /// Cuts each meter's reads into batches, interleaved by time; the order within a meter stays.
-fn batches(meters: &[Replayed], size: usize) -> Vec<Batch> {
+fn batches(meters: &[Meter], size: u16) -> Vec<Batch> {
     let mut batches = Vec::new();
-    for (meter, replayed) in meters.iter().enumerate() {
+    for (meter, Meter { reads, .. }) in meters.iter().enumerate() {
         let (mut due, mut start) = (i64::MIN, 0);
-        for chunk in replayed.reads.chunks(size) {
+        for chunk in reads.reads.chunks(usize::from(size)) {
             due = chunk.iter().map(|read| read.at).fold(due, i64::max);
             batches.push(Batch { due, meter, reads: start..start + chunk.len() });
             start += chunk.len();
@@ -214,57 +334,16 @@ fn batches(meters: &[Replayed], size: usize) -> Vec<Batch> {
     batches
 }
 
-async fn enrol(registry: &Registry, options: &Options, meters: &[Replayed]) -> Result<()> {
-    let largest = meters.iter().flat_map(|meter| &meter.reads).map(|read| read.register).max().unwrap_or(0);
-    let digits = options.register_digits.unwrap_or_else(|| largest.max(1).ilog10().saturating_add(1).max(8));
-    let unit = options.format.unit.of_the_meter();
-    let time_zone = options.time_zone.iana_name().context("the time zone has no name")?;
-    let (mut properties, mut devices) = (Vec::new(), HashMap::new());
-    for meter in meters {
-        let Some(first) = meter.reads.iter().map(|read| read.at).min() else {
-            continue;
-        };
-        // The day before: a clock that is believed must not be older than the meter.
-        let installed =
-            Timestamp::from_second(first - 86_400).context("a read is before the calendar begins")?;
-        let property = Property {
-            id: format!("property-{}", meter.device_id),
-            name: format!("Meter {}", meter.device_id),
-            customer_id: options.customer.clone(),
-            address: options.file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            property_type: "residential".to_owned(),
-            time_zone: time_zone.to_owned(),
-            tariff_class: options.tariff_class.clone(),
-            ..Default::default()
-        };
-        let device = Device {
-            id: meter.device_id.clone(),
-            device_id: meter.device_id.clone(),
-            property_id: property.id.clone(),
-            r#type: "water_meter".to_owned(),
-            status: "active".to_owned(),
-            installation_date: installed.to_string(),
-            unit: unit.into(),
-            register_digits: digits,
-            q3_litres_per_hour: options.q3,
-            ..Default::default()
-        };
-        properties.push(property);
-        if devices.insert(meter.device_id.clone(), device).is_some() {
-            bail!(
-                "two meters of the file would both be called {}: rename one of them in the file",
-                meter.device_id
-            );
-        }
-    }
-    registry.create_properties(properties).await?;
-    let devices: Vec<Device> = devices.into_values().collect();
-    registry.enrol(&devices).await.map(|_| ())
+/// A message whose reads may be of any age.
+fn backfill(device_id: &str, unit: RegisterUnit, reads: &[Read]) -> Uplinked {
+    let mut record = message(device_id, unit, reads, Encoding::Protobuf);
+    record.headers.push((BACKFILL.0, BACKFILL.1.to_owned()));
+    record
 }
 
 async fn send(
     uplink: &Uplink,
-    meters: &[Replayed],
+    meters: &[Meter],
     unit: RegisterUnit,
     batches: &[Batch],
     speed: Option<u32>,
@@ -279,67 +358,20 @@ async fn send(
             tokio::time::sleep_until(began + since).await;
         }
         let meter = &meters[batch.meter];
-        let reads = &meter.reads[batch.reads.clone()];
-        uplink.send(&message(&meter.device_id, unit, reads, Encoding::Protobuf)).await?;
+        let reads = &meter.reads.reads[batch.reads.clone()];
+        uplink.send_tagged(&backfill(&meter.device_id, unit, reads), sent).await?;
         if told.elapsed() > Duration::from_millis(250) {
             told = Instant::now();
             progress(sent, batches.len());
         }
     }
-    uplink.flush().await?;
+    uplink
+        .flush()
+        .await
+        .context("not all reads were sent: replay the files again, which changes nothing twice")?;
     progress(batches.len(), batches.len());
     Ok(())
 }
 
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "rows            {:>10}  of {} meters", self.rows, self.meters)?;
-        writeln!(f, "sent            {:>10}  reads in {} messages", self.reads, self.messages)?;
-        writeln!(f, "duplicates      {:>10}", self.duplicates)?;
-        writeln!(f, "conflicts       {:>10}", self.conflicts)?;
-        writeln!(f, "out of order    {:>10}", self.out_of_order)?;
-        let clock = &self.clock_changes;
-        writeln!(f, "repeated hour   {:>10}  told apart by the register", clock.folds_resolved)?;
-        writeln!(f, "                {:>10}  single, taken as the earlier", clock.folds_assumed)?;
-        for (name, refused) in [("skipped hour", &clock.skipped), ("unparsable", &self.unparsable)] {
-            writeln!(f, "{name:<16}{:>10}  not sent", refused.count)?;
-            for (line, why) in &refused.first {
-                writeln!(f, "    line {line}: {why}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn meter(times: &[i64]) -> Replayed {
-        Replayed {
-            device_id: "m".to_owned(),
-            reads: times.iter().map(|at| Read { at: *at, register: *at }).collect(),
-        }
-    }
-
-    #[test]
-    fn meters_are_interleaved_and_each_keeps_its_order() {
-        let meters = [meter(&[10, 20, 5, 6, 30]), meter(&[1, 2, 25])];
-        let order: Vec<_> =
-            batches(&meters, 2).into_iter().map(|batch| (batch.meter, batch.reads, batch.due)).collect();
-        assert_eq!(order, [(1, 0..2, 2), (0, 0..2, 20), (0, 2..4, 20), (1, 2..3, 25), (0, 4..5, 30)]);
-    }
-
-    #[test]
-    fn what_is_odd_is_counted() {
-        let mut summary = Summary::default();
-        let read = |at, register| Read { at, register };
-        summary.count(&[read(1, 1), read(3, 3), read(2, 2), read(3, 3), read(3, 4)]);
-        assert_eq!((summary.duplicates, summary.conflicts, summary.out_of_order), (1, 1, 1));
-    }
-
-    #[test]
-    fn identifiers_are_safe_in_keys() {
-        assert_eq!(identifier("replay-", "a|b/ç 7"), "replay-a-b---7");
-    }
-}
+mod tests;

@@ -1,93 +1,31 @@
-//! The file: rows of register reads, whatever its columns are called and however it writes time.
+//! The files: rows of register reads, whatever their columns are called and however they write time and numbers.
 
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::{BufReader, Read};
-use std::path::Path;
+use std::collections::{BTreeMap, HashMap};
+use std::io::BufRead;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
-use csv::{ByteRecord, ReaderBuilder};
-use flate2::read::MultiGzDecoder;
-use indowater_proto::telemetry::v1::RegisterUnit;
-use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::fmt::strtime;
+use csv::{ByteRecord, Position};
 use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive as _;
 
-/// In what the file counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum FileUnit {
-    /// Whole litres.
-    Litre,
-    /// Whole millilitres.
-    Millilitre,
-    /// Cubic metres with up to three decimals.
-    CubicMetre,
-}
+use super::format::{Format, Values};
+use super::lost::{Lost, Place, Reason};
+use super::number::{self, NoNumber};
+use super::source::{self, Source, cell, column};
+use super::time::{self, Evidence, NoTime, Reading, Shape, Stamp, When};
 
-impl FileUnit {
-    /// The unit of the meters behind it.
-    pub fn of_the_meter(self) -> RegisterUnit {
-        match self {
-            Self::Litre | Self::CubicMetre => RegisterUnit::Litre,
-            Self::Millilitre => RegisterUnit::Millilitre,
-        }
-    }
-}
-
-/// How the file is written.
-#[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "The file")]
-pub struct Format {
-    /// Column that tells which meter
-    #[arg(long, value_name = "NAME", default_value = "meter")]
-    pub meter_column: String,
-    /// Column that tells when
-    #[arg(long, value_name = "NAME", default_value = "time")]
-    pub time_column: String,
-    /// Column with the cumulative register
-    #[arg(long, value_name = "NAME", default_value = "register")]
-    pub register_column: String,
-    /// What separates columns, one character
-    #[arg(long, value_name = "CHAR", default_value = ",", value_parser = one_byte)]
-    pub delimiter: u8,
-    /// How time is written (strptime); with %z or %s it names a moment, otherwise it is the time zone's wall time
-    #[arg(long, value_name = "FORMAT", default_value = "%Y-%m-%d %H:%M:%S")]
-    pub time_format: String,
-    /// In what the register counts
-    #[arg(long, value_enum, default_value = "litre")]
-    pub unit: FileUnit,
-}
-
-fn one_byte(text: &str) -> Result<u8, String> {
-    match text.as_bytes() {
-        [byte] => Ok(*byte),
-        _ => Err("a separator is one ASCII character".to_owned()),
-    }
-}
-
-/// When a read was, as the file tells it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum When {
-    /// A time on the wall of the meter's place.
-    Wall(DateTime),
-    /// A moment.
-    Moment(Timestamp),
-}
-
-/// One read as the file tells it.
+/// One read as the file says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
-    /// Line in the file, from 1.
-    pub line: u64,
+    /// Where it stands.
+    pub place: Place,
     /// When it was.
     pub when: When,
-    /// The register in counts of the meter.
-    pub register: i64,
+    /// The number in the unit of the file.
+    pub value: Decimal,
 }
 
-/// The rows of one meter in the order of the file.
+/// The rows of one meter in the order of the files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeterRows {
     /// The meter as the file calls it.
@@ -96,196 +34,251 @@ pub struct MeterRows {
     pub rows: Vec<Row>,
 }
 
-/// Rows that are of no use, and why; the first ones by line.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Refused {
-    /// How many.
-    pub count: u64,
-    /// The first of them: line and reason.
-    pub first: Vec<(u64, String)>,
+/// What was found out about a file.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct FileFacts {
+    /// Its name.
+    pub file: String,
+    /// How its text is encoded.
+    pub encoding: &'static str,
+    /// What separates its columns.
+    pub delimiter: String,
+    /// Rows by how their time is written.
+    pub times: BTreeMap<String, u64>,
+    /// What comes first in its dates, if a date ends with the year.
+    pub date_order: Option<&'static str>,
 }
 
-/// How many refused rows are told one by one.
-const TOLD: usize = 20;
-
-impl Refused {
-    /// Counts one more.
-    pub fn add(&mut self, line: u64, why: impl FnOnce() -> String) {
-        self.count += 1;
-        if self.first.len() < TOLD {
-            self.first.push((line, why()));
-        }
-    }
-}
-
-/// All of a file.
+/// All of the files.
 #[derive(Debug, Default)]
-pub struct Rows {
+pub struct Table {
     /// By first appearance.
     pub meters: Vec<MeterRows>,
-    /// Rows without a time or a register.
-    pub unparsable: Refused,
+    /// Rows that are of no use.
+    pub refused: Lost,
+    /// All rows, the headers and blank ones not counted.
+    pub rows: u64,
+    /// The files.
+    pub files: Vec<FileFacts>,
+    places: HashMap<String, usize>,
 }
 
-impl Rows {
-    /// Reads a file; one that ends in `.gz` is unpacked on the way.
+/// A row before the order of the file's dates is known.
+struct Unsettled {
+    meter: usize,
+    place: Place,
+    stamp: Stamp,
+    value: Decimal,
+}
+
+/// Where the columns are.
+struct Columns {
+    meter: Option<usize>,
+    date: Option<usize>,
+    time: usize,
+    register: usize,
+    all: usize,
+}
+
+/// Numbers that can be read both ways: how many, and the first.
+type Doubts = (u64, Option<(u64, String)>);
+
+impl Table {
+    /// Reads files, as if they were one.
     ///
     /// # Errors
-    /// The file cannot be read, or has not the columns.
-    pub fn open(path: &Path, format: &Format) -> Result<Self> {
-        let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-        let file = BufReader::with_capacity(1 << 16, file);
-        let rows = if path.extension().is_some_and(|extension| extension == "gz") {
-            Self::read(MultiGzDecoder::new(file), format)
-        } else {
-            Self::read(file, format)
-        };
-        rows.with_context(|| format!("cannot replay {}", path.display()))
+    /// A file cannot be read, has not the columns, or leaves a doubt that only an option can end.
+    pub fn open(paths: &[PathBuf], format: &Format) -> Result<Self> {
+        let names = paths.iter().map(|path| path.display().to_string()).collect();
+        let mut table = Self { refused: Lost::of(names), ..Self::default() };
+        for (file, path) in (0..).zip(paths) {
+            let name = path.display().to_string();
+            let read = source::bytes(path).and_then(|bytes| table.read(file, name, bytes, format));
+            read.with_context(|| format!("cannot replay {}", path.display()))?;
+        }
+        Ok(table)
     }
 
-    /// Reads rows of CSV with a header.
-    ///
-    /// # Errors
-    /// The source fails, or has not the columns.
-    pub fn read(source: impl Read, format: &Format) -> Result<Self> {
-        let mut reader = ReaderBuilder::new().delimiter(format.delimiter).flexible(true).from_reader(source);
-        let header = reader.byte_headers().context("the header cannot be read")?.clone();
-        let meter = column(&header, &format.meter_column, "--meter-column")?;
-        let time = column(&header, &format.time_column, "--time-column")?;
-        let register = column(&header, &format.register_column, "--register-column")?;
-        let mut rows = Self::default();
-        let mut places: HashMap<Vec<u8>, usize> = HashMap::new();
-        let mut record = ByteRecord::new();
-        while reader.read_byte_record(&mut record).context("the file breaks off")? {
-            let line = record.position().map_or(0, csv::Position::line);
-            let field = |place| record.get(place).unwrap_or_default();
-            let parsed = when(field(time), &format.time_format)
-                .and_then(|when| Ok(Row { line, when, register: counts(field(register), format.unit)? }));
-            let row = match parsed {
-                Ok(row) => row,
-                Err(why) => {
-                    rows.unparsable.add(line, || why);
+    /// Reads one file.
+    fn read(&mut self, file: u16, name: String, bytes: Box<dyn BufRead>, format: &Format) -> Result<()> {
+        let wanted = [&format.meter_column, &format.time_column, &format.register_column];
+        let wanted: Vec<&str> = wanted.into_iter().chain(&format.date_column).map(String::as_str).collect();
+        let mut source = source::open(bytes, format.skip_lines, format.delimiter, &wanted)?;
+        let header = source.reader.byte_headers().context("its header cannot be read")?.clone();
+        let columns = Columns::of(&header, format)?;
+        let (mut evidence, mut doubts) = (Evidence::default(), Doubts::default());
+        let unsettled = self.take(file, &mut source, &columns, format, &mut evidence, &mut doubts)?;
+        if let (count, Some((line, text))) = doubts {
+            bail!(
+                "{count} of its numbers, such as {text:?} in line {line}, can be read in two ways: say which sign stands \
+                 before decimals with --decimal point or --decimal comma"
+            );
+        }
+        let order = evidence.order(format.date_order).map_err(anyhow::Error::msg)?;
+        let mut times: BTreeMap<String, u64> = BTreeMap::new();
+        let mut has_order = false;
+        for Unsettled { meter, place, stamp, value } in unsettled {
+            *times.entry(stamp.shape.to_string()).or_default() += 1;
+            has_order |= matches!(stamp.shape, Shape::YearLast { .. });
+            match stamp.settle(order) {
+                Some(when) => self.meters[meter].rows.push(Row { place, when, value }),
+                None => self.refused.refuse(Reason::Time, place, || "there is no such day".to_owned()),
+            }
+        }
+        let order = match order {
+            time::DateOrder::Dmy => "day, month, year",
+            time::DateOrder::Mdy => "month, day, year",
+        };
+        let delimiter =
+            if source.delimiter == b'\t' { "tab".into() } else { char::from(source.delimiter).into() };
+        let date_order = has_order.then_some(order);
+        self.files.push(FileFacts { file: name, encoding: source.encoding, delimiter, times, date_order });
+        Ok(())
+    }
+
+    /// Takes the rows of one file as far as each can be understood by itself.
+    fn take(
+        &mut self,
+        file: u16,
+        source: &mut Source,
+        columns: &Columns,
+        format: &Format,
+        evidence: &mut Evidence,
+        doubts: &mut Doubts,
+    ) -> Result<Vec<Unsettled>> {
+        let (reading, mut record, mut unsettled) = (format.reading(), ByteRecord::new(), Vec::new());
+        while source.reader.read_byte_record(&mut record).context("it breaks off")? {
+            let line = source.skipped + record.position().map_or(0, Position::line);
+            if record.iter().all(<[u8]>::is_empty) {
+                continue;
+            }
+            self.rows += 1;
+            let place = Place { file, line };
+            let swallowed = columns.swallowed(&record, source.delimiter);
+            if swallowed > 0 {
+                let why = || format!("a quotation mark opens here that closes {swallowed} lines later");
+                self.refused.refuse(Reason::Quote, place, why);
+                self.refused.more(Reason::Quote, swallowed);
+                self.rows += swallowed;
+                continue;
+            }
+            let stamp = columns.stamp(&record, &reading);
+            if let Ok(stamp) = &stamp {
+                evidence.note(stamp, line);
+            }
+            let (name, stamp) = match (columns.name(&record, format), stamp) {
+                (Ok(name), Ok(stamp)) => (name, stamp),
+                (Err((reason, why)), _) | (_, Err((reason, why))) => {
+                    self.refused.refuse(reason, place, || why);
                     continue;
                 }
             };
-            let place = match places.get(field(meter)) {
-                Some(place) => *place,
-                None => {
-                    let name = String::from_utf8_lossy(field(meter)).into_owned();
-                    rows.meters.push(MeterRows { name, rows: Vec::new() });
-                    places.insert(field(meter).to_vec(), rows.meters.len() - 1);
-                    rows.meters.len() - 1
+            match columns.value(&record, format) {
+                Ok(value) => {
+                    let meter = self.place_of(name);
+                    unsettled.push(Unsettled { meter, place, stamp, value });
                 }
-            };
-            rows.meters[place].rows.push(row);
+                Err(Unread::Refused(reason, why)) => self.refused.refuse(reason, place, || why),
+                Err(Unread::Doubtful(text)) => {
+                    doubts.0 += 1;
+                    doubts.1.get_or_insert((line, text));
+                }
+            }
         }
-        Ok(rows)
+        Ok(unsettled)
+    }
+
+    /// Identifiers are the same but for case and blanks around them.
+    fn place_of(&mut self, name: &str) -> usize {
+        let key = name.to_lowercase();
+        *self.places.entry(key).or_insert_with(|| {
+            self.meters.push(MeterRows { name: name.to_owned(), rows: Vec::new() });
+            self.meters.len() - 1
+        })
     }
 }
 
-fn column(header: &ByteRecord, name: &str, flag: &str) -> Result<usize> {
-    if let Some(place) = header.iter().position(|field| field == name.as_bytes()) {
-        return Ok(place);
-    }
-    let there: Vec<_> = header.iter().map(String::from_utf8_lossy).collect();
-    bail!(
-        "it has no column {name:?}, but {}: name the column with {flag}, what separates columns with --delimiter",
-        there.join(", ")
-    )
+/// Why a value is not taken.
+enum Unread {
+    Refused(Reason, String),
+    Doubtful(String),
 }
 
-fn when(field: &[u8], format: &str) -> Result<When, String> {
-    let parsed = strtime::parse(format, field);
-    let parsed = parsed.map_err(|why| format!("time {:?}: {why}", String::from_utf8_lossy(field)))?;
-    let when = if parsed.offset().is_some() || parsed.timestamp().is_some() {
-        parsed.to_timestamp().map(When::Moment)
-    } else {
-        parsed.to_datetime().map(When::Wall)
-    };
-    when.map_err(|why| format!("time {:?}: {why}", String::from_utf8_lossy(field)))
-}
-
-/// A register in counts of the meter, taken exactly.
-///
-/// Spreadsheets and statistics tools write a round register as `4e+05`; that is a number like any other.
-fn counts(field: &[u8], unit: FileUnit) -> Result<i64, String> {
-    let text = std::str::from_utf8(field).unwrap_or_default().trim();
-    if unit != FileUnit::CubicMetre
-        && let Ok(counts) = text.parse()
-    {
-        return Ok(counts);
+impl Columns {
+    fn of(header: &ByteRecord, format: &Format) -> Result<Self> {
+        let find = |name: &str, flag: &str| {
+            column(header, name).with_context(|| {
+                let there: Vec<_> = header.iter().map(String::from_utf8_lossy).collect();
+                format!(
+                    "it has no column {name:?}, but {:?}: name the column with {flag}, what separates columns with \
+                     --delimiter, how many lines are before the header with --skip-lines",
+                    there.join(", ")
+                )
+            })
+        };
+        Ok(Self {
+            meter: match format.meter {
+                Some(_) => None,
+                None => Some(find(&format.meter_column, "--meter-column (or the only meter with --meter)")?),
+            },
+            date: format.date_column.as_ref().map(|name| find(name, "--date-column")).transpose()?,
+            time: find(&format.time_column, "--time-column")?,
+            register: find(&format.register_column, "--register-column")?,
+            all: header.len(),
+        })
     }
-    let number = Decimal::from_str_exact(text).or_else(|_| Decimal::from_scientific(text));
-    let number = number.map_err(|_| format!("register {text:?} is no number"))?;
-    let counts =
-        if unit == FileUnit::CubicMetre { number * Decimal::ONE_THOUSAND } else { number }.normalize();
-    match counts.to_i64() {
-        Some(whole) if counts.scale() == 0 => Ok(whole),
-        _ => Err(format!("register {text:?} is no whole count of a meter")),
+
+    fn name<'a>(&self, record: &'a ByteRecord, format: &'a Format) -> Result<&'a str, (Reason, String)> {
+        let name = match (&format.meter, self.meter) {
+            (Some(name), _) => name.trim(),
+            (None, Some(place)) => std::str::from_utf8(cell(record, place))
+                .map_err(|_| (Reason::Meter, "its meter is no UTF-8".to_owned()))?,
+            (None, None) => "",
+        };
+        if name.is_empty() { Err((Reason::Meter, "no meter is named".to_owned())) } else { Ok(name) }
+    }
+
+    fn stamp(&self, record: &ByteRecord, reading: &Reading) -> Result<Stamp, (Reason, String)> {
+        let field = |place| String::from_utf8_lossy(cell(record, place));
+        let text = match self.date {
+            Some(date) => time::joined(&field(date), &field(self.time)).into(),
+            None => field(self.time),
+        };
+        time::stamp(&text, reading).map_err(|why| match why {
+            NoTime::Senseless => (Reason::Time, format!("time {text:?} is not understood")),
+            NoTime::DateOnly => (Reason::DateOnly, format!("{text:?} is a date without a time of day")),
+        })
+    }
+
+    fn value(&self, record: &ByteRecord, format: &Format) -> Result<Decimal, Unread> {
+        let text = String::from_utf8_lossy(cell(record, self.register));
+        let refused = |reason, why: &str| Unread::Refused(reason, format!("register {text:?} {why}"));
+        let value = number::number(&text, format.decimal, format.unit()).map_err(|why| match why {
+            NoNumber::Senseless => refused(Reason::Number, "is no number"),
+            NoNumber::Ambiguous => Unread::Doubtful(text.clone().into_owned()),
+        })?;
+        let is_interval = format.values == Some(Values::Interval);
+        if value.is_sign_negative() && !value.is_zero() && !is_interval {
+            return Err(refused(Reason::Negative, "is below zero"));
+        }
+        if format.unit.is_none() && number::has_decimals(value) {
+            return Err(refused(Reason::Decimals, "has decimals"));
+        }
+        if number::counts(value, format.unit()).is_err() {
+            return Err(refused(Reason::TooLarge, "is beyond every register"));
+        }
+        Ok(value)
+    }
+
+    /// How many further lines a quotation mark without its partner took into a cell of this record: those that have as
+    /// many columns as the file. Notes of several lines have not.
+    fn swallowed(&self, record: &ByteRecord, delimiter: u8) -> u64 {
+        let is_row = |line: &&[u8]| line.iter().filter(|byte| **byte == delimiter).count() + 1 >= self.all;
+        let rows = record.iter().flat_map(|field| field.split(|byte| *byte == b'\n').skip(1));
+        if self.all < 2 { 0 } else { rows.filter(is_row).count() as u64 }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn format(time_format: &str) -> Format {
-        Format {
-            meter_column: "meter".to_owned(),
-            time_column: "time".to_owned(),
-            register_column: "register".to_owned(),
-            delimiter: b';',
-            time_format: time_format.to_owned(),
-            unit: FileUnit::Litre,
-        }
-    }
-
-    #[test]
-    fn rows_keep_their_order_and_bad_ones_are_told_by_line() {
-        let file = "time;register;meter\n\
-                    01/03/2016 00:28:55;10;a\n\
-                    soon;11;a\n\
-                    01/03/2016 00:30:00;7;b\n\
-                    01/03/2016 00:20:00;9;a\n\
-                    01/03/2016 01:00:00;much;b\n";
-        let rows = Rows::read(file.as_bytes(), &format("%d/%m/%Y %H:%M:%S")).unwrap();
-        let registers =
-            |place: usize| rows.meters[place].rows.iter().map(|row| row.register).collect::<Vec<_>>();
-        assert_eq!((rows.meters[0].name.as_str(), registers(0)), ("a", vec![10, 9]));
-        assert_eq!((rows.meters[1].name.as_str(), registers(1)), ("b", vec![7]));
-        let lines: Vec<_> = rows.unparsable.first.iter().map(|(line, _)| *line).collect();
-        assert_eq!((rows.unparsable.count, lines), (2, vec![3, 6]));
-    }
-
-    #[test]
-    fn a_moment_needs_no_time_zone() {
-        for (time, format) in [("2016-03-01T01:00:00+0100", "%Y-%m-%dT%H:%M:%S%z"), ("1456790400", "%s")] {
-            let midnight = Timestamp::from_second(1_456_790_400).unwrap();
-            assert_eq!(when(time.as_bytes(), format), Ok(When::Moment(midnight)), "{time}");
-        }
-    }
-
-    #[test]
-    fn a_register_is_taken_exactly() {
-        for (text, unit, expected) in [
-            ("68321", FileUnit::Litre, Some(68_321)),
-            ("4e+05", FileUnit::Litre, Some(400_000)),
-            ("12.0", FileUnit::Litre, Some(12)),
-            ("12.5", FileUnit::Litre, None),
-            ("12.345", FileUnit::CubicMetre, Some(12_345)),
-            ("0.1", FileUnit::CubicMetre, Some(100)),
-            ("12.3456", FileUnit::CubicMetre, None),
-            ("-1", FileUnit::Millilitre, Some(-1)),
-            ("", FileUnit::Litre, None),
-            ("99999999999999999999", FileUnit::Litre, None),
-        ] {
-            assert_eq!(counts(text.as_bytes(), unit).ok(), expected, "{text} {unit:?}");
-        }
-    }
-
-    #[test]
-    fn a_missing_column_is_told_with_those_that_are_there() {
-        let error = Rows::read("user key,datetime\n".as_bytes(), &format("%s")).unwrap_err().to_string();
-        assert!(error.contains("user key,datetime") && error.contains("--meter-column"), "{error}");
-    }
-}
+#[path = "rows_tests.rs"]
+mod tests;

@@ -233,14 +233,13 @@ fn payments(days: u16) -> Vec<CreatePaymentRequest> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use indowater_common::domain::tariff::TariffBook;
-    use indowater_common::domain::zone::Zone;
+    use indowater_proto::readings::v1::{AcceptedRead, Meter, ReadSource, Readings};
+    use indowater_proto::telemetry::v1::RegisterUnit;
     use rust_decimal::Decimal;
     use rust_decimal::prelude::ToPrimitive as _;
 
     use super::super::{demo, history, installed};
     use super::*;
-    use crate::verify::oracle::{Accepted, Device, Meter, days};
 
     const DAYS: u16 = 180;
 
@@ -250,28 +249,27 @@ mod tests {
         let installed = installed(now, DAYS);
         for simulated in demo::meters(1, installed) {
             let reads = history::reads(&simulated, installed.as_second(), now.as_second(), DAYS).unwrap();
-            let accepted = |read: &crate::telemetry::Read| Accepted {
-                at: read.at,
+            let accepted = |read: &crate::telemetry::Read| AcceptedRead {
+                read_at: read.at,
                 register: read.register,
-                rank: 1,
-                version: 1,
-                class: 0,
+                ..AcceptedRead::default()
             };
-            let device = Device {
-                reads: reads.iter().map(accepted).collect(),
-                settled: reads.len(),
-                unsettled: Vec::new(),
-                meter: Meter {
-                    per_litre: 1,
-                    digits: 8,
+            let readings = Readings {
+                device_id: simulated.device.device_id.clone(),
+                time_zone: simulated.property.time_zone.clone(),
+                tariff_class: simulated.property.tariff_class.clone(),
+                meter: Some(Meter {
+                    unit: RegisterUnit::Litre.into(),
+                    register_digits: 8,
                     q3_litres_per_hour: simulated.device.q3_litres_per_hour,
-                },
-                meter_version: 1,
-                zone: Zone::named(&simulated.property.time_zone).unwrap(),
-                classes: vec![simulated.property.tariff_class.as_str().into()],
+                    ..Meter::default()
+                }),
+                source: ReadSource::Telemetry.into(),
+                reads: reads.iter().map(accepted).collect(),
+                ..Readings::default()
             };
-            let cost: Decimal =
-                days(&device, reads.len(), &TariffBook::built_in()).values().map(|day| day.cost).sum();
+            let days = auditor::daily_usage([&readings], &[]).unwrap();
+            let cost: Decimal = days.iter().map(|day| day.cost.parse::<Decimal>().unwrap()).sum();
             *costs.entry(simulated.property.customer_id).or_default() += cost;
         }
         costs

@@ -1,7 +1,7 @@
 //! What goes wrong between a meter and the broker, on purpose and counted.
 //!
-//! Every fault is counted when its bytes are handed over, so at the end the counts are exact: how many messages there are,
-//! how many of them must become accepted reads, and how many must become dead letters of each reason.
+//! Every fault is counted when its bytes are handed over, so at the end the counts are exact: how many messages there are
+//! and how many reads of them must be accepted, and how many letters and reads must be dead for each reason.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -62,6 +62,12 @@ pub struct Rates {
     /// A message that cannot be used, besides the good one
     #[arg(long, value_name = "PERCENT", default_value = "0")]
     pub garbage: Percent,
+    /// A message in which one read more has a value or a time that cannot be
+    #[arg(long, value_name = "PERCENT", default_value = "0")]
+    pub bad_reads: Percent,
+    /// A message that names the meter in another case with blanks, and in JSON its registers with the noise of floats
+    #[arg(long, value_name = "PERCENT", default_value = "0")]
+    pub sloppy: Percent,
 }
 
 /// What was handed over, exactly.
@@ -69,7 +75,7 @@ pub struct Rates {
 pub struct Counts {
     /// Messages of every kind.
     pub messages: u64,
-    /// Reads in the messages that can be used, each time they are sent.
+    /// Reads that must be accepted, each time they are sent.
     pub reads: u64,
     /// Messages sent a second time.
     pub duplicates: u64,
@@ -83,9 +89,13 @@ pub struct Counts {
     pub lost_reads: u64,
     /// Meters exchanged.
     pub resets: u64,
-    /// Messages that must end as dead letters, by the name of the reason.
+    /// Dead letters that there must be, by the name of the reason.
     pub dead_letters: BTreeMap<&'static str, u64>,
-    /// Messages that must end as accepted reads.
+    /// Reads that must be in them; a message that cannot be read, or whose reads are not counted, is one.
+    pub dead_reads: BTreeMap<&'static str, u64>,
+    /// Messages that are named or counted in another way than the registry does.
+    pub sloppy: u64,
+    /// Messages of which reads must be accepted.
     pub accepted: u64,
 }
 
@@ -111,7 +121,17 @@ pub struct Link {
     encoding: Encoding,
     state: State,
     /// A message that waits for its successor.
-    held: Option<Uplinked>,
+    held: Option<Message>,
+}
+
+/// A message and what must become of it.
+#[derive(Debug, Clone)]
+struct Message {
+    uplinked: Uplinked,
+    /// Its reads that must be accepted.
+    reads: u64,
+    /// Why one read more must be dead.
+    dead: Option<DeadLetterReason>,
 }
 
 /// Reads of a message that are too many for any meter.
@@ -151,7 +171,7 @@ impl Link {
                 reads.push(read);
                 *left -= 1;
                 if *left == 0 {
-                    self.release(counts, &mut out);
+                    self.release(rates, counts, rng, &mut out);
                 }
             }
             State::Sound if rates.gaps.happens(rng) => {
@@ -171,14 +191,14 @@ impl Link {
     }
 
     /// What the link still holds, when the simulation ends.
-    pub fn finish(&mut self, counts: &mut Counts) -> Vec<Uplinked> {
+    pub fn finish(&mut self, rates: &Rates, counts: &mut Counts, rng: &mut impl Rng) -> Vec<Uplinked> {
         let mut out = Vec::new();
         if matches!(self.state, State::Withholding { .. }) {
-            self.release(counts, &mut out);
+            self.release(rates, counts, rng, &mut out);
         }
         if let Some(held) = self.held.take() {
-            counts.good(1);
-            out.push(held);
+            counts.sent(&held);
+            out.push(held.uplinked);
         }
         out
     }
@@ -191,31 +211,62 @@ impl Link {
         rng: &mut impl Rng,
         out: &mut Vec<Uplinked>,
     ) {
-        let message = message(&self.device_id, self.unit, &[read], self.encoding);
+        let message = self.message(&[read], rates, counts, rng);
         if self.held.is_none() && rates.disorder.happens(rng) {
             self.held = Some(message);
             return;
         }
-        counts.good(1);
         if rates.duplicates.happens(rng) {
-            counts.good(1);
+            counts.sent(&message);
             counts.duplicates += 1;
-            out.push(message.clone());
+            out.push(message.uplinked.clone());
         }
-        out.push(message);
+        counts.sent(&message);
+        out.push(message.uplinked);
         if let Some(held) = self.held.take() {
-            counts.good(1);
+            counts.sent(&held);
             counts.disordered += 1;
-            out.push(held);
+            out.push(held.uplinked);
         }
     }
 
-    fn release(&mut self, counts: &mut Counts, out: &mut Vec<Uplinked>) {
+    fn release(&mut self, rates: &Rates, counts: &mut Counts, rng: &mut impl Rng, out: &mut Vec<Uplinked>) {
         if let State::Withholding { reads, .. } = std::mem::take(&mut self.state) {
-            counts.good(reads.len());
+            let message = self.message(&reads, rates, counts, rng);
+            counts.sent(&message);
             counts.late_batches += 1;
-            out.push(message(&self.device_id, self.unit, &reads, self.encoding));
+            out.push(message.uplinked);
         }
+    }
+
+    /// A message of these reads, perhaps with a bad one among them, perhaps sloppily written.
+    fn message(&self, reads: &[Read], rates: &Rates, counts: &mut Counts, rng: &mut impl Rng) -> Message {
+        let (mut all, mut dead) = (reads.to_vec(), None);
+        if rates.bad_reads.happens(rng)
+            && let Some(like) = reads.first().copied()
+        {
+            let (reason, bad) = bad_read(like, rng);
+            all.insert(rng.random_range(0..=all.len()), bad);
+            dead = Some(reason);
+        }
+        let mut uplinked = message(&self.device_id, self.unit, &all, self.encoding);
+        if rates.sloppy.happens(rng) {
+            uplinked = self.sloppily(&all);
+            counts.sloppy += 1;
+        }
+        Message { uplinked, reads: reads.len() as u64, dead }
+    }
+
+    /// The same said otherwise. The record's key stays, so that the reads of the meter stay in order.
+    fn sloppily(&self, reads: &[Read]) -> Uplinked {
+        let other =
+            |c: char| if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
+        let device_id = format!(" {} ", self.device_id.chars().map(other).collect::<String>());
+        let said = match (self.encoding, self.unit) {
+            (Encoding::Json, RegisterUnit::Litre) => noisy(&device_id, reads),
+            _ => message(&device_id, self.unit, reads, self.encoding),
+        };
+        Uplinked { key: self.device_id.as_bytes().to_vec(), ..said }
     }
 
     /// A message that must end as a dead letter, of a kind that chance picks.
@@ -242,8 +293,12 @@ impl Link {
                 (DeadLetterReason::KeyMismatch, other)
             }
         };
+        let whole = match reason {
+            DeadLetterReason::Oversized => OVERSIZED_READS.unsigned_abs(),
+            _ => 1,
+        };
         counts.messages += 1;
-        *counts.dead_letters.entry(reason_name(reason)).or_default() += 1;
+        counts.dead(reason, whole);
         garbage
     }
 
@@ -264,30 +319,64 @@ impl Link {
     }
 }
 
+/// A read that cannot be, made of one that can: below zero, or of the day the epoch began.
+fn bad_read(like: Read, rng: &mut impl Rng) -> (DeadLetterReason, Read) {
+    match rng.random_range(0..3) {
+        0 => (DeadLetterReason::ImpossibleValue, Read { register: -1, ..like }),
+        1 => (DeadLetterReason::ImpossibleValue, Read { at: like.at.saturating_mul(1_000), ..like }),
+        // Every meter was installed later.
+        _ => (DeadLetterReason::BeforeInstallation, Read { at: 3_600, ..like }),
+    }
+}
+
+/// Litres in m3 as a device writes them that computed in binary floats: `6.053999999999999` for 6,054.
+fn noisy(device_id: &str, reads: &[Read]) -> Uplinked {
+    let register = |litres: i64| {
+        let (sign, litres) = (if litres < 0 { "-" } else { "" }, litres.unsigned_abs());
+        match litres.checked_sub(1) {
+            Some(below) => format!("{sign}{}.{:03}999999999999", below / 1_000, below % 1_000),
+            None => "0.000000000000001".to_owned(),
+        }
+    };
+    let reads: Vec<String> = reads
+        .iter()
+        .map(|read| format!(r#"{{"time":{},"register":{}}}"#, read.at, register(read.register)))
+        .collect();
+    let device_id = serde_json::Value::from(device_id);
+    let payload = format!(r#"{{"device_id":{device_id},"unit":"m3","reads":[{}]}}"#, reads.join(","));
+    Uplinked { payload: payload.into_bytes(), content_type: JSON.to_owned(), ..Uplinked::default() }
+}
+
 impl Counts {
-    fn good(&mut self, reads: usize) {
+    fn sent(&mut self, message: &Message) {
         self.messages += 1;
         self.accepted += 1;
-        self.reads += reads as u64;
+        self.reads += message.reads;
+        if let Some(reason) = message.dead {
+            self.dead(reason, 1);
+        }
+    }
+
+    fn dead(&mut self, reason: DeadLetterReason, reads: u64) {
+        *self.dead_letters.entry(reason_name(reason)).or_default() += 1;
+        *self.dead_reads.entry(reason_name(reason)).or_default() += reads;
     }
 }
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let dead: u64 = self.dead_letters.values().sum();
-        writeln!(
-            f,
-            "messages       {:>10}  expected: {} accepted, {dead} dead",
-            self.messages, self.accepted
-        )?;
-        writeln!(f, "reads          {:>10}", self.reads)?;
+        let dead: u64 = self.dead_reads.values().sum();
+        writeln!(f, "messages       {:>10}  reads of {} of them are accepted", self.messages, self.accepted)?;
+        writeln!(f, "reads          {:>10}  expected to be accepted, and {dead} dead", self.reads)?;
         writeln!(f, "duplicates     {:>10}", self.duplicates)?;
         writeln!(f, "out of order   {:>10}", self.disordered)?;
         writeln!(f, "late batches   {:>10}", self.late_batches)?;
         writeln!(f, "gaps           {:>10}  {} reads lost in them", self.gaps, self.lost_reads)?;
         writeln!(f, "exchanges      {:>10}", self.resets)?;
+        writeln!(f, "sloppy         {:>10}", self.sloppy)?;
         for (reason, count) in &self.dead_letters {
-            writeln!(f, "garbage        {count:>10}  {reason}")?;
+            let reads = self.dead_reads.get(reason).copied().unwrap_or_default();
+            writeln!(f, "dead letters   {count:>10}  {reason}, with {reads} reads")?;
         }
         Ok(())
     }
@@ -310,78 +399,5 @@ pub fn reason_name(reason: DeadLetterReason) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use indowater_proto::telemetry::v1::Telemetry;
-    use prost::Message as _;
-    use rand::SeedableRng as _;
-    use rand_chacha::ChaCha8Rng;
-
-    fn run(rates: Rates, reports: i64) -> (Vec<Uplinked>, Counts) {
-        let mut rng = ChaCha8Rng::seed_from_u64(5);
-        let mut counts = Counts::default();
-        let mut link = Link::new("sim-1".to_owned(), RegisterUnit::Litre, Encoding::Protobuf);
-        let mut sent = Vec::new();
-        for at in 0..reports {
-            sent.extend(link.report(Read { at, register: at }, &rates, &mut counts, &mut rng));
-        }
-        sent.extend(link.finish(&mut counts));
-        (sent, counts)
-    }
-
-    fn times(message: &Uplinked) -> Vec<i64> {
-        Telemetry::decode(message.payload.as_slice()).unwrap().reads.iter().map(|read| read.read_at).collect()
-    }
-
-    fn chance(percent: &str) -> Percent {
-        percent.parse().unwrap()
-    }
-
-    #[test]
-    fn without_faults_every_read_is_one_message_in_order() {
-        let (sent, counts) = run(Rates::default(), 500);
-        assert_eq!(sent.iter().flat_map(times).collect::<Vec<_>>(), (0..500).collect::<Vec<_>>());
-        assert_eq!((counts.messages, counts.reads, counts.accepted), (500, 500, 500));
-    }
-
-    #[test]
-    fn every_fault_is_counted_exactly() {
-        let percent = chance("10");
-        let rates = Rates {
-            duplicates: percent,
-            disorder: percent,
-            late: percent,
-            gaps: percent,
-            ..Rates::default()
-        };
-        let (sent, counts) = run(rates, 5_000);
-        let all: Vec<Vec<i64>> = sent.iter().map(times).collect();
-        assert_eq!(counts.messages, all.len() as u64);
-        assert_eq!(counts.accepted, counts.messages);
-        assert_eq!(counts.reads, all.iter().map(Vec::len).sum::<usize>() as u64);
-        assert_eq!(counts.late_batches, all.iter().filter(|times| times.len() > 1).count() as u64);
-        let distinct: std::collections::BTreeSet<i64> = all.iter().flatten().copied().collect();
-        assert_eq!(distinct.len() as u64 + counts.lost_reads, 5_000, "what is not lost arrives");
-        assert_eq!(counts.reads - counts.duplicates, distinct.len() as u64);
-        let singles: Vec<i64> = all.iter().filter(|times| times.len() == 1).map(|times| times[0]).collect();
-        let back = singles.windows(2).filter(|pair| pair[1] < pair[0]).count() as u64;
-        assert!(counts.disordered >= back && back > 0);
-        assert!(counts.gaps > 0 && counts.late_batches > 0 && counts.duplicates > 0, "{counts:?}");
-    }
-
-    #[test]
-    fn garbage_comes_besides_the_good_messages() {
-        let (sent, counts) = run(Rates { garbage: chance("100%"), ..Rates::default() }, 600);
-        let dead: u64 = counts.dead_letters.values().sum();
-        assert_eq!((counts.accepted, dead, sent.len()), (600, 600, 1_200));
-        assert_eq!(counts.dead_letters.len(), 6, "{counts:?}");
-        let broken = sent.iter().filter(|m| Telemetry::decode(m.payload.as_slice()).is_err()).count() as u64;
-        assert_eq!(broken, counts.dead_letters["malformed"]);
-    }
-
-    #[test]
-    fn a_chance_is_a_percentage() {
-        assert_eq!("0.5%".parse(), Ok(Percent(0.5)));
-        assert!("101".parse::<Percent>().is_err() && "often".parse::<Percent>().is_err());
-    }
-}
+#[path = "faults_tests.rs"]
+mod tests;

@@ -119,8 +119,8 @@ impl Fleet {
 
     /// What the links still hold back, once no meter reports any more.
     pub fn finish(&mut self) -> Vec<Uplinked> {
-        let Self { members, counts, .. } = self;
-        members.iter_mut().flat_map(|member| member.link.finish(counts)).collect()
+        let Self { members, reporting, chance, counts } = self;
+        members.iter_mut().flat_map(|member| member.link.finish(&reporting.rates, counts, chance)).collect()
     }
 
     /// Lets the meters report in real time until a bound is met or `stop`; then everything that was counted is on the

@@ -14,6 +14,7 @@ use rustix::termios::tcgetwinsize;
 use tokio::time::interval;
 
 use crate::stack::{Progress, Step};
+use crate::terminal;
 
 /// Where there is no terminal, figures are told so often at most.
 const CALM: Duration = Duration::from_secs(15);
@@ -87,7 +88,7 @@ impl Screen {
 impl State {
     fn say(&mut self, line: &str) {
         let erase = if self.terminal { ERASE } else { "" };
-        print(&format!("{erase}{line}\n"));
+        print(&format!("{erase}{}\n", terminal::text(line)));
         self.redraw();
     }
 
@@ -116,7 +117,7 @@ impl State {
             let _ = write!(line, "{separator}{name} ... {} s", since.elapsed().as_secs());
         }
         let width = tcgetwinsize(io::stdout()).map_or(80, |size| usize::from(size.ws_col));
-        let line: String = line.chars().take(width.saturating_sub(1)).collect();
+        let line: String = terminal::line(&line).chars().take(width.saturating_sub(1)).collect();
         print(&format!("{ERASE}{line}"));
     }
 }

@@ -1,14 +1,16 @@
-//! Telemetry of one partition: decode, load the devices it names, decide, publish; later write what is newest.
+//! Telemetry of one partition: decode, load the devices it names, decide read by read, publish; later write what is
+//! newest.
 //!
 //! A batch is decoded before anything is published, so that the devices it needs are loaded by one query and a failed
 //! query publishes nothing twice. Each message is published at once; the flush waits until the broker has all of them,
 //! writes the last readings, and only then are the offsets committed. Whatever is processed again carries the same
-//! event ids, readings and work orders.
+//! event ids and readings.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use indowater_common::domain::identifier;
 use indowater_common::error::Retry;
 use indowater_common::kafka::{Batch, PublishError, Record, Work};
 use indowater_common::telemetry;
@@ -16,14 +18,13 @@ use tokio::sync::broadcast::{self, error::TryRecvError};
 use tokio::sync::mpsc;
 use tracing::Span;
 
-use crate::domain::accept::{self, Accepted};
+use crate::domain::accept::{self, Accepted, Decision};
 use crate::domain::cache::Cache;
-use crate::domain::exchange::{self, WorkOrder};
 use crate::domain::facts::{Change, Facts};
 use crate::domain::latest::Latest;
 use crate::domain::reject::{Reason, Reject};
 use crate::domain::uplink::Uplink;
-use crate::kafka::{Outcome, Outlet, Topics};
+use crate::kafka::{self, Outcome, Outlet, Topics};
 use crate::mongo::Reads;
 use crate::observe::{self, Tally};
 use crate::wire::{self, Encoder, Origin};
@@ -38,6 +39,8 @@ pub struct Shared {
     pub most_bytes: usize,
     /// Devices each partition surely remembers.
     pub cached_devices: usize,
+    /// How old a read may be when it is first received, in seconds.
+    pub most_age: i64,
     /// Takes what this process cannot go on after.
     pub fatal: mpsc::UnboundedSender<PublishError>,
 }
@@ -47,11 +50,13 @@ pub struct Intake {
     shared: Arc<Shared>,
     partition: i32,
     cache: Cache,
+    /// Devices by meters that are not there any more, for the batch at hand: whoever enrols such a meter elsewhere is
+    /// noticed by the next.
+    former: HashMap<String, Facts>,
     changes: broadcast::Receiver<Arc<Change>>,
     outlet: Outlet,
     encoder: Encoder,
     latest: Latest,
-    orders: Vec<WorkOrder>,
     /// Messages since the last flush.
     pending: usize,
     /// Devices remembered, as last reported.
@@ -76,7 +81,7 @@ impl Intake {
             outlet,
             encoder: Encoder::default(),
             latest: Latest::default(),
-            orders: Vec::new(),
+            former: HashMap::new(),
             pending: 0,
             reported: 0,
         }
@@ -97,78 +102,86 @@ impl Intake {
         }
     }
 
-    /// Loads the devices that the uplinks name and the partition does not remember.
-    async fn load(&mut self, uplinks: &[Result<Uplink<'_>, Reject>]) -> Result<(), Retry> {
-        let mut strange: HashSet<&str> = HashSet::new();
+    /// Loads the devices that the uplinks name and the partition does not remember. Returns the identifiers that are
+    /// enrolled and look like one that is not.
+    async fn load(&mut self, uplinks: &[Result<Uplink<'_>, Reject>]) -> Result<NearMisses, Retry> {
+        self.former.clear();
+        let mut strange: HashMap<&str, &str> = HashMap::new();
         for uplink in uplinks.iter().flatten() {
-            if self.cache.get(&uplink.device_id).is_none() {
-                strange.insert(&uplink.device_id);
+            if self.cache.get(&uplink.device_key).is_none() {
+                strange.insert(&uplink.device_key, uplink.device_id.trim());
             }
         }
         if strange.is_empty() {
-            return Ok(());
+            return Ok(NearMisses::new());
         }
-        let strange: Vec<&str> = strange.into_iter().collect();
+        let written: Vec<&str> = strange.values().copied().collect();
         let started = Instant::now();
-        let devices = self.shared.reads.devices(&strange).await?;
+        let devices = self.shared.reads.devices(&written).await?;
         observe::devices_loaded(self.partition, strange.len(), devices.len(), started.elapsed());
         for device in &devices {
-            self.cache.insert(&device.device_id, device.known());
+            self.cache.insert(&device.device_id, device.facts());
+            for serial in device.former_device_ids() {
+                self.former.insert(identifier::key(&serial).into_owned(), device.facts());
+            }
         }
-        Ok(())
+        strange.retain(|key, _| self.cache.get(key).is_none() && !self.former.contains_key(*key));
+        let unknown: Vec<String> = strange.keys().map(|key| identifier::alike(key)).collect();
+        Ok(self.shared.reads.alike(&unknown).await?)
     }
 
-    /// Decides one message and publishes what becomes of it.
+    /// Decides the reads of one message and publishes what becomes of them.
     async fn decide(
         &mut self,
         record: &Record<'_>,
         uplink: Result<Uplink<'_>, Reject>,
+        near_misses: &NearMisses,
         tally: &mut Tally,
     ) -> Result<(), PublishError> {
-        let topics = &self.shared.topics;
         let origin = Origin {
-            topic: &topics.telemetry,
+            topic: &self.shared.topics.telemetry,
             partition: self.partition,
             offset: record.offset,
-            received_at_ms: record.timestamp_ms,
+            arrival: kafka::arrival(record),
             key: record.key,
             value: record.value,
             content_type: record.content_type,
         };
         let sampled = record.traceparent.filter(|traceparent| telemetry::is_sampled(traceparent));
-        let decided = uplink.and_then(|uplink| {
-            let Some(known) = self.cache.get(&uplink.device_id) else {
-                let detail = format!("device {:?} is not in the registry", uplink.device_id);
-                return Err(Reject::new(Reason::UnknownDevice, detail));
-            };
-            let device_id = uplink.device_id.clone();
-            let received_at = record.timestamp_ms.div_euclid(1_000);
-            Ok((accept::accept(uplink, &known.facts, received_at)?, known, device_id))
-        });
-        match decided {
-            Ok((accepted, known, device_id)) => {
-                tally.reads += accepted.reads.len() as u64;
-                tally.corrections += u64::from(accepted.clock_corrected);
-                self.latest.note(&known.facts, &accepted);
-                let (facts, orders) = (&known.facts, &mut self.orders);
-                exchange::watch(&facts.meter, &mut known.last, &accepted.reads, |from, to| {
-                    orders.push(WorkOrder::for_exchange(&device_id, facts, from, to, accepted.received_at));
-                });
-                let value = self.encoder.readings(facts, &accepted, &origin);
-                let outcome = Outcome::Readings { device: &facts.id, newest: accepted.newest.at };
-                let span = sampled.map(|traceparent| (span(facts, &accepted, traceparent), traceparent));
-                // Without an exporter the span has no trace of its own; the device's goes on.
-                let traceparent = span
-                    .as_ref()
-                    .map(|(span, given)| telemetry::traceparent(span).unwrap_or_else(|| (*given).to_owned()));
-                self.outlet.publish(record, outcome, value, traceparent.as_deref()).await
+        let (device, decision) = match uplink {
+            Err(reject) => (None, reject.into()),
+            Ok(uplink) => {
+                let found = self.cache.get(&uplink.device_key);
+                match found.or_else(|| self.former.get_mut(&*uplink.device_key)) {
+                    None => (None, unknown(&uplink, near_misses).into()),
+                    Some(facts) => {
+                        let most_age = self.shared.most_age;
+                        let decision = accept::accept(&uplink, facts, &origin.arrival, most_age);
+                        (Some(facts), decision)
+                    }
+                }
             }
-            Err(reject) => {
-                let value = self.encoder.dead_letter(&reject, &origin);
-                tally.dead(reject);
-                self.outlet.publish(record, Outcome::DeadLetter, value, sampled).await
-            }
+        };
+        let Decision { accepted, rejects } = decision;
+        if let (Some(accepted), Some(facts)) = (&accepted, device) {
+            tally.reads += accepted.reads.len() as u64;
+            tally.corrections += accepted.corrected as u64;
+            self.latest.note(facts, accepted);
+            let value = self.encoder.readings(facts, accepted, &origin);
+            let outcome = Outcome::Readings { device: &facts.id, newest: accepted.newest.at };
+            let span = sampled.map(|traceparent| (span(facts, accepted, traceparent), traceparent));
+            // Without an exporter the span has no trace of its own; the device's goes on.
+            let traceparent = span
+                .as_ref()
+                .map(|(span, given)| telemetry::traceparent(span).unwrap_or_else(|| (*given).to_owned()));
+            self.outlet.publish(record, outcome, value, traceparent.as_deref()).await?;
         }
+        for reject in rejects {
+            let value = self.encoder.dead_letter(&reject, &origin);
+            self.outlet.publish(record, Outcome::DeadLetter(reject.reason), value, sampled).await?;
+            tally.dead(reject);
+        }
+        Ok(())
     }
 
     fn report_cache(&mut self, devices: usize) {
@@ -185,6 +198,20 @@ impl Intake {
         let _ = self.shared.fatal.send(error);
         retry
     }
+}
+
+/// Identifiers that are enrolled, by [what their misspellings have in common](identifier::alike).
+type NearMisses = HashMap<String, String>;
+
+fn unknown(uplink: &Uplink<'_>, near_misses: &NearMisses) -> Reject {
+    let device_id = &uplink.device_id;
+    let detail = match near_misses.get(&identifier::alike(device_id)) {
+        Some(near) => {
+            format!("device {device_id:?} is not in the registry, but {near:?} is: is it the same meter?")
+        }
+        None => format!("device {device_id:?} is not in the registry"),
+    };
+    Reject::new(Reason::UnknownDevice, detail).of(uplink.message_reads)
 }
 
 fn span(facts: &Facts, accepted: &Accepted, traceparent: &str) -> Span {
@@ -210,11 +237,13 @@ impl Work for Intake {
                 accept::check(&uplink, record.key).map(|()| uplink)
             })
             .collect();
-        self.load(&uplinks).await?;
+        let near_misses = self.load(&uplinks).await?;
         self.report_cache(self.cache.len());
         let mut tally = Tally::of(batch.len());
         for (record, uplink) in std::iter::zip(batch.records(), uplinks) {
-            self.decide(&record, uplink, &mut tally).await.map_err(|error| self.give_up(error))?;
+            self.decide(&record, uplink, &near_misses, &mut tally)
+                .await
+                .map_err(|error| self.give_up(error))?;
         }
         self.pending += batch.len();
         observe::batch_decided(self.partition, &tally);
@@ -229,8 +258,6 @@ impl Work for Intake {
             observe::last_readings_written(self.latest.iter().len(), started.elapsed());
             self.latest.clear();
         }
-        self.shared.reads.raise(&self.orders).await?;
-        self.orders.drain(..).for_each(|order| observe::work_order_raised(&order));
         self.pending = 0;
         Ok(())
     }

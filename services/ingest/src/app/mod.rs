@@ -1,4 +1,5 @@
 //! The use cases: load, decide, commit.
 
+pub mod findings;
 pub mod intake;
 pub mod registry;

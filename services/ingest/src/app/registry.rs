@@ -5,15 +5,18 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
+use indowater_common::error::Fatal;
 use indowater_common::mongo::outbox::Row;
 use indowater_common::{clock, telemetry};
-use indowater_proto::topics::{DEVICES, PROPERTIES};
+use indowater_proto::topics::{DEVICES, PROPERTIES, READINGS};
+use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
 use crate::domain::registry::{
-    Device, DeviceChange, DeviceDraft, DeviceFilter, Page, Property, PropertyChange, PropertyDraft, Refusal,
-    admit_all,
+    Correction, Device, DeviceChange, DeviceDraft, DeviceFilter, MeterExchange, Page, Property,
+    PropertyChange, PropertyDraft, Refusal, admit_all,
 };
 use crate::kafka::{SOURCE, Topics};
 use crate::mongo::{self, Announce, Announced};
@@ -120,7 +123,7 @@ impl Registry {
     async fn create_devices(&self, devices: Vec<Device>, again: bool) -> Result<Vec<Device>, Refusal> {
         let store = self.0.clone();
         to_the_end(async move {
-            let new = store.create_devices(devices, again).await?;
+            let new = store.create_devices(devices, again, clock::now()).await?;
             observe::registry_changed("device", new.len());
             Ok(new)
         })
@@ -140,7 +143,72 @@ impl Registry {
         })
         .await
     }
+
+    /// Puts another meter in at a device.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn exchange_meter(&self, id: String, exchange: MeterExchange) -> Result<Device, Refusal> {
+        let store = self.0.clone();
+        to_the_end(async move {
+            let device = store.exchange_meter(id, exchange, clock::now()).await?;
+            observe::registry_changed("device", 1);
+            Ok(device)
+        })
+        .await
+    }
+
+    /// Corrects a device.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn correct_device(&self, id: String, correction: Correction) -> Result<Device, Refusal> {
+        let store = self.0.clone();
+        to_the_end(async move {
+            let device = store.correct_device(id, correction, clock::now()).await?;
+            observe::registry_changed("device", 1);
+            Ok(device)
+        })
+        .await
+    }
+
+    /// Keeps the fields of the present true: entries whose next day has come are brought up to it. Whose reads are and how
+    /// days are judged does not depend on it, for that follows from the timelines.
+    ///
+    /// # Errors
+    /// None; it goes on until it is stopped.
+    pub async fn turn_days(self, stop: CancellationToken) -> Result<(), Fatal> {
+        while !stop.is_cancelled() {
+            if let Err(refusal) = self.turn_round().await {
+                observe::turning_waits(&refusal);
+            }
+            tokio::select! {
+                () = tokio::time::sleep(BETWEEN_TURNS) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn turn_round(&self) -> Result<(), Refusal> {
+        let now = clock::now();
+        let (properties, devices) = self.0.due(now).await?;
+        for id in properties {
+            let store = self.0.clone();
+            to_the_end(store.turn_property(id, now)).await?;
+            observe::registry_changed("property", 1);
+        }
+        for id in devices {
+            let store = self.0.clone();
+            to_the_end(store.turn_device(id, now)).await?;
+            observe::registry_changed("device", 1);
+        }
+        Ok(())
+    }
 }
+
+/// How late the fields of the present may be after midnight.
+const BETWEEN_TURNS: Duration = Duration::from_secs(30);
 
 async fn to_the_end<T: Send + 'static>(
     write: impl Future<Output = Result<T, Refusal>> + Send + 'static,
@@ -149,29 +217,33 @@ async fn to_the_end<T: Send + 'static>(
     task.await.unwrap_or_else(|error| Err(Refusal::Unavailable(error.to_string())))
 }
 
-/// How changes are told: the whole entry, on its compacted topic, keyed by its id.
+/// How changes are told: the whole entry, on its compacted topic, keyed by its id; and where days are to be judged again, a
+/// record without reads among the device's readings.
 pub fn announce(topics: Topics) -> Announce {
-    Arc::new(move |entry| {
-        let (topic, kind, key, version, updated_at, value) = match entry {
-            Announced::Property(p) => (
-                &topics.properties,
-                PROPERTIES.message,
-                &p.id,
-                p.version,
-                p.updated_at,
-                wire::encode_property(p),
-            ),
-            Announced::Device(d) => {
-                (&topics.devices, DEVICES.message, &d.id, d.version, d.updated_at, wire::encode_device(d))
+    Arc::new(move |told| {
+        let (topic, contract, id, version, updated_at, value) = match told {
+            Announced::Property(p) => {
+                (&topics.properties, &PROPERTIES, &p.id, p.version, p.updated_at, wire::encode_property(p))
             }
+            Announced::Device(d) => {
+                (&topics.devices, &DEVICES, &d.id, d.version, d.updated_at, wire::encode_device(d))
+            }
+            Announced::Facts(d) => {
+                let value = wire::encode_facts(&d.facts(), d.updated_at.as_second());
+                (&topics.readings, &READINGS, &d.id, d.version, d.updated_at, value)
+            }
+        };
+        let event_id = match told {
+            Announced::Facts(_) => format!("facts-{id}-v{version}"),
+            _ => format!("{id}-v{version}"),
         };
         Row {
             topic: topic.to_string(),
-            key: key.clone(),
+            key: id.clone(),
             value,
-            event_id: format!("{key}-v{version}"),
+            event_id,
             source: SOURCE.to_owned(),
-            kind: kind.to_owned(),
+            kind: contract.message.to_owned(),
             time: updated_at.as_second(),
             traceparent: telemetry::traceparent(&Span::current()),
         }

@@ -1,20 +1,24 @@
-//! The decision: an uplink held against the facts of its device is accepted whole or rejected whole, so that accepted
-//! and dead messages add up to the received ones.
+//! The decision, read by read: each read of an uplink is held against the facts of its device and the arrival of its
+//! message, and is accepted or set aside with its place, whatever its neighbours are. So accepted and dead reads add up
+//! to the received ones.
 
+use indowater_common::domain::identifier;
 use indowater_common::domain::meter::Point;
 use indowater_common::domain::request::MOST_ID;
+use jiff::Timestamp;
 
-use super::clock::{self, END_OF_TIME};
+use super::arrival::Arrival;
+use super::clock::{Clock, END_OF_TIME};
 use super::facts::Facts;
-use super::number::Misfit;
-use super::reject::{Reason, Reject};
+use super::number::{Misfit, whole_steps};
+use super::reject::{Fault, Reason, Reject};
 use super::uplink::{SaidRead, SaidUnit, State, Uplink};
 
 /// Reads of one message at most.
 pub const MOST_READS: usize = 1_000;
 
 /// An accepted read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Read {
     /// Seconds since 1970-01-01T00:00:00Z.
     pub at: i64,
@@ -22,6 +26,8 @@ pub struct Read {
     pub register: i64,
     /// Momentary flow.
     pub flow_litres_per_hour: Option<u32>,
+    /// Whether the device's clock was ahead and the time was set by the receive time.
+    pub clock_corrected: bool,
 }
 
 impl Read {
@@ -38,12 +44,32 @@ pub struct Accepted {
     pub reads: Vec<Read>,
     /// The newest of them.
     pub newest: Point,
-    /// Whether the device's clock was wrong and the times were set by the receive time.
-    pub clock_corrected: bool,
-    /// When the broker took the message, seconds since the epoch.
+    /// How many reads the message had.
+    pub message_reads: u32,
+    /// Reads whose times were set by the receive time.
+    pub corrected: usize,
+    /// Whether the message named no unit, so that the registers are taken as counts of the meter's own.
+    pub unit_assumed: bool,
+    /// When the broker first took the message, seconds since the epoch.
     pub received_at: i64,
     /// What the device tells of itself.
     pub state: State,
+}
+
+/// What becomes of one message: every read of it is in exactly one of these.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decision {
+    /// The reads that are accepted, if any are.
+    pub accepted: Option<Accepted>,
+    /// The reads that are not, one entry for each reason.
+    pub rejects: Vec<Reject>,
+}
+
+impl From<Reject> for Decision {
+    /// A whole message is set aside.
+    fn from(reject: Reject) -> Self {
+        Self { accepted: None, rejects: vec![reject] }
+    }
 }
 
 /// Refuses what no registry entry can make right: no reads, too many, another device's key.
@@ -51,196 +77,143 @@ pub struct Accepted {
 /// # Errors
 /// Why the message cannot be used.
 pub fn check(uplink: &Uplink<'_>, key: &[u8]) -> Result<(), Reject> {
-    if uplink.device_id.is_empty() {
-        return Err(Reject::new(Reason::Malformed, "device_id is missing"));
+    let whole = |reason, detail: String| Err(Reject::new(reason, detail).of(uplink.message_reads));
+    if uplink.device_key.is_empty() {
+        return whole(Reason::Malformed, "device_id is missing".to_owned());
     }
     if !key.is_empty() && key != uplink.device_id.as_bytes() {
         let key = String::from_utf8_lossy(key);
-        let detail = format!("the record's key is {key:?}, its device_id {:?}", uplink.device_id);
-        return Err(Reject::new(Reason::KeyMismatch, detail));
+        if identifier::key(&key) != uplink.device_key {
+            let detail = format!("the record's key is {key:.100?}, its device_id {:.100?}", uplink.device_id);
+            return whole(Reason::KeyMismatch, detail);
+        }
     }
-    if uplink.device_id.len() > MOST_ID {
+    if uplink.device_key.len() > MOST_ID {
         // Nor could the registry be asked for it.
-        let detail = format!("a device_id of {} bytes is in no registry", uplink.device_id.len());
-        return Err(Reject::new(Reason::UnknownDevice, detail));
+        let detail = format!("a device_id of {} bytes is in no registry", uplink.device_key.len());
+        return whole(Reason::UnknownDevice, detail);
     }
-    match uplink.reads.len() {
-        0 => Err(Reject::new(Reason::ImpossibleValue, "there are no reads")),
+    match uplink.message_reads as usize {
+        0 => whole(Reason::ImpossibleValue, "there are no reads".to_owned()),
         1..=MOST_READS => Ok(()),
-        many => Err(Reject::new(Reason::Oversized, format!("{many} reads; a message may have {MOST_READS}"))),
+        many => whole(Reason::Oversized, format!("{many} reads; a message may have {MOST_READS}")),
     }
 }
 
-/// Makes accepted reads of an uplink that passed [`check`].
-///
-/// # Errors
-/// Why the message cannot be used.
-pub fn accept(uplink: Uplink<'_>, facts: &Facts, received_at: i64) -> Result<Accepted, Reject> {
+/// Decides the reads of an uplink that passed [`check`]. Reads older than `most_age` seconds when they were first
+/// received are accepted of a backfill only.
+pub fn accept(uplink: &Uplink<'_>, facts: &Facts, arrival: &Arrival, most_age: i64) -> Decision {
+    let Uplink { ref device_id, unit, message_reads, state, .. } = *uplink;
     if !facts.active {
-        let detail = format!("device {:?} ({}) is inactive in the registry", uplink.device_id, facts.id);
-        return Err(Reject::new(Reason::InactiveDevice, detail));
+        let detail = format!("device {device_id:?} ({}) is inactive in the registry", facts.id);
+        return Reject::new(Reason::InactiveDevice, detail).of(message_reads).into();
     }
-    let said = uplink.unit.unwrap_or(facts.meter.unit.into());
-    let mut place = 0;
-    let mut reads = uplink
-        .reads
-        .into_iter()
-        .map(|read| {
-            place += 1;
-            accept_read(read, said, facts).map_err(|why| impossible(place - 1, &why))
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    let received_at = arrival.received_at();
+    let clock = Clock::of(uplink.reads.iter().map(|read| read.at), received_at);
+    let judge =
+        Judge { facts, device_id, clock, unit, received_at, most_age, is_backfill: arrival.is_backfill };
+    let mut reads = Vec::with_capacity(uplink.reads.len());
+    let mut faults = uplink.faults.clone();
+    for said in &uplink.reads {
+        match judge.read(*said) {
+            Ok(read) => reads.push(read),
+            Err(fault) => faults.push(fault),
+        }
+    }
     reads.sort_unstable_by_key(|read| (read.at, read.register));
-    let clock_corrected = clock::correct(&mut reads, received_at, facts.installed_at);
-    let (Some(oldest), Some(newest)) = (reads.first(), reads.last().map(Read::point)) else {
-        return Err(Reject::new(Reason::ImpossibleValue, "there are no reads"));
-    };
-    if oldest.at < 0 {
-        let detail = "the clock is wrong and the reads are too far apart to set it right by the receive time";
-        return Err(Reject::new(Reason::ImpossibleValue, detail));
-    }
-    Ok(Accepted { newest, clock_corrected, received_at, state: uplink.state, reads })
+    let accepted = reads.last().map(Read::point).map(|newest| Accepted {
+        newest,
+        message_reads,
+        corrected: reads.iter().filter(|read| read.clock_corrected).count(),
+        unit_assumed: unit.is_none(),
+        received_at,
+        state,
+        reads,
+    });
+    Decision { accepted, rejects: Reject::of_reads(faults, message_reads) }
 }
 
-fn impossible(place: usize, why: &str) -> Reject {
-    Reject::new(Reason::ImpossibleValue, format!("reads[{place}]: {why}"))
+/// What all reads of a message are judged by.
+struct Judge<'a> {
+    facts: &'a Facts,
+    /// The identifier on the meter that sent them.
+    device_id: &'a str,
+    clock: Clock,
+    unit: Option<SaidUnit>,
+    received_at: i64,
+    most_age: i64,
+    is_backfill: bool,
 }
 
-fn accept_read(read: SaidRead, said: SaidUnit, facts: &Facts) -> Result<Read, String> {
-    let SaidRead { at, register, flow_litres_per_hour } = read;
-    if !(0..=END_OF_TIME).contains(&at) {
-        return Err(format!("time {at} is not in seconds since 1970, or not before the year 10000"));
+impl Judge<'_> {
+    fn read(&self, said: SaidRead) -> Result<Read, Fault> {
+        let (at, clock_corrected) = self.time(said.at).map_err(|(reason, why)| fault(said, reason, why))?;
+        self.facts
+            .check_serial(self.device_id, at)
+            .map_err(|why| fault(said, Reason::ImpossibleValue, why))?;
+        let register = self.register(said, at).map_err(|why| fault(said, Reason::ImpossibleValue, why))?;
+        Ok(Read { at, register, flow_litres_per_hour: said.flow_litres_per_hour, clock_corrected })
     }
-    let meter = facts.meter;
-    let count = match register.counts(said, meter.unit) {
-        Ok(count) if meter.can_show(count) => count,
-        Ok(_) | Err(Misfit::TooLarge) => {
-            let (unit, digits) = (meter.unit.name(), meter.digits);
-            return Err(format!(
-                "register {register} ({said:?}) is not on a meter of {digits} {unit} digits"
+
+    /// The time of a read, and whether it was set by the receive time.
+    ///
+    /// The installation date comes before the age: correcting it is the remedy that somebody can act on, and what is too
+    /// old besides will say so then.
+    fn time(&self, said: i64) -> Result<(i64, bool), (Reason, String)> {
+        if !(0..=END_OF_TIME).contains(&said) {
+            let why = format!("time {said} is not in seconds since 1970, or not before the year 10000");
+            return Err((Reason::ImpossibleValue, why));
+        }
+        let (at, is_moved) = self.clock.time(said);
+        let is_old = at < self.received_at.saturating_sub(self.most_age);
+        if is_moved && (is_old || at < 0) {
+            let why = format!(
+                "time {} is ahead, and too far from the newest one to be set by the receive time",
+                moment(said)
+            );
+            return Err((Reason::ImpossibleValue, why));
+        }
+        if at < self.facts.installed_at {
+            let (at, installed) = (moment(at), moment(self.facts.installed_at));
+            return Err((
+                Reason::BeforeInstallation,
+                format!("time {at} lies before the installation date {installed}"),
             ));
         }
-        Err(Misfit::TooFine) => {
-            return Err(format!(
-                "register {register} ({said:?}) is finer than a {} meter counts",
+        if is_old && !self.is_backfill {
+            let (days, at, received) = (self.most_age / 86_400, moment(at), moment(self.received_at));
+            return Err((
+                Reason::TooOld,
+                format!("time {at} lies more than {days} days before {received}, when it came"),
+            ));
+        }
+        Ok((at, is_moved))
+    }
+
+    /// The register of a read in counts of the meter that stood there then.
+    fn register(&self, SaidRead { register, .. }: SaidRead, at: i64) -> Result<i64, String> {
+        let meter = self.facts.meter_at(at);
+        let said = self.unit.unwrap_or(meter.unit.into());
+        match register.counts(said, meter.unit) {
+            Ok(count) if meter.can_show(count) => Ok(whole_steps(count, self.facts.resolution_at(at))),
+            Err(Misfit::Negative) => Err(format!("register {register} ({said:?}) is below zero")),
+            Ok(_) | Err(Misfit::TooLarge) => Err(format!(
+                "register {register} ({said:?}) is not on a meter of {} {} digits",
+                meter.digits,
                 meter.unit.name()
-            ));
+            )),
         }
-    };
-    Ok(Read { at, register: count, flow_litres_per_hour })
+    }
+}
+
+fn fault(said: SaidRead, reason: Reason, why: String) -> Fault {
+    Fault { place: said.place, reason, why }
+}
+
+/// A moment as people read it.
+fn moment(at: i64) -> String {
+    Timestamp::from_second(at).map_or_else(|_| at.to_string(), |at| at.to_string())
 }
 
 #[cfg(test)]
-mod tests {
-    use std::borrow::Cow;
-
-    use indowater_common::domain::meter::Unit;
-
-    use super::*;
-    use crate::domain::facts::example as facts;
-    use crate::domain::number::Number;
-
-    const NOW: i64 = 1_790_000_000;
-
-    fn uplink(reads: &[(i64, &str)]) -> Uplink<'static> {
-        let read = |(at, register): &(i64, &str)| SaidRead {
-            at: *at,
-            register: Number::parse(register).unwrap(),
-            flow_litres_per_hour: None,
-        };
-        Uplink {
-            device_id: Cow::Borrowed("SN-1"),
-            unit: Some(SaidUnit::Litre),
-            reads: reads.iter().map(read).collect(),
-            state: State::default(),
-        }
-    }
-
-    fn reject(reads: &[(i64, &str)]) -> Reject {
-        accept(uplink(reads), &facts(), NOW).unwrap_err()
-    }
-
-    #[test]
-    fn reads_are_accepted_in_the_meters_unit_by_rising_time() {
-        let mut said = uplink(&[(NOW, "12.345"), (NOW - 60, "12.3")]);
-        said.unit = Some(SaidUnit::CubicMetre);
-        let accepted = accept(said, &facts(), NOW + 7).unwrap();
-        let points: Vec<_> = accepted.reads.iter().map(|read| (read.at, read.register)).collect();
-        assert_eq!(points, [(NOW - 60, 12_300), (NOW, 12_345)]);
-        assert_eq!(accepted.newest, Point { at: NOW, register: 12_345 });
-        assert_eq!((accepted.received_at, accepted.clock_corrected), (NOW + 7, false));
-    }
-
-    #[test]
-    fn without_a_unit_it_is_the_registrys() {
-        let mut said = uplink(&[(NOW, "1500")]);
-        said.unit = None;
-        let mut facts = facts();
-        facts.meter.unit = Unit::Millilitre;
-        assert_eq!(accept(said, &facts, NOW).unwrap().newest.register, 1_500);
-    }
-
-    #[test]
-    fn an_inactive_device_is_rejected() {
-        let facts = Facts { active: false, ..facts() };
-        let reject = accept(uplink(&[(NOW, "1")]), &facts, NOW).unwrap_err();
-        assert_eq!(reject.reason, Reason::InactiveDevice);
-        assert!(reject.detail.contains("SN-1"), "{}", reject.detail);
-    }
-
-    #[test]
-    fn an_impossible_value_is_rejected_with_its_place() {
-        for (register, why) in [
-            ("-1", "8 litre digits"),
-            ("100000000", "8 litre digits"),
-            ("1e30", "8 litre digits"),
-            ("99999999999999999999", "8 litre digits"),
-            ("1.5", "finer than a litre meter counts"),
-        ] {
-            let reject = reject(&[(NOW, "1"), (NOW, register)]);
-            assert_eq!(reject.reason, Reason::ImpossibleValue, "{register}");
-            assert!(reject.detail.starts_with("reads[1]: "), "{}", reject.detail);
-            assert!(reject.detail.contains(why), "{}", reject.detail);
-        }
-        assert!(accept(uplink(&[(NOW, "99999999")]), &facts(), NOW).is_ok());
-    }
-
-    #[test]
-    fn a_time_that_is_none_is_impossible() {
-        for at in [-1, NOW * 1_000, i64::MAX, i64::MIN] {
-            assert_eq!(reject(&[(at, "1")]).reason, Reason::ImpossibleValue, "{at}");
-        }
-        assert_eq!(reject(&[(0, "1"), (END_OF_TIME, "1")]).reason, Reason::ImpossibleValue);
-    }
-
-    #[test]
-    fn a_wrong_clock_is_corrected() {
-        let accepted = accept(uplink(&[(NOW + 3_600, "2"), (NOW, "1")]), &facts(), NOW).unwrap();
-        assert!(accepted.clock_corrected);
-        assert_eq!((accepted.reads[0].at, accepted.newest.at), (NOW - 3_600, NOW));
-    }
-
-    #[test]
-    fn the_key_must_be_the_device() {
-        let said = uplink(&[(NOW, "1")]);
-        assert_eq!(check(&said, b"SN-1"), Ok(()));
-        assert_eq!(check(&said, b""), Ok(()));
-        assert_eq!(check(&said, b"SN-2").unwrap_err().reason, Reason::KeyMismatch);
-        assert_eq!(check(&said, b"\xff").unwrap_err().reason, Reason::KeyMismatch);
-    }
-
-    #[test]
-    fn no_reads_are_impossible_and_too_many_oversized() {
-        assert_eq!(check(&uplink(&[]), b"").unwrap_err().reason, Reason::ImpossibleValue);
-        assert_eq!(check(&uplink(&[(NOW, "1"); 1_000]), b""), Ok(()));
-        assert_eq!(check(&uplink(&[(NOW, "1"); 1_001]), b"").unwrap_err().reason, Reason::Oversized);
-    }
-
-    #[test]
-    fn a_device_must_have_a_name() {
-        let nameless = Uplink { device_id: Cow::Borrowed(""), ..uplink(&[(NOW, "1")]) };
-        assert_eq!(check(&nameless, b"").unwrap_err().reason, Reason::Malformed);
-        let endless = Uplink { device_id: "x".repeat(65).into(), ..uplink(&[(NOW, "1")]) };
-        assert_eq!(check(&endless, b"").unwrap_err().reason, Reason::UnknownDevice);
-    }
-}
+mod tests;

@@ -1,28 +1,37 @@
-//! The clock rule: a device whose clock runs ahead, or behind its own installation, is believed in what it counted
-//! and in the spacing of its reads, but not in the time of day.
-
-use super::accept::Read;
+//! The clock rule, read by read: a device whose clock runs ahead is believed in what it counted and in the spacing of
+//! those reads, but not in the time of day. Its other reads, which can be true, stay as they are.
+//!
+//! A read of the past is never moved. It may be from before the meter was enrolled, from a backfill, or from a clock
+//! that was reset; nobody can tell its true time, and the receive time is surely none.
 
 /// How far ahead of the broker a device's clock may run.
 pub const AHEAD_SECONDS: i64 = 5 * 60;
 /// The latest time that is a time at all: the end of the year 9999.
 pub const END_OF_TIME: i64 = 253_402_207_200;
 
-/// Corrects reads (in order of time) whose clock cannot be trusted: the newest is set to the receive time, the others
-/// keep their distance to it. Says whether it did. The receive time is the broker's, so it is the same whenever the
-/// message is read again.
-pub fn correct(reads: &mut [Read], received_at: i64, installed_at: i64) -> bool {
-    let (Some(oldest), Some(newest)) = (reads.first(), reads.last()) else {
-        return false;
-    };
-    if newest.at <= received_at.saturating_add(AHEAD_SECONDS) && oldest.at >= installed_at {
-        return false;
+/// What is done with the times of one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
+    /// The latest time that can be true.
+    latest: i64,
+    /// Seconds by which the reads ahead of it are moved.
+    shift: i64,
+}
+
+impl Clock {
+    /// What is done with a message of these times, in any order, that was taken at `received_at`: the newest time that
+    /// cannot be true becomes the receive time, the others of the kind keep their distance to it.
+    pub fn of(times: impl Iterator<Item = i64>, received_at: i64) -> Self {
+        let latest = received_at.saturating_add(AHEAD_SECONDS);
+        // What is no time at all says nothing of a clock.
+        let newest = times.filter(|at| (0..=END_OF_TIME).contains(at)).max().unwrap_or(latest);
+        Self { latest, shift: received_at - newest }
     }
-    let shift = received_at - newest.at;
-    for read in reads {
-        read.at += shift;
+
+    /// The time of a read, and whether it was moved.
+    pub const fn time(&self, at: i64) -> (i64, bool) {
+        if at > self.latest { (at.saturating_add(self.shift), true) } else { (at, false) }
     }
-    true
 }
 
 #[cfg(test)]
@@ -30,39 +39,39 @@ mod tests {
     use super::*;
 
     const RECEIVED: i64 = 1_790_000_000;
-    const INSTALLED: i64 = 1_780_000_000;
+    const YEAR: i64 = 366 * 86_400;
 
-    fn corrected(times: &[i64]) -> (Vec<i64>, bool) {
-        let mut reads: Vec<Read> =
-            times.iter().map(|at| Read { at: *at, register: 0, flow_litres_per_hour: None }).collect();
-        let corrected = correct(&mut reads, RECEIVED, INSTALLED);
-        (reads.iter().map(|read| read.at).collect(), corrected)
+    /// The times as they are taken; those that were moved with their distance to the receive time.
+    fn taken(times: &[i64]) -> Vec<Result<i64, i64>> {
+        let clock = Clock::of(times.iter().copied(), RECEIVED);
+        let taken = |at: &i64| match clock.time(*at) {
+            (at, false) => Ok(at),
+            (at, true) => Err(at - RECEIVED),
+        };
+        times.iter().map(taken).collect()
     }
 
     #[test]
-    fn the_clock_rule() {
-        for (case, times, expected, is_corrected) in [
-            ("in time", vec![RECEIVED - 3_600, RECEIVED], vec![RECEIVED - 3_600, RECEIVED], false),
-            ("late", vec![INSTALLED, INSTALLED + 60], vec![INSTALLED, INSTALLED + 60], false),
-            ("5 min ahead", vec![RECEIVED + 300], vec![RECEIVED + 300], false),
-            ("more than 5 min ahead", vec![RECEIVED + 301], vec![RECEIVED], true),
+    fn only_times_that_cannot_be_true_are_moved() {
+        for (case, times, expected) in [
+            ("in time", vec![RECEIVED - 3_600, RECEIVED], vec![Ok(RECEIVED - 3_600), Ok(RECEIVED)]),
+            ("5 min ahead", vec![RECEIVED + 300], vec![Ok(RECEIVED + 300)]),
+            ("more than 5 min ahead", vec![RECEIVED + 301], vec![Err(0)]),
+            ("the spacing stays", vec![RECEIVED + 1_000, RECEIVED + 4_600], vec![Err(-3_600), Err(0)]),
             (
-                "spacing is preserved",
-                vec![RECEIVED + 1_000, RECEIVED + 4_600],
-                vec![RECEIVED - 3_600, RECEIVED],
-                true,
+                "neighbours stay",
+                vec![RECEIVED - 60, RECEIVED + YEAR, RECEIVED],
+                vec![Ok(RECEIVED - 60), Err(0), Ok(RECEIVED)],
             ),
-            ("one of many ahead", vec![RECEIVED - 60, RECEIVED + 301], vec![RECEIVED - 361, RECEIVED], true),
-            ("before installation", vec![INSTALLED - 1], vec![RECEIVED], true),
+            ("the past stays", vec![0, 900, RECEIVED - YEAR], vec![Ok(0), Ok(900), Ok(RECEIVED - YEAR)]),
             (
-                "clock at the epoch",
-                vec![0, 900, 1_800],
-                vec![RECEIVED - 1_800, RECEIVED - 900, RECEIVED],
-                true,
+                "milliseconds say nothing",
+                vec![RECEIVED + 400, END_OF_TIME + 1],
+                vec![Err(0), Err(END_OF_TIME + 1 - RECEIVED - 400)],
             ),
-            ("nothing", vec![], vec![], false),
+            ("nothing", vec![], vec![]),
         ] {
-            assert_eq!(corrected(&times), (expected, is_corrected), "{case}");
+            assert_eq!(taken(&times), expected, "{case}");
         }
     }
 }

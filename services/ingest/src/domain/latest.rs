@@ -33,7 +33,7 @@ impl Latest {
         let state = accepted.state;
         let new = Sighting {
             read: accepted.newest,
-            unit: facts.meter.unit,
+            unit: facts.meter_at(accepted.newest.at).unit,
             seen_at: accepted.received_at,
             battery_percent: state.battery_percent,
             rssi_dbm: state.rssi_dbm,
@@ -72,7 +72,9 @@ mod tests {
         Accepted {
             reads: Vec::new(),
             newest: Point { at, register: at },
-            clock_corrected: false,
+            message_reads: 1,
+            corrected: 0,
+            unit_assumed: false,
             received_at: at + 1,
             state: State { battery_percent, rssi_dbm: None, alarms: Alarms::default() },
         }

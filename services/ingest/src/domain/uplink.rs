@@ -2,19 +2,27 @@
 
 use std::borrow::Cow;
 
+use indowater_common::domain::identifier;
 use indowater_common::domain::meter::Unit;
 
 use super::number::Number;
+use super::reject::Fault;
 
 /// One message of one device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Uplink<'a> {
-    /// The identifier on the meter.
+    /// The identifier on the meter, as it was sent.
     pub device_id: Cow<'a, str>,
+    /// The same as it is compared.
+    pub device_key: Cow<'a, str>,
     /// What its registers are counted in; the unit of the registry if it does not say.
     pub unit: Option<SaidUnit>,
-    /// Its reads, in any order.
+    /// Its reads, in the order they were sent.
     pub reads: Vec<SaidRead>,
+    /// Those that are no reads.
+    pub faults: Vec<Fault>,
+    /// How many there are of both, also where they are too many to look at.
+    pub message_reads: u32,
     /// What it tells of itself.
     pub state: State,
 }
@@ -22,12 +30,22 @@ pub struct Uplink<'a> {
 /// A read as the device said it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SaidRead {
+    /// Its place in the message, from 0.
+    pub place: u32,
     /// Device time, seconds since 1970-01-01T00:00:00Z.
     pub at: i64,
     /// The cumulative register, in the unit of the message.
     pub register: Number,
     /// Momentary flow.
     pub flow_litres_per_hour: Option<u32>,
+}
+
+/// An identifier as it is compared; where it is so already, it is not copied.
+pub fn device_key<'a>(device_id: &Cow<'a, str>) -> Cow<'a, str> {
+    match device_id {
+        Cow::Borrowed(text) => identifier::key(text),
+        Cow::Owned(text) => Cow::Owned(identifier::key(text).into_owned()),
+    }
 }
 
 /// What a device tells of itself.

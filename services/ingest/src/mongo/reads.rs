@@ -1,21 +1,23 @@
-//! What telemetry reads and writes: devices by the identifier on the meter, their last readings, and work orders for
-//! registers that jumped back.
+//! What telemetry reads and writes: devices by the identifier on the meter, and their last readings.
 //!
-//! Both writes may be repeated: a last reading is written only over an older one, so an instance that lost its
-//! partition without knowing overwrites nothing newer, and a work order is inserted once.
+//! The write may be repeated: a last reading is written only over an older one, so an instance that lost its partition
+//! without knowing overwrites nothing newer.
+
+use std::collections::HashMap;
 
 use bson::raw::{RawDocumentBuf, cstr};
-use bson::{DateTime, doc, rawdoc};
+use bson::{DateTime, Document, doc, rawdoc};
 use futures::TryStreamExt;
 use indowater_common::mongo::{to_decimal128, update};
 use mongodb::error::Error;
 use mongodb::{Collection, Database};
 
+use super::adopt::adopt;
+use super::devices::with_serials;
 use super::documents::DeviceDocument;
-use crate::domain::exchange::WorkOrder;
+use super::registry::read;
 use crate::domain::latest::{Latest, Sighting};
 use crate::domain::registry::Device;
-use crate::observe;
 
 /// The collections as telemetry needs them. Cheap to clone.
 #[derive(Clone)]
@@ -30,22 +32,51 @@ impl Reads {
         Self { database: database.clone(), devices: database.collection("devices") }
     }
 
-    /// The devices with these identifiers on their meters; those that are not enrolled are left out.
+    /// The devices that have or had meters with these identifiers, in any spelling; those that are not enrolled are left
+    /// out. A document of an older system is taken over first, for a last reading is written by `_id`.
     ///
     /// # Errors
     /// The database does not answer.
     pub async fn devices(&self, device_ids: &[&str]) -> Result<Vec<Device>, Error> {
         let mut found = Vec::with_capacity(device_ids.len());
-        let mut cursor = self.devices.find(doc! { "device_id": { "$in": device_ids } }).await?;
+        let mut cursor = self.devices.find(doc! { "$or": with_serials(device_ids) }).await?;
         while let Some(document) = cursor.try_next().await? {
-            let device = bson::deserialize_from_slice::<DeviceDocument>(document.as_bytes());
-            match device
-                .map_err(|error| error.to_string())
-                .and_then(|d| Device::try_from(d).map_err(|e| e.to_string()))
-            {
-                Ok(device) => found.push(device),
-                // One spoilt document must not stop a partition.
-                Err(error) => observe::document_unreadable("devices", &error),
+            // One spoilt document must not stop a partition.
+            let Some(device) = read::<DeviceDocument, Device>("devices", &document) else { continue };
+            if document.get("device_key").ok().flatten().is_some() {
+                found.push(device);
+            } else {
+                adopt(&self.database, Document::try_from(document)?).await?;
+                found.extend(self.one(&device.id).await?);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn one(&self, id: &str) -> Result<Option<Device>, Error> {
+        let document = self.devices.find_one(doc! { "id": id }).await?;
+        Ok(document.and_then(|document| read::<DeviceDocument, Device>("devices", &document)))
+    }
+
+    /// Identifiers that are enrolled, by what their misspellings have in common, for those that are asked for.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn alike(&self, wanted: &[String]) -> Result<HashMap<String, String>, Error> {
+        let mut found = HashMap::new();
+        let wanted: Vec<&str> = wanted.iter().map(String::as_str).filter(|alike| !alike.is_empty()).collect();
+        if wanted.is_empty() {
+            return Ok(found);
+        }
+        let most = i64::try_from(wanted.len()).unwrap_or(i64::MAX);
+        let fields = doc! { "_id": 0, "device_alike": 1, "device_id": 1 };
+        let query =
+            self.devices.find(doc! { "device_alike": { "$in": wanted } }).projection(fields).limit(most);
+        let mut cursor = query.await?;
+        while let Some(document) = cursor.try_next().await? {
+            let text = |field| document.get_str(field).map(str::to_owned);
+            if let (Ok(alike), Ok(device_id)) = (text("device_alike"), text("device_id")) {
+                found.insert(alike, device_id);
             }
         }
         Ok(found)
@@ -60,14 +91,6 @@ impl Reads {
         // Neighbours in the collection are cheaper one after the other.
         sightings.sort_unstable_by_key(|(id, _)| *id);
         self.update("devices", sightings.into_iter().map(|(id, sighting)| last_reading(id, sighting))).await
-    }
-
-    /// Inserts the work orders that are not there yet.
-    ///
-    /// # Errors
-    /// The database does not answer. Inserting all again is safe.
-    pub async fn raise(&self, orders: &[WorkOrder]) -> Result<(), Error> {
-        self.update("work_orders", orders.iter().map(work_order)).await
     }
 
     async fn update(
@@ -102,26 +125,6 @@ fn last_reading(id: &str, sighting: &Sighting) -> RawDocumentBuf {
     rawdoc! {
         "q": { "_id": id },
         "u": [{ "$replaceWith": { "$cond": [is_newer, seen, "$$ROOT"] } }],
-    }
-}
-
-fn work_order(order: &WorkOrder) -> RawDocumentBuf {
-    let raised_at = time(order.raised_at);
-    rawdoc! {
-        "q": { "_id": order.id.as_str() },
-        "u": { "$setOnInsert": {
-            "id": order.id.as_str(),
-            "title": order.title.as_str(),
-            "description": order.description.as_str(),
-            "property_id": order.property_id.as_str(),
-            "customer_id": order.customer_id.as_str(),
-            "device_id": order.device_id.as_str(),
-            "priority": "high",
-            "status": "pending",
-            "created_at": raised_at,
-            "updated_at": raised_at,
-        } },
-        "upsert": true,
     }
 }
 

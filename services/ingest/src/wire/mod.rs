@@ -1,12 +1,15 @@
 //! The wire format: bytes to what a device said, and what ingest decided back to bytes. Nothing here decides.
 
+mod finding;
 mod json;
 mod protobuf;
+mod registry;
+mod timeline;
 
-pub use protobuf::{
-    Encoder, MOST_KEY, Origin, decode_device, device, encode_device, encode_property, property,
-    unit_from_wire,
-};
+pub use finding::decode_finding;
+pub use protobuf::{Encoder, MOST_KEY, Origin, unit_from_wire};
+pub use registry::{decode_device, device, encode_device, encode_property, property};
+pub use timeline::encode_facts;
 
 use crate::domain::reject::{Reason, Reject};
 use crate::domain::uplink::Uplink;

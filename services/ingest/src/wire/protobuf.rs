@@ -1,19 +1,19 @@
-//! The schemas of `proto/`: telemetry as devices send it, readings and dead letters as ingest publishes them, and the
-//! registry's entries.
+//! The schemas of `proto/`: telemetry as devices send it, readings and dead letters as ingest publishes them.
 
-use indowater_common::domain::meter::{Meter, Unit};
+use std::borrow::Cow;
+
+use indowater_common::domain::meter::Unit;
 use indowater_proto::readings::v1 as readings;
-use indowater_proto::registry::v1 as registry;
 use indowater_proto::telemetry::v1 as telemetry;
-use jiff::Timestamp;
-use prost::{DecodeError, Message};
+use prost::Message;
 
+use super::timeline;
 use crate::domain::accept::Accepted;
-use crate::domain::facts::{Change, Facts};
+use crate::domain::arrival::Arrival;
+use crate::domain::facts::Facts;
 use crate::domain::number::Number;
-use crate::domain::registry::{Device, Property, Status};
 use crate::domain::reject::{Reason, Reject};
-use crate::domain::uplink::{Alarm, SaidRead, SaidUnit, State, Uplink};
+use crate::domain::uplink::{Alarm, SaidRead, SaidUnit, State, Uplink, device_key};
 
 /// Decodes one message of telemetry.
 pub(super) fn decode(value: &[u8]) -> Result<Uplink<'_>, Reject> {
@@ -26,15 +26,21 @@ pub(super) fn decode(value: &[u8]) -> Result<Uplink<'_>, Reject> {
         Err(_) => return Err(malformed(&format_args!("unit {} is not known", message.unit))),
     };
     let alarms = message.alarms.iter().filter_map(|number| alarm_from_wire(*number)).collect();
-    let read = |read: telemetry::RegisterRead| SaidRead {
+    let message_reads = u32::try_from(message.reads.len()).unwrap_or(u32::MAX);
+    let read = |(place, read): (u32, telemetry::RegisterRead)| SaidRead {
+        place,
         at: read.read_at,
         register: Number::whole(read.register),
         flow_litres_per_hour: read.flow_litres_per_hour,
     };
+    let device_id = Cow::Owned(message.device_id);
     Ok(Uplink {
-        device_id: message.device_id.into(),
+        device_key: device_key(&device_id),
+        device_id,
         unit,
-        reads: message.reads.into_iter().map(read).collect(),
+        reads: (0..).zip(message.reads).map(read).collect(),
+        faults: Vec::new(),
+        message_reads,
         state: State { battery_percent: message.battery_percent, rssi_dbm: message.rssi_dbm, alarms },
     })
 }
@@ -48,8 +54,8 @@ pub struct Origin<'a> {
     pub partition: i32,
     /// Its offset.
     pub offset: i64,
-    /// When the broker took it, milliseconds since the epoch.
-    pub received_at_ms: i64,
+    /// How it came.
+    pub arrival: Arrival,
     /// Its key.
     pub key: &'a [u8],
     /// Its value.
@@ -71,20 +77,17 @@ impl Encoder {
         let message = &mut self.readings;
         message.clear();
         message.device_id.push_str(&facts.id);
-        message.customer_id.push_str(&facts.customer_id);
-        message.property_id.push_str(&facts.property_id);
-        message.time_zone.push_str(&facts.time_zone);
-        message.tariff_class.push_str(&facts.tariff_class);
-        message.meter = Some(meter_to_wire(facts.meter));
-        message.registry_version = facts.version;
+        timeline::write(message, facts, accepted.newest.at);
         message.set_source(readings::ReadSource::Telemetry);
         message.reads.extend(accepted.reads.iter().map(|read| readings::AcceptedRead {
             read_at: read.at,
             register: read.register,
             flow_litres_per_hour: read.flow_litres_per_hour,
-            ..readings::AcceptedRead::default()
+            unit_assumed: accepted.unit_assumed,
+            clock_corrected: read.clock_corrected,
         }));
-        message.clock_corrected = accepted.clock_corrected;
+        message.message_reads = accepted.message_reads;
+        message.clock_corrected = accepted.corrected > 0;
         message.received_at = accepted.received_at;
         message.telemetry_partition = origin.partition;
         message.telemetry_offset = origin.offset;
@@ -94,9 +97,11 @@ impl Encoder {
         encode(message, &mut self.buffer)
     }
 
-    /// A message that cannot be used, as it came; what is too long for a record is cut, and its detail says so.
+    /// A message that cannot be used, or not all of it, as it came; what is too long for a record is cut, and its detail says so.
     pub fn dead_letter(&mut self, reject: &Reject, origin: &Origin<'_>) -> &[u8] {
-        let payload = cut(origin.value, MOST_PAYLOAD);
+        let (payload, key) = (cut(origin.value, MOST_PAYLOAD), cut(origin.key, MOST_KEY));
+        let content_type: String =
+            origin.content_type.unwrap_or_default().chars().take(MOST_CONTENT_TYPE).collect();
         let mut detail = reject.detail.clone();
         if payload.len() < origin.value.len() {
             let (kept, all) = (payload.len(), origin.value.len());
@@ -105,16 +110,25 @@ impl Encoder {
             ));
         }
         let message = readings::DeadLetter {
+            is_cut: payload.len() < origin.value.len()
+                || key.len() < origin.key.len()
+                || content_type.len() < origin.content_type.unwrap_or_default().len(),
             payload: payload.to_vec(),
-            key: cut(origin.key, MOST_KEY).to_vec(),
-            content_type: origin.content_type.unwrap_or_default().chars().take(MOST_CONTENT_TYPE).collect(),
+            key: key.to_vec(),
+            content_type,
             topic: origin.topic.to_owned(),
             partition: origin.partition,
             offset: origin.offset,
             reason: reason_to_wire(reject.reason).into(),
             detail,
-            received_at_ms: origin.received_at_ms,
-            ..readings::DeadLetter::default()
+            received_at_ms: origin.arrival.received_at_ms,
+            places: reject.places.clone(),
+            message_reads: reject.message_reads,
+            first: origin
+                .arrival
+                .first
+                .map(|first| readings::Coordinates { partition: first.partition, offset: first.offset }),
+            backfill: origin.arrival.is_backfill,
         };
         encode(&message, &mut self.buffer)
     }
@@ -138,97 +152,6 @@ fn encode<'a>(message: &impl Message, buffer: &'a mut Vec<u8>) -> &'a [u8] {
     buffer
 }
 
-/// Why a record of the registry topic cannot be followed.
-#[derive(Debug, thiserror::Error)]
-pub enum NoDevice {
-    /// Not the schema.
-    #[error(transparent)]
-    Malformed(#[from] DecodeError),
-    /// A field that every device has is missing or wrong.
-    #[error("device {id:?} has no {field}")]
-    Lacks {
-        /// Its id.
-        id: String,
-        /// The field.
-        field: &'static str,
-    },
-}
-
-/// A device as the registry topic tells it: the change it is for those who follow.
-///
-/// # Errors
-/// The value is no device of this registry.
-pub fn decode_device(value: &[u8]) -> Result<Change, NoDevice> {
-    let device = registry::Device::decode(value)?;
-    let lacks = |field| NoDevice::Lacks { id: device.id.clone(), field };
-    let unit = unit_from_wire(device.unit()).ok_or_else(|| lacks("unit"))?;
-    let installed_at: Timestamp = device.installation_date.parse().map_err(|_| lacks("installation_date"))?;
-    let facts = Facts {
-        active: device.status != Status::Inactive.name(),
-        id: device.id.into(),
-        property_id: device.property_id.into(),
-        customer_id: device.customer_id.into(),
-        time_zone: device.time_zone.into(),
-        tariff_class: device.tariff_class.into(),
-        meter: Meter { unit, digits: device.register_digits, q3_litres_per_hour: device.q3_litres_per_hour },
-        installed_at: installed_at.as_second(),
-        version: device.version,
-    };
-    Ok(Change { device_id: device.device_id.into(), facts })
-}
-
-/// A device as calls and the registry topic tell it.
-pub fn device(device: Device) -> registry::Device {
-    let text = |time: Timestamp| time.to_string();
-    registry::Device {
-        id: device.id,
-        device_id: device.device_id,
-        property_id: device.property_id,
-        customer_id: device.customer_id,
-        r#type: device.device_type.name().to_owned(),
-        status: device.status.name().to_owned(),
-        location: device.location,
-        installation_date: text(device.installation_date),
-        last_reading: device.last_reading.map(|reading| reading.to_string()),
-        last_reading_date: device.last_reading_date.map(text),
-        calibration_date: device.calibration_date.map(text),
-        created_at: text(device.created_at),
-        updated_at: text(device.updated_at),
-        unit: unit_to_wire(device.meter.unit).into(),
-        register_digits: device.meter.digits,
-        q3_litres_per_hour: device.meter.q3_litres_per_hour,
-        version: device.version,
-        time_zone: device.time_zone,
-        tariff_class: device.tariff_class,
-    }
-}
-
-/// A property as calls and the registry topic tell it.
-pub fn property(property: Property) -> registry::Property {
-    registry::Property {
-        id: property.id,
-        name: property.name,
-        address: property.address,
-        customer_id: property.customer_id,
-        property_type: property.property_type.name().to_owned(),
-        time_zone: property.time_zone,
-        tariff_class: property.tariff_class,
-        created_at: property.created_at.to_string(),
-        updated_at: property.updated_at.to_string(),
-        version: property.version,
-    }
-}
-
-/// The value of a device's record.
-pub fn encode_device(value: &Device) -> Vec<u8> {
-    device(value.clone()).encode_to_vec()
-}
-
-/// The value of a property's record.
-pub fn encode_property(value: &Property) -> Vec<u8> {
-    property(value.clone()).encode_to_vec()
-}
-
 /// The unit of a register; none if the sender leaves it open.
 pub fn unit_from_wire(unit: telemetry::RegisterUnit) -> Option<Unit> {
     match unit {
@@ -238,19 +161,10 @@ pub fn unit_from_wire(unit: telemetry::RegisterUnit) -> Option<Unit> {
     }
 }
 
-fn unit_to_wire(unit: Unit) -> telemetry::RegisterUnit {
+pub(super) const fn unit_to_wire(unit: Unit) -> telemetry::RegisterUnit {
     match unit {
         Unit::Litre => telemetry::RegisterUnit::Litre,
         Unit::Millilitre => telemetry::RegisterUnit::Millilitre,
-    }
-}
-
-fn meter_to_wire(meter: Meter) -> readings::Meter {
-    readings::Meter {
-        unit: unit_to_wire(meter.unit).into(),
-        register_digits: meter.digits,
-        q3_litres_per_hour: meter.q3_litres_per_hour,
-        ..readings::Meter::default()
     }
 }
 
@@ -281,5 +195,7 @@ const fn reason_to_wire(reason: Reason) -> readings::DeadLetterReason {
         Reason::ImpossibleValue => readings::DeadLetterReason::ImpossibleValue,
         Reason::Oversized => readings::DeadLetterReason::Oversized,
         Reason::KeyMismatch => readings::DeadLetterReason::KeyMismatch,
+        Reason::BeforeInstallation => readings::DeadLetterReason::BeforeInstallation,
+        Reason::TooOld => readings::DeadLetterReason::TooOld,
     }
 }

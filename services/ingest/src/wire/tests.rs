@@ -6,6 +6,7 @@ use prost::Message;
 
 use super::*;
 use crate::domain::accept::{Accepted, accept, check};
+use crate::domain::arrival::Arrival;
 use crate::domain::facts::example;
 use crate::domain::number::Number;
 use crate::domain::uplink::{Alarm, SaidRead, SaidUnit};
@@ -21,9 +22,19 @@ fn json(text: &str) -> Result<Uplink<'_>, Reject> {
 
 fn malformed(text: &str) -> String {
     let reject = json(text).unwrap_err();
-    assert_eq!(reject.reason, Reason::Malformed, "{text}");
+    assert_eq!((reject.reason, reject.places.len()), (Reason::Malformed, 0), "{text}");
     reject.detail
 }
+
+/// The reads that are none: their places and what is wrong.
+fn faults(text: &str) -> Vec<(u32, String)> {
+    let uplink = json(text).unwrap();
+    assert_eq!(uplink.message_reads as usize, uplink.reads.len() + uplink.faults.len(), "{text}");
+    assert!(uplink.faults.iter().all(|fault| fault.reason == Reason::Malformed), "{text}");
+    uplink.faults.into_iter().map(|fault| (fault.place, fault.why)).collect()
+}
+
+const MOST_AGE: i64 = 400 * 86_400;
 
 fn reads(text: &str) -> Vec<(i64, Number)> {
     json(text).unwrap().reads.iter().map(|read| (read.at, read.register)).collect()
@@ -42,6 +53,7 @@ fn the_documented_json_is_read() {
     assert_eq!((uplink.state.battery_percent, uplink.state.rssi_dbm), (Some(87), Some(-71)));
     assert_eq!(uplink.state.alarms.iter().collect::<Vec<_>>(), [Alarm::Leak, Alarm::LowBattery]);
     let first = SaidRead {
+        place: 0,
         at: 1_795_316_400,
         register: Number::parse("12.345").unwrap(),
         flow_litres_per_hour: Some(12),
@@ -57,8 +69,15 @@ fn one_read_needs_no_list() {
     assert_eq!(json(shorthand).unwrap(), json(list).unwrap());
     // Beside a list these fields are the sender's own.
     assert_eq!(reads(r#"{"device_id":"a","time":"noon","register":"?","reads":[]}"#), []);
-    assert!(malformed(r#"{"device_id":"a","time":1}"#).contains("register"));
-    assert!(malformed(r#"{"device_id":"a","register":1}"#).contains("time"));
+    for (text, told) in [
+        (r#"{"device_id":"a","time":1}"#, "register"),
+        (r#"{"device_id":"a","register":1}"#, "time"),
+        (r#"{"device_id":"a","time":1,"register":"full"}"#, "full"),
+        (r#"{"device_id":"a","time":1,"register":1,"flow_l_h":-1}"#, "-1"),
+    ] {
+        let faults = faults(text);
+        assert!(faults.len() == 1 && faults[0].0 == 0 && faults[0].1.contains(told), "{text}: {faults:?}");
+    }
 }
 
 #[test]
@@ -85,21 +104,63 @@ fn malformed_json_is_told_with_its_place() {
         (r#"{"reads":[]}"#, "device_id"),
         (r#"{"device_id":7}"#, "line 1"),
         (r#"{"device_id":"a","unit":"gallon"}"#, "gallon"),
-        (r#"{"device_id":"a","reads":[{"register":1}]}"#, "time"),
-        (r#"{"device_id":"a","reads":[{"time":1}]}"#, "register"),
-        (r#"{"device_id":"a","reads":[{"time":1,"register":null}]}"#, "null"),
-        (r#"{"device_id":"a","reads":[{"time":1,"register":"full"}]}"#, "full"),
-        (r#"{"device_id":"a","reads":[{"time":1,"register":{}}]}"#, "{}"),
-        (r#"{"device_id":"a","reads":[{"time":"noon","register":1}]}"#, "noon"),
-        (r#"{"device_id":"a","reads":[{"time":1.5,"register":1}]}"#, "1.5"),
-        (r#"{"device_id":"a","reads":[{"time":18446744073709551615,"register":1}]}"#, "time"),
-        (r#"{"device_id":"a","time":1,"register":1,"flow_l_h":-1}"#, "line 1"),
+        (r#"{"device_id":"a","reads":{}}"#, "line 1"),
+        (r#"{"device_id":"a","reads":[{"time":1,"register":1},]}"#, "line 1"),
+        (r#"{"device_id":"a","reads":[{"time":1,"register":1}"#, "line 1"),
+        (r#"{"device_id":"a","battery_percent":"full","reads":[{"time":1,"register":1}]}"#, "full"),
         (r#"{"device_id":"a","reads":[]} trailing"#, "line 1"),
     ] {
         let detail = malformed(text);
         assert!(detail.contains(told), "{text}: {detail}");
     }
     assert_eq!(decode(JSON, b"{\"device_id\":\"\xff\"}", MOST).unwrap_err().reason, Reason::Malformed);
+}
+
+#[test]
+fn a_read_that_is_none_does_not_harm_its_neighbours() {
+    for (bad, told) in [
+        (r#"{"register":1}"#, "time"),
+        (r#"{"time":1}"#, "register"),
+        (r#"{"time":1,"register":null}"#, "null"),
+        (r#"{"time":1,"register":"full"}"#, "full"),
+        (r#"{"time":1,"register":{}}"#, "{}"),
+        (r#"{"time":1,"register":"1,204"}"#, "1,204"),
+        (r#"{"time":"noon","register":1}"#, "noon"),
+        (r#"{"time":{"$date":1},"register":1}"#, "a time in RFC 3339"),
+        (r#"{"time":1.5,"register":1}"#, "1.5"),
+        (r#"{"time":1,"register":1,"flow_l_h":-1}"#, "-1"),
+        (r#"{"time":1,"time":2,"register":1}"#, "duplicate"),
+        ("null", "null"),
+        ("7", "7"),
+        ("[[]]", "sequence"),
+    ] {
+        let good = r#"{"time":1790000000,"register":7}"#;
+        let text = format!(r#"{{"device_id":"SN-1","unit":"L","reads":[{bad},{good},{good},{bad}]}}"#);
+        let faults = faults(&text);
+        assert_eq!(faults.iter().map(|(place, _)| *place).collect::<Vec<_>>(), [0, 3], "{bad}");
+        assert!(faults[0].1.contains(told) && !faults[0].1.contains("line 1"), "{bad}: {}", faults[0].1);
+        let uplink = json(&text).unwrap();
+        assert_eq!(uplink.reads.iter().map(|read| read.place).collect::<Vec<_>>(), [1, 2], "{bad}");
+        let decision = accept(&uplink, &example(), &origin().arrival, MOST_AGE);
+        assert_eq!(decision.accepted.map(|accepted| accepted.reads.len()), Some(2), "{bad}");
+        assert_eq!(decision.rejects[0].places, [0, 3], "{bad}");
+    }
+    // A time beyond all numbers is one of the read's value, as milliseconds are.
+    let far = r#"{"device_id":"a","reads":[{"time":18446744073709551615,"register":1}]}"#;
+    assert_eq!(json(far).unwrap().reads[0].at, i64::MAX);
+    // Too many are not looked at one by one.
+    let many = format!(r#"{{"device_id":"a","reads":[{}0]}}"#, "0,".repeat(1_000));
+    let uplink = json(&many).unwrap();
+    assert_eq!((uplink.message_reads, uplink.reads.len(), uplink.faults.len()), (1_001, 0, 0));
+    assert_eq!(check(&uplink, b"").unwrap_err().reason, Reason::Oversized);
+}
+
+#[test]
+fn identifiers_are_compared_without_blanks_and_case() {
+    let text = json(r#"{"device_id":" 70b3\u0044X ","reads":[]}"#).unwrap();
+    assert_eq!((&*text.device_id, &*text.device_key), (" 70b3DX ", "70b3dx"));
+    let binary = Telemetry { device_id: "SN-1\n".into(), ..Default::default() }.encode_to_vec();
+    assert_eq!(decode(PROTOBUF, &binary, MOST).unwrap().device_key, "sn-1");
 }
 
 #[test]
@@ -143,7 +204,7 @@ fn origin() -> Origin<'static> {
         topic: "indowater.device.telemetry.v1",
         partition: 3,
         offset: 42,
-        received_at_ms: NOW * 1_000 + 250,
+        arrival: Arrival::new(NOW * 1_000 + 250, None, None),
         key: b"SN-1",
         value: b"\x00garbage\xff",
         content_type: Some("text/csv"),
@@ -155,7 +216,8 @@ fn readings_carry_what_the_registry_knows() {
     let value =
         br#"{"device_id":"SN-1","battery_percent":9,"alarms":["tilt"],"time":1790000000,"register":7}"#;
     let facts = example();
-    let accepted = accept(decode(JSON, value, MOST).unwrap(), &facts, NOW + 1).unwrap();
+    let arrival = Arrival::new((NOW + 1) * 1_000, None, None);
+    let accepted = accept(&decode(JSON, value, MOST).unwrap(), &facts, &arrival, MOST_AGE).accepted.unwrap();
     let mut encoder = Encoder::default();
     let expected = readings::Readings {
         device_id: "device-1".into(),
@@ -174,8 +236,11 @@ fn readings_carry_what_the_registry_knows() {
         reads: vec![readings::AcceptedRead {
             read_at: NOW,
             register: 7,
-            ..readings::AcceptedRead::default()
+            flow_litres_per_hour: None,
+            unit_assumed: true,
+            clock_corrected: false,
         }],
+        message_reads: 1,
         clock_corrected: false,
         received_at: NOW + 1,
         telemetry_partition: 3,
@@ -183,15 +248,20 @@ fn readings_carry_what_the_registry_knows() {
         battery_percent: Some(9),
         rssi_dbm: None,
         alarms: vec![MeterAlarm::Tilt.into()],
+        billable: Some(true),
         ..readings::Readings::default()
     };
     // The encoder is used again and again: nothing of one message stays for the next.
     for _ in 0..2 {
         let encoded = encoder.readings(&facts, &accepted, &origin());
         assert_eq!(readings::Readings::decode(encoded).unwrap(), expected);
-        let bare = Accepted { state: Default::default(), ..accepted.clone() };
+        let mut bare = Accepted { state: Default::default(), unit_assumed: false, ..accepted.clone() };
         let encoded = readings::Readings::decode(encoder.readings(&facts, &bare, &origin())).unwrap();
         assert_eq!((encoded.battery_percent, encoded.alarms.len(), encoded.reads.len()), (None, 0, 1));
+        assert!(!encoded.reads[0].unit_assumed && !encoded.clock_corrected);
+        (bare.reads[0].clock_corrected, bare.corrected) = (true, 1);
+        let encoded = readings::Readings::decode(encoder.readings(&facts, &bare, &origin())).unwrap();
+        assert!(encoded.reads[0].clock_corrected && encoded.clock_corrected);
     }
 }
 
@@ -204,10 +274,25 @@ fn a_dead_letter_is_the_message_as_it_came() {
         assert_eq!(letter.payload, origin().value);
         assert_eq!((&*letter.key, &*letter.content_type), (&b"SN-1"[..], "text/csv"));
         assert_eq!((&*letter.topic, letter.partition, letter.offset), (origin().topic, 3, 42));
-        assert_eq!((letter.received_at_ms, &*letter.detail), (origin().received_at_ms, "because"));
+        assert_eq!((letter.received_at_ms, &*letter.detail), (NOW * 1_000 + 250, "because"));
+        assert_eq!((letter.places.len(), letter.message_reads, letter.first), (0, 0, None));
+        assert!(!letter.is_cut && !letter.backfill);
         let name = letter.reason().as_str_name();
         assert_eq!(name, format!("DEAD_LETTER_REASON_{}", reason.name().to_uppercase()));
     }
+}
+
+#[test]
+fn a_dead_letter_says_which_reads_and_where_they_were_first() {
+    let mut encoder = Encoder::default();
+    let reject = Reject { places: vec![3, 17], ..Reject::new(Reason::TooOld, "because").of(24) };
+    let arrival = Arrival::new(NOW * 1_000, Some(&format!("5:7@{}", NOW * 1_000 - 9)), Some("true"));
+    let origin = Origin { arrival, ..origin() };
+    let letter = readings::DeadLetter::decode(encoder.dead_letter(&reject, &origin)).unwrap();
+    assert_eq!((letter.places, letter.message_reads), (vec![3, 17], 24));
+    assert_eq!(letter.first, Some(readings::Coordinates { partition: 5, offset: 7 }));
+    assert_eq!((letter.partition, letter.offset), (3, 42), "its own place");
+    assert_eq!((letter.received_at_ms, letter.backfill), (NOW * 1_000 - 9, true));
 }
 
 #[test]
@@ -219,6 +304,7 @@ fn a_dead_letter_fits_its_topic_whatever_came() {
     let most = indowater_proto::topics::DEAD_LETTERS.max_message_bytes as usize;
     assert!(encoded.len() + MOST_KEY + 1_000 < most, "{}", encoded.len());
     let letter = readings::DeadLetter::decode(encoded).unwrap();
+    assert!(letter.is_cut);
     assert!(letter.detail.ends_with("1048576 of 5242880 bytes are kept here, all at these coordinates"));
 }
 
@@ -238,7 +324,7 @@ fn a_told_device_is_the_change_that_followers_need() {
     let mut device = Device::admit(draft, "device-1".into(), now).unwrap();
     device.place(&property);
     let change = decode_device(&encode_device(&device)).unwrap();
-    assert_eq!((&*change.device_id, change.facts), ("SN-1", device.known().facts));
+    assert_eq!((&*change.device_id, change.facts), ("SN-1", device.facts()));
     assert!(decode_device(b"").is_err() && decode_device(b"\xff").is_err());
 }
 
@@ -324,10 +410,11 @@ proptest! {
         let from_text = json(&text).unwrap();
         let from_binary = decode(PROTOBUF, &binary, MOST).unwrap();
         prop_assert_eq!(&from_text.device_id, &from_binary.device_id);
+        prop_assert_eq!(&from_text.device_key, &from_binary.device_key);
         prop_assert_eq!((from_text.unit, from_text.state), (from_binary.unit, from_binary.state));
         let decided = |uplink: Uplink<'_>| {
             check(&uplink, b"")?;
-            accept(uplink, &example(), NOW).map_err(|reject| Reject { detail: String::new(), ..reject })
+            Ok::<_, Reject>(accept(&uplink, &example(), &origin().arrival, MOST_AGE))
         };
         prop_assert_eq!(decided(from_text), decided(from_binary));
     }

@@ -5,9 +5,10 @@ use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use bson::Bson;
 use futures::StreamExt;
 use indowater_common::clock;
-use indowater_common::domain::meter::Meter;
+use indowater_common::domain::facts::{BEGINNING, Timeline};
 use indowater_common::domain::tariff::{Tariff, TariffBook};
 use indowater_common::domain::zone::{Day, Zone};
 use indowater_common::error::Retry;
@@ -15,11 +16,11 @@ use indowater_common::kafka::Ticket;
 use indowater_common::mongo::Guarded;
 use tracing::Span;
 
-use crate::domain::day::{Context, DayRecord, Facts, Pending};
-use crate::domain::history::History;
+use crate::domain::day::{Context, DayRecord, Pending};
+use crate::domain::history::{History, NeedsOlder};
 use crate::domain::reads::Read;
 use crate::kafka::{Outlet, Published};
-use crate::mongo::{Loaded, Owner, Store};
+use crate::mongo::{Loaded, OfDevice, Store};
 use crate::observe::Observe;
 
 /// What all partitions of an instance share.
@@ -52,38 +53,31 @@ impl Shared {
     }
 }
 
-/// The reads of one record of the readings topic, understood.
+/// One record of the readings topic, understood.
 #[derive(Debug)]
 pub struct Reading {
     /// `devices.id`.
     pub device_id: Box<str>,
-    /// Whose it is.
-    pub facts: Facts,
-    /// The meter's facts.
-    pub meter: Meter,
+    /// What the registry says of it.
+    pub timeline: Timeline,
     /// The property's zone.
     pub zone: Zone,
-    /// At least one.
+    /// None where only the registry's entry has changed.
     pub reads: Vec<Read>,
     /// Open until the effect is durable, if the record is part of a kept trace.
     pub span: Option<Span>,
 }
 
-impl Reading {
-    fn earliest(&self) -> i64 {
-        self.reads.iter().map(|read| read.point.at).min().unwrap_or(i64::MAX)
-    }
-}
-
 /// A device in memory.
 struct Device {
-    meter: Meter,
-    /// Registry version the meter's facts are from; the newest counts.
-    version: i64,
+    /// Of the newest version known.
+    timeline: Timeline,
     zone: Zone,
     history: History,
-    /// Shared by its days as long as nothing changes.
-    facts: Arc<Facts>,
+    /// The first day on which the registry says something else than when the figures were computed.
+    changed_from: Option<Day>,
+    /// Documents of another system that its records replace.
+    imported: Vec<Bson>,
 }
 
 /// Devices loaded at once when reads come from before what is in memory.
@@ -92,6 +86,10 @@ const LOADS_AT_ONCE: usize = 16;
 const BULK: usize = 1_000;
 /// A writer that meets newer documents loads and merges; so often another writer does not come first.
 const ROUNDS: usize = 10;
+/// Reads that weigh as much as a device in what waits for a flush.
+const READS_PER_DEVICE: usize = 24;
+/// Seconds: how much further back is loaded when days before those in memory are needed.
+const FURTHER_BACK: i64 = 3 * 86_400;
 
 /// The devices of one partition.
 pub struct Devices {
@@ -99,46 +97,46 @@ pub struct Devices {
     devices: HashMap<Box<str>, Device>,
     /// Devices with something to write or publish, and the traces that wait for it.
     dirty: HashMap<Box<str>, Vec<Span>>,
+    /// Reads that came since the last flush.
+    reads: usize,
 }
 
 impl Devices {
     /// No devices yet.
     pub fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, devices: HashMap::new(), dirty: HashMap::new() }
+        Self { shared, devices: HashMap::new(), dirty: HashMap::new(), reads: 0 }
     }
 
-    /// How many devices wait for a flush.
+    /// How much waits for a flush, in devices.
     pub fn pending(&self) -> usize {
-        self.dirty.len()
+        self.dirty.len().max(self.reads / READS_PER_DEVICE)
     }
 
-    /// Merges what came. Doing it again changes nothing.
+    /// Takes what came. Doing it again changes nothing. What follows from it is computed at the flush, once for all of it.
     ///
     /// # Errors
-    /// The database did not answer; some may be merged.
+    /// The database did not answer; some may be taken.
     pub async fn merge(&mut self, readings: Vec<Reading>) -> Result<(), Retry> {
         self.load_tails(&readings).await?;
-        let tariffs = self.shared.tariffs();
         let mut late: HashMap<Box<str>, Vec<Reading>> = HashMap::new();
         for reading in readings {
             let known = self.devices.get(&reading.device_id);
-            if known.is_some_and(|device| device.history.covers(device.needs(&reading))) {
-                self.merge_one(reading, &tariffs);
+            if known.is_some_and(|device| device.covers(&reading)) {
+                self.take(reading);
             } else {
                 late.entry(reading.device_id.clone()).or_default().push(reading);
             }
         }
-        self.load_older(&late).await?;
-        late.into_values().flatten().for_each(|reading| self.merge_one(reading, &tariffs));
+        self.load_for(&late).await?;
+        late.into_values().flatten().for_each(|reading| self.take(reading));
         Ok(())
     }
 
     /// Brings the last day of every device into memory that is not there: one query for all of them.
     async fn load_tails(&mut self, readings: &[Reading]) -> Result<(), Retry> {
-        let missing: Vec<&str> = {
-            let unknown = readings.iter().map(|r| &*r.device_id).filter(|id| !self.devices.contains_key(*id));
-            unknown.collect::<std::collections::HashSet<_>>().into_iter().collect()
-        };
+        let unknown = readings.iter().filter(|reading| !self.devices.contains_key(&reading.device_id));
+        let missing: HashMap<&str, &Zone> =
+            unknown.map(|reading| (&*reading.device_id, &reading.zone)).collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -153,46 +151,69 @@ impl Devices {
     }
 
     /// Brings the days into memory that late reads touch.
-    async fn load_older(&mut self, late: &HashMap<Box<str>, Vec<Reading>>) -> Result<(), Retry> {
-        let store = &self.shared.store;
+    async fn load_for(&mut self, late: &HashMap<Box<str>, Vec<Reading>>) -> Result<(), Retry> {
         let wanted = late.iter().filter_map(|(id, readings)| {
             let device = self.devices.get(id)?;
-            let held = device.history.days().first()?.day;
-            let earliest = readings.iter().map(|reading| device.needs(reading)).min()?;
-            Some((id.clone(), earliest, held))
+            Some((id.clone(), readings.iter().map(|reading| device.needs(reading)).min()?))
         });
-        let wanted: Vec<(Box<str>, i64, Day)> = wanted.collect();
+        let wanted: Vec<(Box<str>, i64)> = wanted.collect();
+        self.load_older(wanted).await
+    }
+
+    /// Brings the days of devices into memory from the last read before a moment on.
+    async fn load_older(&mut self, wanted: Vec<(Box<str>, i64)>) -> Result<(), Retry> {
+        let store = &self.shared.store;
         self.shared.observe.late(wanted.len());
+        let wanted = wanted.into_iter().filter_map(|(id, earliest)| {
+            let device = self.devices.get(&id)?;
+            let held = device.history.days().first()?.day;
+            Some((id, device.zone.clone(), earliest, held))
+        });
+        let wanted: Vec<_> = wanted.collect();
         let mut loads = futures::stream::iter(wanted)
-            .map(|(id, earliest, held)| async move {
-                let loaded = store.days_from(&id, earliest, Some(held)).await;
+            .map(|(id, zone, earliest, held)| async move {
+                let loaded = store.days_from(&id, &zone, earliest, Some(held)).await;
                 (id, loaded)
             })
             .buffer_unordered(LOADS_AT_ONCE);
         while let Some((id, loaded)) = loads.next().await {
-            let Loaded { days, truncated, .. } = loaded?;
+            let Loaded { days, truncated, imported, .. } = loaded?;
             if let Some(device) = self.devices.get_mut(&id) {
-                device.history.prepend(days, truncated);
+                device.prepend(days, truncated, imported);
             }
         }
         Ok(())
     }
 
-    fn merge_one(&mut self, reading: Reading, tariffs: &TariffBook) {
+    fn take(&mut self, reading: Reading) {
         let Some(device) = self.devices.get_mut(&reading.device_id) else { return };
-        let corrected = device.is_corrected_by(&reading);
-        if reading.facts.version > device.version {
-            (device.version, device.meter) = (reading.facts.version, reading.meter);
-        }
-        if *device.facts != reading.facts {
-            device.facts = Arc::new(reading.facts);
-        }
-        let context = Context { meter: &device.meter, zone: &device.zone, tariffs };
-        device.history.merge(&device.facts, &reading.reads, context);
-        if corrected {
-            device.history.judge_again(context);
-        }
+        device.learn(reading.timeline);
+        device.history.add(&reading.reads);
+        self.reads += reading.reads.len();
         self.dirty.entry(reading.device_id).or_default().extend(reading.span);
+    }
+
+    /// Computes what follows from what came since the last flush.
+    async fn settle(&mut self) -> Result<(), Retry> {
+        let tariffs = self.shared.tariffs();
+        let mut unsettled: Vec<Box<str>> = self.dirty.keys().cloned().collect();
+        let mut further_back = FURTHER_BACK;
+        loop {
+            let mut wanted = Vec::new();
+            for id in unsettled {
+                let Some(device) = self.devices.get_mut(&id) else { continue };
+                if device.settle(&tariffs).is_err() {
+                    let earliest = device.start().saturating_sub(further_back);
+                    wanted.push((id, earliest));
+                }
+            }
+            if wanted.is_empty() {
+                return Ok(());
+            }
+            unsettled = wanted.iter().map(|(id, _)| id.clone()).collect();
+            self.load_older(wanted).await?;
+            further_back = further_back.saturating_mul(4);
+        }
     }
 
     /// Writes what changed, publishes what was touched, and keeps of each device the last day.
@@ -200,6 +221,7 @@ impl Devices {
     /// # Errors
     /// The database or the broker did not answer. Nothing is forgotten; doing it again is safe.
     pub async fn flush(&mut self) -> Result<(), Retry> {
+        self.settle().await?;
         let mut round = 0;
         loop {
             let stale = self.write().await?;
@@ -217,13 +239,16 @@ impl Devices {
                 self.reload(&id).await?;
             }
         }
+        self.remove_imported().await?;
         self.publish().await?;
         for (id, spans) in self.dirty.drain() {
             drop(spans);
             if let Some(device) = self.devices.get_mut(&id) {
-                device.history.keep_last();
+                let Device { history, timeline, zone, .. } = device;
+                history.keep_last(timeline, zone);
             }
         }
+        self.reads = 0;
         self.evict();
         Ok(())
     }
@@ -244,7 +269,7 @@ impl Devices {
             let started = std::time::Instant::now();
             let documents = bulk.iter().filter_map(|(id, day)| {
                 let device = self.devices.get(id)?;
-                Some(Store::document(device.owner(id), device.history.on(*day)?, now))
+                Some(Store::document(device.of_device(id), device.history.on(*day)?, now))
             });
             let documents: Vec<Guarded> = documents.collect();
             let conflicts = self.shared.store.write(&documents).await?;
@@ -254,7 +279,8 @@ impl Devices {
                 if conflicting.next_if_eq(&index).is_some() {
                     stale.push(id.clone());
                 } else if let Some(device) = self.devices.get_mut(id) {
-                    device.history.written(*day, now.as_millisecond());
+                    let counted = device.history.written(*day, now.as_millisecond());
+                    self.shared.observe.left_out(counted.glitches, counted.unbilled);
                 }
             }
         }
@@ -265,15 +291,28 @@ impl Devices {
     /// Somebody else wrote this device: take what is stored and merge our reads into it.
     async fn reload(&mut self, id: &str) -> Result<(), Retry> {
         let Some(device) = self.devices.get_mut(id) else { return Ok(()) };
-        let ours: Vec<(Arc<Facts>, Vec<Read>)> =
-            device.history.days().iter().map(|d| (d.facts.clone(), d.reads.iter().collect())).collect();
-        let earliest = ours.iter().flat_map(|(_, reads)| reads).map(|read| read.point.at).min();
-        let loaded = self.shared.store.days_from(id, earliest.unwrap_or(i64::MIN), None).await?;
-        device.history = History::of(loaded.days, loaded.truncated);
-        let tariffs = self.shared.tariffs();
-        let context = Context { meter: &device.meter, zone: &device.zone, tariffs: &tariffs };
-        for (facts, reads) in &ours {
-            device.history.merge(facts, reads, context);
+        let days = device.history.days();
+        let ours: Vec<Read> = days.iter().flat_map(|record| record.reads.iter()).collect();
+        let earliest = ours.iter().map(|read| read.at).min();
+        let earliest =
+            device.changed_from.map_or(earliest, |day| earliest.min(Some(device.zone.start_of(day))));
+        let loaded =
+            self.shared.store.days_from(id, &device.zone, earliest.unwrap_or(i64::MIN), None).await?;
+        let (timeline, changed_from) = (device.timeline.clone(), device.changed_from);
+        *device = Device::loaded(device.zone.clone(), timeline.clone(), loaded);
+        device.changed_from = device.changed_from.into_iter().chain(changed_from).min();
+        device.learn(timeline);
+        device.history.add(&ours);
+        self.settle().await
+    }
+
+    /// Removes what the written records replace of another system's documents.
+    async fn remove_imported(&mut self) -> Result<(), Retry> {
+        for id in self.dirty.keys() {
+            if let Some(device) = self.devices.get_mut(id).filter(|device| !device.imported.is_empty()) {
+                self.shared.store.remove_imported(&device.imported).await?;
+                device.imported.clear();
+            }
         }
         Ok(())
     }
@@ -283,12 +322,15 @@ impl Devices {
         let mut published = 0;
         for (device_id, spans) in &self.dirty {
             let Some(device) = self.devices.get(device_id) else { continue };
-            let (time_zone, unit, span) = (device.zone.name(), device.meter.unit, spans.last());
+            let (time_zone, span) = (device.zone.name(), spans.last());
             for record in device.history.days() {
                 if record.pending == Pending::Publish {
-                    let record = Published { device_id, record, time_zone, unit, span };
-                    self.shared.outlet.publish(&ticket, record).await?;
+                    let whole = Published { device_id, record, time_zone, span };
+                    self.shared.outlet.publish(&ticket, whole).await?;
                     published += 1;
+                    for finding in &record.figures.findings {
+                        self.shared.observe.found(finding.kind.name(), device_id, record.day);
+                    }
                 }
             }
         }
@@ -304,13 +346,12 @@ impl Devices {
 
     /// Keeps the memory bounded: this partition forgets its share of what is too much. All of it is stored.
     fn evict(&mut self) {
+        let before = self.devices.len();
         let all = self.shared.in_memory.load(Ordering::Relaxed);
-        let most = self.shared.devices_in_memory;
-        if all <= most {
+        let mut surplus = surplus(before, all, self.shared.devices_in_memory);
+        if surplus == 0 {
             return;
         }
-        let before = self.devices.len();
-        let mut surplus = before - before * most / all;
         self.devices.retain(|_, _| {
             let keep = surplus == 0;
             surplus = surplus.saturating_sub(1);
@@ -320,6 +361,11 @@ impl Devices {
     }
 }
 
+/// How many of `here` a partition forgets where `all` partitions together hold more than `most`: its share.
+fn surplus(here: usize, all: usize, most: usize) -> usize {
+    if all <= most { 0 } else { here - here * most / all }
+}
+
 impl Drop for Devices {
     fn drop(&mut self) {
         self.shared.in_memory.fetch_sub(self.devices.len(), Ordering::Relaxed);
@@ -327,35 +373,108 @@ impl Drop for Devices {
 }
 
 impl Device {
-    /// Whether the registry has corrected the meter's facts: every step has to be judged again.
-    fn is_corrected_by(&self, reading: &Reading) -> bool {
-        reading.facts.version > self.version && reading.meter != self.meter
+    /// With what is stored of it, if anything is.
+    fn new(reading: &Reading, stored: Option<Loaded>) -> Self {
+        Self::loaded(reading.zone.clone(), reading.timeline.clone(), stored.unwrap_or_default())
     }
 
-    /// The moment from which on days are needed to merge a reading.
-    fn needs(&self, reading: &Reading) -> i64 {
-        if self.is_corrected_by(reading) { i64::MIN } else { reading.earliest() }
+    /// With what is stored of it; `timeline` is what the registry says if no document does.
+    fn loaded(zone: Zone, timeline: Timeline, stored: Loaded) -> Self {
+        let Loaded { days, truncated, timeline: known, imported } = stored;
+        let timeline = known.unwrap_or(timeline);
+        // What another system computed is a beginning without all that is carried from day to day.
+        let changed_from = (!imported.is_empty()).then_some(BEGINNING);
+        let history = History::of(days, truncated, &timeline, &zone);
+        Self { timeline, zone, history, changed_from, imported }
     }
 
-    fn owner<'a>(&'a self, device_id: &'a str) -> Owner<'a> {
-        Owner { device_id, meter: &self.meter, meter_version: self.version, zone: &self.zone }
-    }
-
-    fn new(reading: &Reading, tail: Option<Loaded>) -> Self {
-        let (history, stored_version, stored_meter) = match tail {
-            Some(tail) => (History::of(tail.days, tail.truncated), tail.meter_version, Some(tail.meter)),
-            None => (History::default(), i64::MIN, None),
-        };
-        let facts = match history.days().last() {
-            Some(DayRecord { facts, .. }) => facts.clone(),
-            None => Arc::new(reading.facts.clone()),
-        };
-        Self {
-            meter: stored_meter.unwrap_or(reading.meter),
-            version: stored_version,
-            zone: reading.zone.clone(),
-            history,
-            facts,
+    fn prepend(&mut self, days: Vec<DayRecord>, truncated: bool, imported: Vec<Bson>) {
+        if !imported.is_empty() {
+            self.changed_from = Some(BEGINNING);
         }
+        self.imported.extend(imported);
+        self.history.prepend(days, truncated, &self.timeline, &self.zone);
+    }
+
+    /// Whether a reading can be taken without older days.
+    fn covers(&self, reading: &Reading) -> bool {
+        let needed = self.needs(reading);
+        needed == i64::MAX || self.history.covers(needed)
+    }
+
+    /// The moment from which on days are needed to take a reading; [`i64::MAX`] if none are.
+    fn needs(&self, reading: &Reading) -> i64 {
+        let earliest = reading.reads.iter().map(|read| read.at).min().unwrap_or(i64::MAX);
+        match self.news(&reading.timeline) {
+            Some(BEGINNING) => i64::MIN,
+            Some(day) => earliest.min(self.zone.start_of(day)),
+            None => earliest,
+        }
+    }
+
+    /// The first day on which a newer timeline says something else.
+    fn news(&self, timeline: &Timeline) -> Option<Day> {
+        if timeline.version <= self.timeline.version {
+            return None;
+        }
+        self.timeline.differs_from(timeline, &self.zone)
+    }
+
+    /// Takes a timeline if it is newer.
+    fn learn(&mut self, timeline: Timeline) {
+        if timeline.version > self.timeline.version {
+            self.changed_from = self.changed_from.into_iter().chain(self.news(&timeline)).min();
+            self.timeline = timeline;
+        }
+    }
+
+    /// Computes what follows from what came.
+    fn settle(&mut self, tariffs: &TariffBook) -> Result<(), NeedsOlder> {
+        if let Some(day) = self.changed_from {
+            if !self.history.reaches(day) {
+                return Err(NeedsOlder);
+            }
+            self.history.touch_from(day);
+        }
+        let context = Context { timeline: &self.timeline, zone: &self.zone, tariffs };
+        self.history.settle(context)?;
+        if self.changed_from.take().is_some()
+            && let Some(last) = self.history.days_mut().last_mut()
+        {
+            // The newest day keeps what the registry says.
+            last.pending = Pending::Write;
+        }
+        Ok(())
+    }
+
+    /// The moment at which what is in memory begins.
+    fn start(&self) -> i64 {
+        self.history.days().first().map_or(i64::MIN, |first| self.zone.start_of(first.day))
+    }
+
+    fn of_device<'a>(&'a self, device_id: &'a str) -> OfDevice<'a> {
+        OfDevice { device_id, timeline: &self.timeline, zone: &self.zone }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_partition_forgets_its_share_of_what_is_too_much() {
+        for (here, all, most, expected) in [
+            (500, 1_000, 1_000, 0),
+            (500, 1_001, 1_000, 1),
+            (500, 2_000, 1_000, 250),
+            (0, 5_000, 1_000, 0),
+            (7, 7, 0, 7),
+        ] {
+            assert_eq!(surplus(here, all, most), expected, "{here} of {all}, at most {most}");
+        }
+        // Three partitions with different shares end within the bound together.
+        let partitions = [4_000, 900, 100];
+        let kept: usize = partitions.iter().map(|here| here - surplus(*here, 5_000, 1_000)).sum();
+        assert!((990..=1_000).contains(&kept), "{kept}");
     }
 }

@@ -47,7 +47,7 @@ impl Questions {
             } else {
                 None
             };
-            let mut hours = hourly::hours(&found.record, after, &found.zone, &found.meter);
+            let mut hours = hourly::hours(&found.record, after, found.context());
             if !filter.ascending {
                 hours.reverse();
             }
@@ -75,7 +75,7 @@ impl Questions {
         while reads.len() < page {
             let days = self.store.days_with_reads(of, left, DAYS_OF_READS).await?;
             let Some(oldest) = days.last().and_then(|found| found.record.reads.iter().next()) else { break };
-            left = left.up_to(oldest.point.at);
+            left = left.up_to(oldest.at);
             reads.extend(days.iter().flat_map(|found| found.reads(span)));
         }
         Ok(Reads::of(reads, page))

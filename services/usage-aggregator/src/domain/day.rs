@@ -1,35 +1,34 @@
-//! One device on one local day: what is kept of it, and the figures that follow.
+//! One device on one local day: what is kept of it, and the figures that follow. Volumes are millilitres.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use indowater_common::domain::meter::{Kind, Meter, Point};
+use indowater_common::domain::facts::{Owner, Timeline};
+use indowater_common::domain::meter::Point;
+use indowater_common::domain::path::{Lead, Rhythm};
+use indowater_common::domain::step::{Kind, Step};
 use indowater_common::domain::tariff::TariffBook;
 use indowater_common::domain::zone::{Day, Zone};
 use rust_decimal::Decimal;
 
+use super::finding::{self, Finding, Findings};
 use super::outlier::Recent;
 use super::reads::{Read, ReadSet, Source};
 
-/// Whose day it is: the registry entry in force when the day was first read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
-    /// Version of the registry entry.
-    pub version: i64,
-    /// `users.id`.
-    pub customer_id: Box<str>,
-    /// `properties.id`.
-    pub property_id: Box<str>,
-    /// Tariff class.
-    pub tariff_class: Box<str>,
-}
+/// Millilitres of a month, by customer.
+pub type ByCustomer = Box<[(Box<str>, i64)]>;
 
 /// What a day takes over from the days before it. With it a day can be computed without them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Carry {
-    /// The last read before the day.
+    /// The last read on the path before the day.
     pub previous: Option<Point>,
-    /// The month's volume before the day, counts.
+    /// What the day's path may go on from.
+    pub lead: Lead,
+    /// The month's volume before the day that its customer pays for.
     pub month_to_date: i64,
+    /// The same of others who had the connection in the month.
+    pub others_to_date: ByCustomer,
     /// The days before.
     pub recent: Recent,
     /// Whether water ever flowed.
@@ -39,10 +38,10 @@ pub struct Carry {
 /// How sure a day is: the worse of its two midnights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Quality {
-    /// A read stands at each end, within a minute.
+    /// A read stands at each end, within a tenth of the meter's own interval and at least a minute.
     #[default]
     Measured,
-    /// A midnight lies between two reads at most 24 hours apart.
+    /// A midnight lies between two reads at most 24 hours, or three of the meter's own intervals, apart.
     Interpolated,
     /// A midnight lies in a longer gap, or where the meter changed: the split into days is not known.
     Estimated,
@@ -64,14 +63,16 @@ macro_rules! flags {
 
 flags! {
     ROLLOVER = 0, "rollover", "The register wrapped.";
-    EXCHANGE = 1, "exchange", "The register stepped back: reset or exchange; the jump is not billed.";
+    EXCHANGE = 1, "exchange", "The meter was exchanged; where nobody knew of it, the jump is not billed.";
     BACKFLOW = 2, "backflow", "A little water flowed back.";
-    GAP = 3, "gap", "More than three hours without a read.";
-    PROLONGED_GAP = 4, "prolonged_gap", "More than a day without a read.";
+    GAP = 3, "gap", "Longer without a read than three of the meter's own intervals, and than three hours.";
+    PROLONGED_GAP = 4, "prolonged_gap", "Longer than three intervals, and than a day.";
     CONFLICT = 5, "conflict", "Two reads of one moment disagree.";
     CEILING = 6, "ceiling", "More than the meter can pass; the jump is not billed.";
     CLOCK = 7, "clock", "The device's clock was wrong.";
     ZERO = 8, "zero", "No water for a week on a meter with history.";
+    GLITCH = 9, "glitch", "A read that one meter cannot have shown between its neighbours; it is left out.";
+    IMPORTED = 10, "imported", "Taken over from another system; the figures stand as they came.";
 }
 
 impl Flags {
@@ -97,7 +98,7 @@ impl Flags {
     }
 }
 
-/// What follows from a day's reads and its neighbours. Volumes are counts of the meter's unit.
+/// What follows from a day's reads and its neighbours.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     /// Net volume.
@@ -118,6 +119,12 @@ pub struct Figures {
     pub complete: bool,
     /// Its newest read, or its end if it has none; seconds since the epoch.
     pub timestamp: i64,
+    /// Reads left out because their neighbours contradict them.
+    pub glitches: u32,
+    /// What the register counted beyond what the meter can pass, not billed.
+    pub unbilled: i64,
+    /// What a person has to look at.
+    pub findings: Findings,
 }
 
 /// What is kept of one device and day.
@@ -125,22 +132,37 @@ pub struct Figures {
 pub struct DayRecord {
     /// The local day.
     pub day: Day,
-    /// Whose it is.
-    pub facts: Arc<Facts>,
+    /// Who has its water.
+    pub owner: Arc<Owner>,
     /// Its reads.
     pub reads: ReadSet,
+    /// The moments and registers among them that are not on the path.
+    pub off_path: Box<[Point]>,
     /// What it takes over.
     pub carry: Carry,
     /// What follows.
     pub figures: Figures,
     /// Customers that earlier revisions named: whoever charges for the day has to take it back from them.
     pub former_customers: Box<[Box<str>]>,
+    /// What earlier revisions found and this one does not.
+    pub withdrawn: Findings,
+    /// What of it has been counted for the operators.
+    pub counted: Counted,
     /// Revision in the database; 0 if it is not there yet.
     pub revision: i64,
     /// When it was first written, milliseconds since the epoch; 0 if it was not.
     pub created_ms: i64,
     /// What has to happen at the next flush.
     pub pending: Pending,
+}
+
+/// What a day's reads gave no water for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Reads left out.
+    pub glitches: u32,
+    /// Millilitres.
+    pub unbilled: i64,
 }
 
 /// What has to happen to a record at the next flush.
@@ -156,9 +178,10 @@ pub enum Pending {
     Write,
 }
 
-/// Seconds: a read so close to midnight measures it.
+/// Seconds: a read so close to midnight measures it, or a tenth of the meter's own interval if that is longer.
 const AT_MIDNIGHT: i64 = 60;
-/// Longer without a read is a gap, longer than a day a prolonged one (Oracle and Itron VEE practice).
+/// Longer without a read, and than three of the meter's own intervals, is a gap; longer than a day a prolonged one (Oracle
+/// and Itron VEE practice).
 const GAP: i64 = 3 * 3_600;
 const PROLONGED: i64 = 24 * 3_600;
 /// A meter with history that is dry for so many days is stuck, bypassed or vacant.
@@ -167,59 +190,60 @@ const DRY_DAYS: usize = 7;
 /// What computing a day needs besides its record.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
-    /// The meter.
-    pub meter: &'a Meter,
+    /// What the registry says.
+    pub timeline: &'a Timeline,
     /// The property's zone.
     pub zone: &'a Zone,
     /// The tariffs.
     pub tariffs: &'a TariffBook,
 }
 
-/// Counts of an interval that fall before moment `m`: linear in time, rounded down, so that the parts of an interval
-/// always add up to the whole.
+/// The part of an interval's volume that falls before moment `m`: linear in time, rounded down, so that the parts of an
+/// interval always add up to the whole.
 pub fn part_before(m: i64, a: Point, b: Point, volume: i64) -> i64 {
     let m = m.clamp(a.at, b.at);
     let share = i128::from(volume) * i128::from(m - a.at);
-    // Between 0 and `volume`, so it fits; a = b does not happen among reads that count.
+    // Between 0 and `volume`, so it fits; a = b does not happen on a path.
     i64::try_from(share.div_euclid(i128::from((b.at - a.at).max(1)))).unwrap_or(volume)
 }
 
-/// The points a day's figures follow from: the last before it, its own, the first after it.
-pub fn chain(previous: Option<Point>, reads: &ReadSet, next: Option<Point>) -> Vec<Point> {
-    previous.into_iter().chain(reads.effective().map(|read| read.point)).chain(next).collect()
-}
-
-/// Computes a day. `next` is the first read at or after its end, if one is known.
-pub fn compute(
-    day: Day,
-    reads: &ReadSet,
-    carry: &Carry,
-    class: &str,
-    next: Option<Point>,
-    context: Context<'_>,
-) -> Figures {
-    let (start, end) = (context.zone.start_of(day), context.zone.start_of(day.next()));
-    let mut figures = Figures { complete: next.is_some(), timestamp: end, ..Figures::default() };
-    for pair in chain(carry.previous, reads, next).windows(2) {
-        account(&mut figures, pair[0], pair[1], (start, end), context.meter);
+/// Computes a day by its path. `next` is the first read on the path at or after its end, if one is known. What days before
+/// it and its tariff make of the volume is added by [`Figures::price`].
+pub fn compute(record: &DayRecord, of_day: &OfDay, next: Option<Point>, context: Context<'_>) -> Figures {
+    let rhythm = of_day.rhythm;
+    let bounds = (context.zone.start_of(record.day), context.zone.start_of(record.day.next()));
+    let mut figures = Figures { complete: next.is_some(), timestamp: bounds.1, ..Figures::default() };
+    let mut findings = Vec::new();
+    for pair in of_day.chain(record, next).windows(2) {
+        let (a, b) = (pair[0], pair[1]);
+        let step = context.timeline.step(a, b, rhythm.learned, context.zone);
+        account(&mut figures, (a, b, step), bounds, rhythm.interval);
+        if (bounds.0..bounds.1).contains(&b.at) {
+            findings.extend(Finding::of_step(step.kind, a, b));
+            figures.unbilled += if step.kind == Kind::Jump { b.register - a.register } else { 0 };
+        }
     }
-    mark_reads(&mut figures, reads);
-    let per_litre = context.meter.unit.per_litre();
-    figures.is_anomaly = carry.recent.is_exceeded_by(figures.volume, per_litre);
-    let dry = figures.complete && figures.volume == 0 && figures.reverse == 0;
-    if dry && carry.flowed && carry.recent.dry_days() + 1 >= DRY_DAYS {
-        figures.flags = figures.flags.and(Flags::ZERO);
+    mark_reads(&mut figures, record, &of_day.path, context);
+    if figures.glitches > 0 || !findings.is_empty() {
+        let above = finding::above_ceiling(&record.carry.lead, &of_day.candidates, |a, b| {
+            context.timeline.step(a, b, rhythm.learned, context.zone).kind == Kind::Jump
+        });
+        if let Some((above, unbilled)) = above {
+            (findings, figures.unbilled) = (vec![above], unbilled);
+            figures.flags = figures.flags.and(Flags::CEILING);
+        }
     }
-    let cubic_metres = |counts| context.meter.unit.cubic_metres(counts);
-    let tariff = context.tariffs.on(class, day);
-    figures.cost =
-        tariff.cost_of_day(day, cubic_metres(carry.month_to_date), cubic_metres(figures.volume)).normalize();
+    figures.findings = findings.into();
     figures
 }
 
 /// Adds what one interval between two reads brings to the day from `start` to `end`.
-fn account(figures: &mut Figures, a: Point, b: Point, (start, end): (i64, i64), meter: &Meter) {
-    let step = meter.step(a, b);
+fn account(
+    figures: &mut Figures,
+    (a, b, step): (Point, Point, Step),
+    (start, end): (i64, i64),
+    interval: i64,
+) {
     let volume = part_before(end, a, b, step.volume) - part_before(start, a, b, step.volume);
     figures.volume += volume;
     figures.reverse -= volume.min(0);
@@ -229,31 +253,30 @@ fn account(figures: &mut Figures, a: Point, b: Point, (start, end): (i64, i64), 
             Kind::Flow => Flags::default(),
             Kind::Rollover => Flags::ROLLOVER,
             Kind::Backflow => Flags::BACKFLOW,
-            Kind::Exchange => Flags::EXCHANGE,
-            Kind::Ceiling => Flags::CEILING,
+            Kind::Exchange | Kind::KnownExchange => Flags::EXCHANGE,
+            Kind::Jump => Flags::CEILING,
         });
     }
     let length = b.at - a.at;
-    if length > GAP && a.at < end && b.at > start {
-        let prolonged = if length > PROLONGED { Flags::PROLONGED_GAP } else { Flags::default() };
+    let prolonged = length > PROLONGED.max(3 * interval);
+    if length > GAP.max(3 * interval) && a.at < end && b.at > start {
+        let prolonged = if prolonged { Flags::PROLONGED_GAP } else { Flags::default() };
         figures.flags = figures.flags.and(Flags::GAP).and(prolonged);
     }
     for midnight in [start, end] {
         if a.at < midnight && midnight <= b.at {
-            let unknown = matches!(step.kind, Kind::Exchange | Kind::Ceiling);
-            figures.quality = figures.quality.max(quality_at(midnight, a, b, unknown));
+            let unknown = !step.kind.is_plausible() || step.kind == Kind::KnownExchange;
+            let near = (midnight - a.at).min(b.at - midnight) <= AT_MIDNIGHT.max(interval / 10);
+            let quality = if b.at == midnight || (!unknown && near) {
+                Quality::Measured
+            } else if !unknown && !prolonged {
+                Quality::Interpolated
+            } else {
+                Quality::Estimated
+            };
+            figures.quality = figures.quality.max(quality);
             figures.error_bound += error_at(midnight, a, b, step.volume);
         }
-    }
-}
-
-fn quality_at(midnight: i64, a: Point, b: Point, unknown: bool) -> Quality {
-    if b.at == midnight || (!unknown && (midnight - a.at).min(b.at - midnight) <= AT_MIDNIGHT) {
-        Quality::Measured
-    } else if !unknown && b.at - a.at <= PROLONGED {
-        Quality::Interpolated
-    } else {
-        Quality::Estimated
     }
 }
 
@@ -266,30 +289,149 @@ fn error_at(midnight: i64, a: Point, b: Point, volume: i64) -> i64 {
     before.abs().max((volume - before).abs())
 }
 
-fn mark_reads(figures: &mut Figures, reads: &ReadSet) {
-    let mut last: Option<Read> = None;
-    for read in reads.iter() {
-        if read.clock_corrected {
-            figures.flags = figures.flags.and(Flags::CLOCK);
+fn mark_reads(figures: &mut Figures, record: &DayRecord, path: &[Point], context: Context<'_>) {
+    let mut last: Option<Point> = None;
+    for (read, verdict) in record.verdicts(path, context) {
+        let point = read.point(context.timeline, context.zone);
+        let conflicts = last.is_some_and(|last| last.at == point.at && last.register != point.register);
+        let met = [
+            (read.clock_corrected, Flags::CLOCK),
+            (conflicts, Flags::CONFLICT),
+            (verdict == Verdict::Glitch, Flags::GLITCH),
+        ];
+        figures.flags =
+            met.into_iter().filter(|(is, _)| *is).fold(figures.flags, |all, (_, flag)| all.and(flag));
+        figures.glitches += u32::from(verdict == Verdict::Glitch);
+        figures.timestamp = read.at;
+        last = Some(point);
+    }
+}
+
+impl Figures {
+    /// What of it gave no water.
+    pub const fn counted(&self) -> Counted {
+        Counted { glitches: self.glitches, unbilled: self.unbilled }
+    }
+
+    /// Adds what the days before it and the tariff of its owner's class make of the volume.
+    pub fn price(&mut self, day: Day, carry: &Carry, owner: &Owner, tariffs: &TariffBook) {
+        self.is_anomaly = carry.recent.is_exceeded_by(self.volume, 1_000);
+        let dry = self.complete && self.volume == 0 && self.reverse == 0;
+        if dry && carry.flowed && carry.recent.dry_days() + 1 >= DRY_DAYS {
+            self.flags = self.flags.and(Flags::ZERO);
         }
-        if last.is_some_and(|l| l.point.at == read.point.at && l.point.register != read.point.register) {
-            figures.flags = figures.flags.and(Flags::CONFLICT);
-        }
-        figures.timestamp = read.point.at;
-        last = Some(read);
+        self.cost = if owner.billable {
+            let tariff = tariffs.on(&owner.tariff_class, day);
+            let (before, volume) = (cubic_metres(carry.month_to_date), cubic_metres(self.volume));
+            tariff.cost_of_day(day, before, volume).normalize()
+        } else {
+            Decimal::ZERO
+        };
+    }
+}
+
+/// Millilitres in cubic metres, exactly; whole litres with three decimals.
+pub fn cubic_metres(millilitres: i64) -> Decimal {
+    if millilitres % 1_000 == 0 { Decimal::new(millilitres / 1_000, 3) } else { Decimal::new(millilitres, 6) }
+}
+
+/// What was made of a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It counts.
+    Counted,
+    /// Another one of its moment counts.
+    Conflict,
+    /// One meter cannot have shown it between its neighbours.
+    Glitch,
+    /// It is from before the installation.
+    BeforeInstallation,
+}
+
+/// What a day's reads are, taken apart.
+pub struct OfDay {
+    /// Those that may count.
+    pub candidates: Vec<Point>,
+    /// Those on the path.
+    pub path: Vec<Point>,
+    /// How the meter reports.
+    pub rhythm: Rhythm,
+}
+
+impl OfDay {
+    /// The points a day's figures follow from: the last one before it, its own, the first one after it.
+    pub fn chain(&self, record: &DayRecord, next: Option<Point>) -> Vec<Point> {
+        record.carry.previous.into_iter().chain(self.path.iter().copied()).chain(next).collect()
     }
 }
 
 impl DayRecord {
-    /// What the next day takes over. `month_starts` says that it begins a month.
-    pub fn hand_on(&self, month_starts: bool) -> Carry {
-        let last = self.reads.effective().last().map(|read| read.point);
+    /// Its reads, taken apart.
+    pub fn taken_apart(&self, context: Context<'_>) -> OfDay {
+        let candidates = self.reads.candidates(context.timeline, context.zone);
+        let on_path = |point: &&Point| !self.off_path.contains(point);
+        OfDay {
+            path: candidates.iter().filter(on_path).copied().collect(),
+            rhythm: Rhythm::of(&self.carry.lead, &candidates),
+            candidates,
+        }
+    }
+
+    /// Its reads in order, with what was made of each. `path` are those on the path, by time.
+    pub fn verdicts<'a>(
+        &'a self,
+        path: &'a [Point],
+        context: Context<'a>,
+    ) -> impl Iterator<Item = (Read, Verdict)> + 'a {
+        self.reads.iter().map(move |read| {
+            let counted = path.binary_search_by_key(&read.at, |point| point.at).ok().map(|at| path[at]);
+            let verdict = match counted {
+                _ if read.at < context.timeline.installed_at => Verdict::BeforeInstallation,
+                Some(counted) if counted == read.point(context.timeline, context.zone) => Verdict::Counted,
+                Some(_) => Verdict::Conflict,
+                None => Verdict::Glitch,
+            };
+            (read, verdict)
+        })
+    }
+
+    /// What the next day takes over, whose water is `owner`'s. `month_starts` says that it begins a month.
+    pub fn hand_on(
+        &self,
+        owner: &Owner,
+        month_starts: bool,
+        last_on_path: Option<Point>,
+        lead: Lead,
+    ) -> Carry {
+        let (month_to_date, others_to_date) =
+            if month_starts { Default::default() } else { self.months_after(owner) };
         Carry {
-            previous: last.or(self.carry.previous),
-            month_to_date: if month_starts { 0 } else { self.carry.month_to_date + self.figures.volume },
+            previous: last_on_path.or(self.carry.previous),
+            lead,
+            month_to_date,
+            others_to_date,
             recent: self.carry.recent.with(self.figures.volume),
             flowed: self.carry.flowed || self.figures.volume > 0,
         }
+    }
+
+    /// The month's volumes after the day: of `next`, and of the others. Water that nobody pays for takes no place in a block.
+    fn months_after(&self, next: &Owner) -> (i64, ByCustomer) {
+        let volume = if self.owner.billable { self.figures.volume } else { 0 };
+        let mine = self.carry.month_to_date + volume;
+        if next.customer_id == self.owner.customer_id {
+            return (mine, self.carry.others_to_date.clone());
+        }
+        let all = self.carry.others_to_date.iter().cloned();
+        let all = all.chain((mine != 0).then(|| (self.owner.customer_id.clone(), mine)));
+        let (theirs, others): (Vec<_>, Vec<_>) = all.partition(|(id, _)| *id == next.customer_id);
+        let others: BTreeSet<_> = others.into_iter().collect();
+        (theirs.iter().map(|(_, volume)| volume).sum(), others.into_iter().collect())
+    }
+
+    /// Whether its figures came from another system and stand as they are.
+    pub fn is_imported(&self) -> bool {
+        self.figures.flags.has(Flags::IMPORTED)
     }
 
     /// Whether a person read it all.

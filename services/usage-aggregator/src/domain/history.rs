@@ -1,34 +1,49 @@
-//! A stretch of a device's days, and what new reads do to it.
+//! A stretch of a device's days, and what new reads or new facts do to it.
 //!
 //! In memory a device is usually its last day alone: with what that day carries over, in-order reads need nothing
-//! else. A read from before it needs the days from the read before *it* on; whoever holds the history loads them and
-//! prepends them ([`History::covers`] tells when). Then the days between the new read's neighbours get new volumes,
-//! and no other day does; what follows from volumes (the month's running cost, the comparison with the last four
+//! else. A read from before it, or one that changes which of the earlier reads count, needs the days before; whoever holds
+//! the history loads and prepends them ([`History::covers`] and [`History::settle`] say when). Then the path is found again
+//! from the first touched day on until it joins what was there; the days between the neighbours of what changed get new
+//! volumes, and no other day does; what follows from volumes (the month's running cost, the comparison with the last four
 //! weeks) is computed onwards until it is as it was.
 
 use std::sync::Arc;
 
+use indowater_common::domain::facts::{Owner, Timeline};
 use indowater_common::domain::meter::Point;
-use indowater_common::domain::zone::Day;
+use indowater_common::domain::path::{DayPath, Lead};
+use indowater_common::domain::zone::{Day, Zone};
 
-use super::day::{Carry, Context, DayRecord, Facts, Figures, Pending, compute};
+use super::day::{Carry, Context, Counted, DayRecord, Figures, OfDay, Pending, compute};
+use super::finding::Finding;
 use super::reads::{Read, ReadSet};
 
 /// Contiguous days of one device, oldest first. The last one has reads.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct History {
     days: Vec<DayRecord>,
     /// Whether there are older days that are not here.
     truncated: bool,
+    /// Reads that came and stand in no day yet.
+    incoming: Vec<Read>,
+    /// The first and the last day that have to be computed again.
+    touched: Option<(Day, Day)>,
+    /// The first read on the path in these days, as the day before them has it.
+    head: Option<Point>,
 }
+
+/// Older days are needed to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NeedsOlder;
 
 /// What the carried comparison reaches: the window of [`Recent`](super::outlier::Recent).
 const REACH: i32 = 28;
 
 impl History {
     /// Days out of the database; `truncated` says that there are older ones.
-    pub fn of(days: Vec<DayRecord>, truncated: bool) -> Self {
-        Self { days, truncated }
+    pub fn of(days: Vec<DayRecord>, truncated: bool, timeline: &Timeline, zone: &Zone) -> Self {
+        let head = first_on_path(&days, timeline, zone);
+        Self { days, truncated, incoming: Vec::new(), touched: None, head }
     }
 
     /// The days.
@@ -46,137 +61,266 @@ impl History {
         self.days.get(self.index(day)).filter(|record| record.day == day)
     }
 
-    /// Whether a read at `at` can be merged without older days: they are not needed if a read that counts stands
-    /// before it, or if there are none.
+    /// Whether a read at `at` can be added without older days: they are not needed if a read on the path stands before it,
+    /// or if there are none.
     pub fn covers(&self, at: i64) -> bool {
-        !self.truncated
-            || self
-                .days
-                .first()
-                .and_then(|day| day.reads.iter().next())
-                .is_some_and(|read| read.point.at < at)
+        !self.truncated || self.head.is_some_and(|head| head.at < at)
     }
 
-    /// Notes that a day was written: its next revision is stored.
-    pub fn written(&mut self, day: Day, now_ms: i64) {
+    /// Notes that a day was written: its next revision is stored. Returns how much more than before it gives no water for.
+    pub fn written(&mut self, day: Day, now_ms: i64) -> Counted {
         let index = self.index(day);
-        if let Some(record) = self.days.get_mut(index) {
-            record.revision += 1;
-            record.created_ms = if record.created_ms == 0 { now_ms } else { record.created_ms };
-            record.pending = Pending::Publish;
+        let Some(record) = self.days.get_mut(index) else { return Counted::default() };
+        let now = record.figures.counted();
+        let before = std::mem::replace(&mut record.counted, now);
+        record.revision += 1;
+        record.created_ms = if record.created_ms == 0 { now_ms } else { record.created_ms };
+        record.pending = Pending::Publish;
+        Counted {
+            glitches: now.glitches.saturating_sub(before.glitches),
+            unbilled: (now.unbilled - before.unbilled).max(0),
         }
     }
 
     /// Adds the days before the first one.
-    pub fn prepend(&mut self, mut older: Vec<DayRecord>, truncated: bool) {
+    pub fn prepend(&mut self, mut older: Vec<DayRecord>, truncated: bool, timeline: &Timeline, zone: &Zone) {
+        self.head = first_on_path(&older, timeline, zone).or(self.head);
         older.append(&mut self.days);
-        *self = Self { days: older, truncated };
+        self.days = older;
+        self.truncated = truncated;
     }
 
     /// Forgets all but the last day.
-    pub fn keep_last(&mut self) {
+    pub fn keep_last(&mut self, timeline: &Timeline, zone: &Zone) {
         if self.days.len() > 1 {
             self.days.drain(..self.days.len() - 1);
             self.days.shrink_to_fit();
             self.truncated = true;
+            self.head = first_on_path(&self.days, timeline, zone);
         }
     }
 
-    /// Merges reads of one message and computes what follows. The history must cover the earliest of them.
-    pub fn merge(&mut self, facts: &Arc<Facts>, reads: &[Read], context: Context<'_>) {
-        let Some(earliest) = reads.iter().map(|read| read.point.at).min() else { return };
-        let latest = reads.iter().map(|read| read.point.at).max().unwrap_or(earliest);
-        let first = self.span(context.zone.day_of(earliest), context.zone.day_of(latest), facts);
-        let mut sorted = reads.to_vec();
-        sorted.sort_unstable_by_key(|read| read.point.at);
-        for of_a_day in
-            sorted.chunk_by(|a, b| context.zone.day_of(a.point.at) == context.zone.day_of(b.point.at))
-        {
-            let index = self.index(context.zone.day_of(of_a_day[0].point.at));
-            self.days[index].add(of_a_day, facts);
-        }
-        let from = first.min(self.bracket_before(earliest, self.index(context.zone.day_of(earliest))));
-        let to = self.bracket_after(latest, self.index(context.zone.day_of(latest)));
-        self.recompute(from, to, context);
+    /// Takes reads. The history must cover them. What follows from them is there when it is [settled](Self::settle).
+    pub fn add(&mut self, reads: &[Read]) {
+        self.incoming.extend_from_slice(reads);
     }
 
-    /// Computes all days again, because the meter's facts were corrected. The history must be whole.
-    pub fn judge_again(&mut self, context: Context<'_>) {
-        if let Some(last) = self.days.len().checked_sub(1) {
-            self.recompute(0, last, context);
+    /// Puts what came into the days it stands in.
+    fn place(&mut self, timeline: &Timeline, zone: &Zone) {
+        let mut reads = std::mem::take(&mut self.incoming);
+        reads.sort_unstable_by_key(|read| read.at);
+        let Some((first, last)) = reads.first().zip(reads.last()) else { return };
+        let (first, last) = (zone.day_of(first.at), zone.day_of(last.at));
+        let made = self.span(first, last, timeline);
+        for of_a_day in reads.chunk_by(|a, b| zone.day_of(a.at) == zone.day_of(b.at)) {
+            let index = self.index(zone.day_of(of_a_day[0].at));
+            let record = &mut self.days[index];
+            if record.reads.merge(of_a_day) {
+                record.pending = Pending::Write;
+            }
+        }
+        self.touch(first.min(made), last);
+    }
+
+    /// Whether the days reach back to `day`, or to the beginning.
+    pub fn reaches(&self, day: Day) -> bool {
+        !self.truncated || self.days.first().is_some_and(|first| first.day <= day)
+    }
+
+    /// Has every day from `from` on computed again, because the registry says something else of it.
+    pub fn touch_from(&mut self, from: Day) {
+        if let Some((first, last)) = self.days.first().zip(self.days.last()) {
+            let (first, last) = (first.day.max(from), last.day);
+            if first <= last {
+                self.touch(first, last);
+            }
         }
     }
 
-    /// Makes the days from `from` to `to` exist. Returns the first index that has to be computed on that account.
-    fn span(&mut self, from: Day, to: Day, facts: &Arc<Facts>) -> usize {
+    fn touch(&mut self, first: Day, last: Day) {
+        let touched = self.touched.unwrap_or((first, last));
+        self.touched = Some((touched.0.min(first), touched.1.max(last)));
+    }
+
+    /// Makes the days from `from` to `to` exist. Returns the first day that has to be computed on that account: the day before
+    /// new ones hands on to them.
+    fn span(&mut self, from: Day, to: Day, timeline: &Timeline) -> Day {
+        let empty = |day| DayRecord::empty(Day(day), timeline.on(Day(day)).owner.clone());
         let Some((oldest, newest)) = self.days.first().map(|d| d.day).zip(self.days.last().map(|d| d.day))
         else {
-            self.days = (from.0..=to.0).map(|day| DayRecord::empty(Day(day), facts)).collect();
-            return 0;
+            self.days = (from.0..=to.0).map(empty).collect();
+            return from;
         };
-        let before = self.days.len();
-        self.days.extend((newest.0 + 1..=to.0).map(|day| DayRecord::empty(Day(day), facts)));
+        self.days.extend((newest.0 + 1..=to.0).map(empty));
         if from < oldest {
-            self.days.splice(0..0, (from.0..oldest.0).map(|day| DayRecord::empty(Day(day), facts)));
-            return 0;
+            self.days.splice(0..0, (from.0..oldest.0).map(empty));
+            return from;
         }
-        before
+        if to > newest { newest } else { to }
     }
 
     fn index(&self, day: Day) -> usize {
         let first = self.days.first().map_or(day.0, |record| record.day.0);
-        usize::try_from(day.0 - first).unwrap_or(0).min(self.days.len().saturating_sub(1))
+        usize::try_from(i64::from(day.0) - i64::from(first))
+            .unwrap_or(0)
+            .min(self.days.len().saturating_sub(1))
     }
 
-    /// The day of the last read that counts before `at`, looking back from `index`.
-    fn bracket_before(&self, at: i64, index: usize) -> usize {
-        (0..=index).rev().find(|i| self.days[*i].reads.iter().any(|read| read.point.at < at)).unwrap_or(0)
+    /// Computes what follows from what came.
+    ///
+    /// # Errors
+    /// Older days are needed: prepend some, and settle again.
+    pub fn settle(&mut self, context: Context<'_>) -> Result<(), NeedsOlder> {
+        self.place(context.timeline, context.zone);
+        let Some((first, last)) = self.touched else { return Ok(()) };
+        let (first, last) = (self.index(first), self.index(last));
+        let Paths { start, days: found } = self.find_paths(first, last, context)?;
+        let stop = start + found.len() - 1;
+        let head = self.head_with(start, &found, context);
+        // The day before these has another read after it now.
+        if self.truncated && head != self.head {
+            return Err(NeedsOlder);
+        }
+        self.take_paths(start, &found);
+        // The days since the read before the first path read that may be new have another read after them now.
+        let from = self.days[start].carry.previous.map_or(0, |read| context.zone.day_of(read.at).0);
+        let from = self.index(Day(from)).min(start);
+        self.recompute(from, stop, start, found, context);
+        self.head = head;
+        self.touched = None;
+        Ok(())
     }
 
-    /// The day of the first read after `at`, looking on from `index`.
-    fn bracket_after(&self, at: i64, index: usize) -> usize {
-        let last = self.days.len() - 1;
-        (index..=last).find(|i| self.days[*i].reads.iter().any(|read| read.point.at > at)).unwrap_or(last)
+    /// The first read on the path in these days with the paths that were found.
+    fn head_with(&self, start: usize, found: &[(OfDay, Lead)], context: Context<'_>) -> Option<Point> {
+        let first = |days| first_on_path(days, context.timeline, context.zone);
+        let found_first = || found.iter().find_map(|(of_day, _)| of_day.path.first().copied());
+        first(&self.days[..start]).or_else(found_first).or_else(|| first(&self.days[start + found.len()..]))
     }
 
-    /// Computes the days `from..=to`, and on until what is carried on is as it was.
-    fn recompute(&mut self, from: usize, to: usize, context: Context<'_>) {
-        let nexts = self.nexts(from);
+    /// Finds the path again from day `first` on, at least to day `last`, until it joins what was there; further back too if
+    /// it comes from another read there than it did.
+    fn find_paths(&self, first: usize, last: usize, context: Context<'_>) -> Result<Paths, NeedsOlder> {
+        let (mut start, mut back) = (first, 1);
+        loop {
+            let (mut runs, joined) = self.run(start, last, context);
+            let stop = start + runs.len() - 1;
+            let mut end = if joined {
+                self.days.get(stop + 1).and_then(|next| next.carry.previous)
+            } else {
+                runs.last().and_then(|(_, run)| run.end())
+            };
+            let mut found = Vec::with_capacity(runs.len());
+            while let Some((candidates, run)) = runs.pop() {
+                let (path, entry) = run.back_from(end);
+                // A day that the path passes by hands on the end it was given.
+                end = entry;
+                found.push((OfDay { candidates, path, rhythm: run.rhythm }, run.lead));
+            }
+            found.reverse();
+            if end == self.days[start].carry.previous || (start == 0 && !self.truncated) {
+                return Ok(Paths { start, days: found });
+            }
+            if start == 0 {
+                return Err(NeedsOlder);
+            }
+            start = start.saturating_sub(back);
+            back *= 2;
+        }
+    }
+
+    /// Runs the days from `start` on, at least to `last`, until the next day takes over what it did. Says whether one does.
+    fn run(&self, start: usize, last: usize, context: Context<'_>) -> (Vec<(Vec<Point>, DayPath)>, bool) {
+        let mut runs: Vec<(Vec<Point>, DayPath)> = Vec::new();
+        let mut lead = self.days[start].carry.lead.clone();
+        for (index, record) in self.days.iter().enumerate().skip(start) {
+            if index > last && lead == record.carry.lead {
+                return (runs, true);
+            }
+            let candidates = record.reads.candidates(context.timeline, context.zone);
+            let run = DayPath::run(&lead, &candidates, context.timeline, context.zone);
+            lead = run.lead.clone();
+            runs.push((candidates, run));
+        }
+        (runs, false)
+    }
+
+    /// Notes in each day which of its reads are off the path.
+    fn take_paths(&mut self, start: usize, found: &[(OfDay, Lead)]) {
+        for (record, (of_day, _)) in self.days[start..].iter_mut().zip(found) {
+            let order = |point: &Point| (point.at, point.register);
+            let is_off = |point: &&Point| of_day.path.binary_search_by_key(&order(point), order).is_err();
+            let off: Box<[Point]> = of_day.candidates.iter().filter(is_off).copied().collect();
+            if record.off_path != off {
+                record.off_path = off;
+                record.pending = Pending::Write;
+            }
+        }
+    }
+
+    /// Computes the days `from..=to`, and on until what is carried on is as it was. `found` are the days from `start` on
+    /// whose path was found again.
+    fn recompute(
+        &mut self,
+        from: usize,
+        to: usize,
+        start: usize,
+        found: Vec<(OfDay, Lead)>,
+        context: Context<'_>,
+    ) {
+        let nexts = self.nexts(from, context);
         let reach = (self.days[to].day.0 + REACH).max(last_of_month(self.days[to].day).0);
+        let mut found: Vec<_> = found.into_iter().map(Some).collect();
+        let mut take =
+            |index: usize| index.checked_sub(start).and_then(|at| found.get_mut(at)).and_then(Option::take);
+        let mut yesterday: Option<(Option<Point>, Lead)> = None;
         let mut settled = false;
         for index in from..self.days.len() {
             let (before, rest) = self.days.split_at_mut(index);
             let record = &mut rest[0];
-            if let Some(yesterday) = before.last() {
-                let carry = yesterday.hand_on(record.day == record.day.month_start());
-                settled = index > to && carry == record.carry;
+            let owner = &context.timeline.on(record.day).owner;
+            if let Some((last, lead)) = yesterday.take() {
+                let starts_month = record.day == record.day.month_start();
+                let carry = before[index - 1].hand_on(owner, starts_month, last, lead);
+                settled = index > to && carry == record.carry && record.owner == *owner;
                 if carry != record.carry {
                     record.carry = carry;
                     record.pending = Pending::Write;
                 }
-                record.inherit(&yesterday.facts);
             }
-            if !settled {
-                record.refresh(nexts[index - from], context);
-            } else if record.day.0 > reach {
+            if settled && record.day.0 > reach {
                 break;
+            }
+            record.take(owner);
+            let (of_day, lead) = match take(index) {
+                Some(of_day) => of_day,
+                None => {
+                    let of_day = record.taken_apart(context);
+                    let handed_on = rest.get(1).map(|next| next.carry.lead.clone());
+                    (of_day, handed_on.unwrap_or_default())
+                }
+            };
+            let record = &mut self.days[index];
+            if !settled {
+                record.refresh(&of_day, nexts[index - from], context);
             }
             // What a crash may have kept from being published is published again.
             if record.day.0 <= reach {
                 record.pending = record.pending.max(Pending::Publish);
             }
+            yesterday = Some((of_day.path.last().copied(), lead));
         }
     }
 
-    /// For each day from `from` on, the first read that counts after it.
-    fn nexts(&self, from: usize) -> Vec<Option<Point>> {
+    /// For each day from `from` on, the first read on the path after it.
+    fn nexts(&self, from: usize, context: Context<'_>) -> Vec<Option<Point>> {
         let mut next = None;
         let mut nexts: Vec<_> = self.days[from..]
             .iter()
             .rev()
             .map(|record| {
                 let after = next;
-                next = record.reads.effective().next().map(|read| read.point).or(next);
+                next = record.first_on_path(context.timeline, context.zone).or(next);
                 after
             })
             .collect();
@@ -185,62 +329,80 @@ impl History {
     }
 }
 
+/// Days whose path was found, from the day of index `start` on.
+struct Paths {
+    start: usize,
+    days: Vec<(OfDay, Lead)>,
+}
+
+fn first_on_path(days: &[DayRecord], timeline: &Timeline, zone: &Zone) -> Option<Point> {
+    days.iter().find_map(|record| record.first_on_path(timeline, zone))
+}
+
 fn last_of_month(day: Day) -> Day {
     Day::of(day.date().last_of_month())
 }
 
 impl DayRecord {
-    fn empty(day: Day, facts: &Arc<Facts>) -> Self {
+    /// A day without reads.
+    pub fn empty(day: Day, owner: Arc<Owner>) -> Self {
         Self {
             day,
-            facts: facts.clone(),
+            owner,
             reads: ReadSet::default(),
+            off_path: Box::default(),
             carry: Carry::default(),
             figures: Figures::default(),
             former_customers: Box::default(),
+            withdrawn: Box::default(),
+            counted: Counted::default(),
             revision: 0,
             created_ms: 0,
             pending: Pending::Write,
         }
     }
 
-    fn add(&mut self, reads: &[Read], facts: &Arc<Facts>) {
-        if self.reads.is_empty() || facts.version < self.facts.version {
-            self.take(facts);
-        }
-        if self.reads.merge(reads) {
-            self.pending = Pending::Write;
-        }
+    fn first_on_path(&self, timeline: &Timeline, zone: &Zone) -> Option<Point> {
+        let candidates = self.reads.candidates(timeline, zone);
+        candidates.into_iter().find(|point| !self.off_path.contains(point))
     }
 
-    /// A day without reads is whose the day before was.
-    fn inherit(&mut self, yesterday: &Arc<Facts>) {
-        if self.reads.is_empty() {
-            self.take(yesterday);
+    fn take(&mut self, owner: &Arc<Owner>) {
+        if self.owner == *owner {
+            return;
         }
-    }
-
-    fn take(&mut self, facts: &Arc<Facts>) {
-        if self.facts != *facts {
-            self.pending = Pending::Write;
-        }
-        if self.revision > 0 && self.facts.customer_id != facts.customer_id {
-            let before = self.former_customers.iter().chain([&self.facts.customer_id]);
-            let mut former: Vec<Box<str>> = before.filter(|id| **id != facts.customer_id).cloned().collect();
+        self.pending = Pending::Write;
+        if self.revision > 0 && self.owner.customer_id != owner.customer_id {
+            let before = self.former_customers.iter().chain([&self.owner.customer_id]);
+            let mut former: Vec<Box<str>> = before.filter(|id| **id != owner.customer_id).cloned().collect();
             former.sort_unstable();
             former.dedup();
             self.former_customers = former.into();
         }
-        self.facts = facts.clone();
+        self.owner = owner.clone();
     }
 
-    fn refresh(&mut self, next: Option<Point>, context: Context<'_>) {
-        let class = &self.facts.tariff_class;
-        let figures = compute(self.day, &self.reads, &self.carry, class, next, context);
+    fn refresh(&mut self, of_day: &OfDay, next: Option<Point>, context: Context<'_>) {
+        if self.is_imported() {
+            return;
+        }
+        let mut figures = compute(self, of_day, next, context);
+        figures.price(self.day, &self.carry, &self.owner, context.tariffs);
         if figures != self.figures {
+            self.note_withdrawn(&figures);
             self.figures = figures;
             self.pending = Pending::Write;
         }
+    }
+
+    /// Keeps what was found once and is not any more, so that whoever acted on it hears of it.
+    fn note_withdrawn(&mut self, figures: &Figures) {
+        let found = |finding: &Finding| figures.findings.iter().any(|now| now.kind == finding.kind);
+        let gone = self.withdrawn.iter().chain(&self.figures.findings).filter(|finding| !found(finding));
+        let mut withdrawn: Vec<_> = gone.copied().collect();
+        withdrawn.sort_unstable_by_key(|finding| finding.kind);
+        withdrawn.dedup_by_key(|finding| finding.kind);
+        self.withdrawn = withdrawn.into();
     }
 }
 

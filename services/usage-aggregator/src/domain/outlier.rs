@@ -4,7 +4,7 @@
 //! integers are all they need. The factor and floors keep ordinary homes quiet: on hourly reads of 92 real homes over
 //! a year fewer than two days in a hundred are marked.
 
-use super::varint;
+use indowater_common::domain::varint;
 
 /// Volumes of the last days before a day, oldest first, packed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +30,13 @@ impl Recent {
             varint::write(&mut packed, volume);
         }
         Self(packed.into())
+    }
+
+    /// The same days in another unit, of which `factor` are one of this.
+    #[must_use]
+    pub fn scaled(&self, factor: i64) -> Self {
+        let volumes = self.volumes().into_iter().map(|volume| volume.saturating_mul(factor));
+        volumes.fold(Self::default(), |days, volume| days.with(volume))
     }
 
     fn volumes(&self) -> Vec<i64> {

@@ -1,13 +1,15 @@
 //! What people ask of the daily records, and what they are shown.
 
-use indowater_common::domain::meter::{Meter, Unit};
+use indowater_common::domain::facts::Timeline;
+use indowater_common::domain::meter::Unit;
+use indowater_common::domain::tariff::TariffBook;
 use indowater_common::domain::zone::{Day, Zone};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use super::day::DayRecord;
+use super::day::{Context, DayRecord, Verdict};
 use super::hourly::Hour;
-use super::reads::{Read, ReadSet};
+use super::reads::Read;
 
 /// Whose records, which days, and where the page starts.
 #[derive(Clone, Debug)]
@@ -71,8 +73,8 @@ pub struct Found {
     pub record: DayRecord,
     /// The property's zone.
     pub zone: Zone,
-    /// The meter.
-    pub meter: Meter,
+    /// What the registry said when it was written.
+    pub timeline: Timeline,
 }
 
 /// A day by the hour.
@@ -105,10 +107,39 @@ pub struct Month {
     pub anomalous: u32,
 }
 
+/// A read, and what was made of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JudgedRead {
+    /// The read.
+    pub read: Read,
+    /// Its register in counts of `unit`.
+    pub register: i64,
+    /// What the meter counted at its time.
+    pub unit: Unit,
+    /// What was made of it.
+    pub verdict: Verdict,
+}
+
 impl Found {
-    /// Its reads of the span that count, newest first.
-    pub fn reads(&self, span: Span) -> impl Iterator<Item = (Read, Unit)> + '_ {
-        span.newest_first(&self.record.reads).map(|read| (read, self.meter.unit))
+    /// What its figures are computed in. Prices are not asked for.
+    pub fn context(&self) -> Context<'_> {
+        static NO_TARIFFS: std::sync::LazyLock<TariffBook> = std::sync::LazyLock::new(TariffBook::built_in);
+        Context { timeline: &self.timeline, zone: &self.zone, tariffs: &NO_TARIFFS }
+    }
+
+    /// Its reads of the span, newest first, with what was made of each.
+    pub fn reads(&self, span: Span) -> Vec<JudgedRead> {
+        let (context, path) = (self.context(), self.record.taken_apart(self.context()).path);
+        let verdicts = self.record.verdicts(&path, context).filter(|(read, _)| span.holds(read.at));
+        let mut reads: Vec<JudgedRead> = verdicts
+            .map(|(read, verdict)| {
+                let unit = self.timeline.meter_at(read.at, &self.zone).unit;
+                let register = read.point(&self.timeline, &self.zone).register / unit.millilitres(1);
+                JudgedRead { read, register, unit, verdict }
+            })
+            .collect();
+        reads.reverse();
+        reads
     }
 }
 
@@ -135,11 +166,9 @@ impl Span {
         Self { before: before.min(self.before), ..self }
     }
 
-    /// Those of the reads that count and stand in it, newest first.
-    pub fn newest_first(self, reads: &ReadSet) -> impl Iterator<Item = Read> + use<> {
-        let within = |read: &Read| (self.from..self.before).contains(&read.point.at);
-        let found: Vec<_> = reads.effective().filter(within).collect();
-        found.into_iter().rev()
+    /// Whether a moment is one of them.
+    pub const fn holds(self, at: i64) -> bool {
+        self.from <= at && at < self.before
     }
 
     /// The first and the last local day that can hold one of them, wherever the property lies: no zone is a whole day
@@ -152,18 +181,20 @@ impl Span {
 
 /// A page of reads, newest first.
 pub struct Reads {
-    /// The reads with the unit of their register.
-    pub reads: Vec<(Read, Unit)>,
+    /// The reads.
+    pub reads: Vec<JudgedRead>,
     /// The moment of the oldest one, if there may be more.
     pub next: Option<i64>,
 }
 
 impl Reads {
-    /// The first `size` of them.
-    pub fn of(mut reads: Vec<(Read, Unit)>, size: usize) -> Self {
-        reads.truncate(size);
-        let next = if reads.len() < size { None } else { reads.last().map(|(read, _)| read.point.at) };
-        Self { reads, next }
+    /// About the first `size` of them: a moment is never split between two pages.
+    pub fn of(mut reads: Vec<JudgedRead>, size: usize) -> Self {
+        let last = reads.get(size.saturating_sub(1)).map(|judged| judged.read.at);
+        if let Some(last) = last {
+            reads.retain(|judged| judged.read.at >= last);
+        }
+        Self { reads, next: last }
     }
 }
 
@@ -174,33 +205,39 @@ mod tests {
 
     const HOUR: i64 = 3_600;
 
-    fn hourly(hours: std::ops::Range<i64>) -> ReadSet {
-        ReadSet::of(hours.map(|hour| telemetry(hour * HOUR, hour)).collect())
+    fn hourly(hours: std::ops::Range<i64>) -> Vec<JudgedRead> {
+        let judged = |hour: i64| JudgedRead {
+            read: telemetry(hour * HOUR, hour),
+            register: hour,
+            unit: Unit::Litre,
+            verdict: Verdict::Counted,
+        };
+        hours.rev().map(judged).collect()
     }
 
     #[test]
     fn a_span_holds_its_first_moment_and_not_its_last() {
         let span = Span::new(Some(2 * HOUR), Some(5 * HOUR));
-        let found: Vec<i64> = span.newest_first(&hourly(0..24)).map(|read| read.point.register).collect();
-        assert_eq!(found, [4, 3, 2]);
-        assert_eq!(Span::new(None, None).newest_first(&hourly(0..24)).count(), 24);
-        assert_eq!(Span::new(Some(5), Some(5)).newest_first(&hourly(0..24)).count(), 0);
+        let held = [2 * HOUR - 1, 2 * HOUR, 5 * HOUR - 1, 5 * HOUR].map(|at| span.holds(at));
+        assert_eq!(held, [false, true, true, false]);
+        assert!(Span::new(None, None).holds(0) && !Span::new(Some(5), Some(5)).holds(5));
         assert_eq!(Span::new(Some(i64::MIN), Some(i64::MAX)), Span::new(None, None));
     }
 
     #[test]
-    fn pages_of_a_span_are_all_of_it_once() {
-        let (reads, span) = (hourly(0..24), Span::new(Some(3 * HOUR), Some(20 * HOUR)));
-        for size in 1..=18 {
-            let (mut seen, mut left) = (Vec::new(), Some(span));
+    fn pages_of_a_span_are_all_of_it_once_and_split_no_moment() {
+        let mut all = hourly(3..20);
+        all.insert(4, JudgedRead { register: 7_000, verdict: Verdict::Conflict, ..all[4] });
+        for size in 1..=19 {
+            let (mut seen, mut left) = (Vec::new(), Some(Span::new(None, None)));
             while let Some(span) = left {
-                let found = span.newest_first(&reads).map(|read| (read, Unit::Litre)).collect();
+                let found = all.iter().filter(|judged| span.holds(judged.read.at)).copied().collect();
                 let page = Reads::of(found, size);
-                assert!(page.reads.len() <= size);
-                seen.extend(page.reads.iter().map(|(read, _)| read.point.register));
+                assert!(page.reads.len() <= size + 1);
+                seen.extend(page.reads);
                 left = page.next.map(|before| span.up_to(before));
             }
-            assert_eq!(seen, (3..20).rev().collect::<Vec<_>>(), "{size}");
+            assert_eq!(seen, all, "{size}");
         }
     }
 

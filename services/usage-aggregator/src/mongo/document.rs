@@ -1,23 +1,27 @@
-//! A daily record as a document: the fields of the data model, then what this service keeps besides (README.md).
+//! Daily records as documents of `water_usage`: the data model's fields and, besides, what computing needs.
 
 use std::sync::Arc;
 
 use bson::raw::cstr;
-use bson::{Binary, DateTime, Decimal128, RawArrayBuf, rawdoc, spec::BinarySubtype};
-use indowater_common::domain::meter::{Meter, Point, Unit};
+use bson::{Binary, DateTime, Decimal128, RawArrayBuf, RawDocumentBuf, rawdoc, spec::BinarySubtype};
+use indowater_common::domain::facts::{Owner, Timeline};
+use indowater_common::domain::meter::{Point, Unit};
+use indowater_common::domain::path::Lead;
 use indowater_common::domain::zone::{Day, Zone};
 use indowater_common::mongo::{Guarded, from_decimal128, to_bson_time, to_decimal128};
 use jiff::Timestamp;
 use mongodb::error::Error;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::domain::day::{Carry, DayRecord, Facts, Figures, Flags, Pending, Quality};
+use super::registry::{StoredMeter, StoredPeriod};
+use crate::domain::day::{Carry, DayRecord, Figures, Flags, Pending, Quality, cubic_metres};
+use crate::domain::finding::{Finding, FindingKind, Findings};
 use crate::domain::outlier::Recent;
 use crate::domain::reads::ReadSet;
 use crate::wire;
 
-/// Stands where no document tells the meter; never used to judge a step.
-pub const NO_METER: Meter = Meter { unit: Unit::Litre, digits: 8, q3_litres_per_hour: 2_500 };
+/// How reads and volumes are kept: 2 packs registers in millilitres. Documents without it are from before.
+const FORMAT: i32 = 2;
 
 /// What is read back.
 #[derive(Debug, Deserialize)]
@@ -30,7 +34,6 @@ pub struct Stored {
     timestamp: DateTime,
     is_anomaly: bool,
     created_at: DateTime,
-    pub time_zone: String,
     tariff_class: String,
     registry_version: i64,
     unit: String,
@@ -46,6 +49,28 @@ pub struct Stored {
     meter: StoredMeter,
     #[serde(default)]
     former_customer_ids: Vec<Box<str>>,
+    #[serde(default)]
+    format: i32,
+    #[serde(default = "yes")]
+    billable: bool,
+    #[serde(default)]
+    installed_at: Option<DateTime>,
+    #[serde(default)]
+    timeline: Vec<StoredPeriod>,
+    #[serde(default)]
+    off_path: Vec<StoredPoint>,
+    #[serde(default)]
+    glitches: u32,
+    #[serde(default)]
+    unbilled_volume: i64,
+    #[serde(default)]
+    findings: Vec<StoredFinding>,
+    #[serde(default)]
+    withdrawn_findings: Vec<StoredFinding>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 #[derive(Debug, Deserialize)]
@@ -53,15 +78,42 @@ struct StoredCarry {
     previous_at: Option<DateTime>,
     previous_register: Option<i64>,
     month_to_date: i64,
+    #[serde(default)]
+    others_to_date: Vec<OtherToDate>,
     recent: Binary,
     flowed: bool,
+    path: Option<Binary>,
 }
 
-#[derive(Debug, Deserialize)]
-struct StoredMeter {
-    register_digits: u32,
-    q3_litres_per_hour: u32,
-    registry_version: i64,
+#[derive(Debug, Deserialize, Serialize)]
+struct OtherToDate {
+    customer_id: Box<str>,
+    volume: i64,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+struct StoredPoint {
+    at: DateTime,
+    register: i64,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct StoredFinding {
+    kind: String,
+    before: StoredPoint,
+    after: StoredPoint,
+}
+
+impl From<Point> for StoredPoint {
+    fn from(point: Point) -> Self {
+        Self { at: time(point.at), register: point.register }
+    }
+}
+
+impl From<StoredPoint> for Point {
+    fn from(stored: StoredPoint) -> Self {
+        Self { at: seconds(stored.at), register: stored.register }
+    }
 }
 
 /// A local day as the data model stores a date: its calendar date at 00:00 UTC.
@@ -72,6 +124,11 @@ pub fn date(day: Day) -> DateTime {
 /// Seconds since the epoch as a date and time.
 pub fn time(at: i64) -> DateTime {
     DateTime::from_millis(at.saturating_mul(1_000))
+}
+
+/// A date and time as seconds since the epoch.
+pub fn seconds(time: DateTime) -> i64 {
+    time.timestamp_millis().div_euclid(1_000)
 }
 
 const QUALITIES: [(Quality, &str); 3] = [
@@ -86,34 +143,34 @@ fn binary(bytes: &[u8]) -> Binary {
 
 /// What a document says of the device besides its day.
 #[derive(Clone, Copy)]
-pub struct Owner<'a> {
+pub struct OfDevice<'a> {
     /// `devices.id`.
     pub device_id: &'a str,
-    /// The meter.
-    pub meter: &'a Meter,
-    /// Registry version the meter's facts are from.
-    pub meter_version: i64,
+    /// What the registry says.
+    pub timeline: &'a Timeline,
     /// The property's zone.
     pub zone: &'a Zone,
 }
 
-pub fn guarded(owner: Owner<'_>, record: &DayRecord, now: Timestamp) -> Guarded {
-    let Owner { device_id, meter, meter_version, zone } = owner;
+/// The document of a record, whole, guarded by the revision it replaces.
+pub fn guarded(device: OfDevice<'_>, record: &DayRecord, now: Timestamp) -> Guarded {
+    let OfDevice { device_id, timeline, zone } = device;
     let id = wire::record_id(device_id, record);
-    let DayRecord { figures, carry, facts, .. } = record;
+    let DayRecord { figures, carry, owner, .. } = record;
     let created = if record.created_ms == 0 { now.as_millisecond() } else { record.created_ms };
     let quality =
         QUALITIES.iter().find(|(quality, _)| *quality == figures.quality).map_or("", |(_, name)| name);
     let mut flags = RawArrayBuf::new();
     figures.flags.names().for_each(|name| flags.push(name));
+    let meter = StoredMeter::of(&timeline.on(record.day).meter, timeline.version);
     let mut document = rawdoc! {
         "_id": id.as_str(),
         "id": id.as_str(),
         "device_id": device_id,
-        "customer_id": &*facts.customer_id,
-        "property_id": &*facts.property_id,
+        "customer_id": &*owner.customer_id,
+        "property_id": &*owner.property_id,
         "date": date(record.day),
-        "consumption": to_decimal128(meter.unit.cubic_metres(figures.volume)),
+        "consumption": to_decimal128(cubic_metres(figures.volume)),
         "cost": to_decimal128(figures.cost),
         "timestamp": time(figures.timestamp),
         "reading_type": if record.is_manual() { "manual" } else { "automatic" },
@@ -121,57 +178,116 @@ pub fn guarded(owner: Owner<'_>, record: &DayRecord, now: Timestamp) -> Guarded 
         "created_at": DateTime::from_millis(created),
         "updated_at": to_bson_time(now),
         "revision": record.revision + 1,
+        "format": FORMAT,
         "time_zone": zone.name(),
-        "tariff_class": &*facts.tariff_class,
-        "registry_version": facts.version,
-        "unit": meter.unit.name(),
+        "tariff_class": &*owner.tariff_class,
+        "billable": owner.billable,
+        "registry_version": timeline.version,
+        "unit": Unit::Millilitre.name(),
         "volume": figures.volume,
         "reverse_volume": figures.reverse,
+        "unbilled_volume": figures.unbilled,
         "quality": quality,
         "error_bound": figures.error_bound,
         "flags": flags,
+        "glitches": i64::from(figures.glitches),
         "complete": figures.complete,
         "reads_count": i32::try_from(record.reads.iter().count()).unwrap_or(i32::MAX),
         "reads": binary(record.reads.bytes()),
         "carry": carry_document(carry),
-        "meter": {
-            "register_digits": i64::from(meter.digits),
-            "q3_litres_per_hour": i64::from(meter.q3_litres_per_hour),
-            "registry_version": meter_version,
-        },
+        "meter": meter.document(),
     };
     if let Some(first) = record.reads.iter().next() {
-        document.append(cstr!("first_read_at"), time(first.point.at));
+        document.append(cstr!("first_read_at"), time(first.at));
     }
+    if timeline.installed_at != i64::MIN {
+        document.append(cstr!("installed_at"), time(timeline.installed_at));
+    }
+    append_what_is_rare(&mut document, record, timeline);
+    Guarded { id, replaces: record.revision, document }
+}
+
+/// Most days have none of it.
+fn append_what_is_rare(document: &mut RawDocumentBuf, record: &DayRecord, timeline: &Timeline) {
     if !record.former_customers.is_empty() {
         let former = record.former_customers.iter().map(|id| &**id);
         document.append(cstr!("former_customer_ids"), former.collect::<RawArrayBuf>());
     }
-    Guarded { id, replaces: record.revision, document }
+    if timeline.periods().count() > 1 {
+        let periods = timeline.periods().map(|period| StoredPeriod::of(period).document());
+        document.append(cstr!("timeline"), periods.collect::<RawArrayBuf>());
+    }
+    if !record.off_path.is_empty() {
+        let points = record.off_path.iter().map(|point| point_document(*point));
+        document.append(cstr!("off_path"), points.collect::<RawArrayBuf>());
+    }
+    for (name, findings) in
+        [(cstr!("findings"), &record.figures.findings), (cstr!("withdrawn_findings"), &record.withdrawn)]
+    {
+        if !findings.is_empty() {
+            let findings = findings.iter().map(|finding| {
+                rawdoc! {
+                    "kind": finding.kind.name(),
+                    "before": point_document(finding.before),
+                    "after": point_document(finding.after),
+                }
+            });
+            document.append(name, findings.collect::<RawArrayBuf>());
+        }
+    }
 }
 
-fn carry_document(carry: &Carry) -> bson::RawDocumentBuf {
+fn point_document(point: Point) -> RawDocumentBuf {
+    rawdoc! { "at": time(point.at), "register": point.register }
+}
+
+fn carry_document(carry: &Carry) -> RawDocumentBuf {
     let mut document = rawdoc! {
         "month_to_date": carry.month_to_date,
         "recent": binary(carry.recent.bytes()),
         "flowed": carry.flowed,
+        "path": binary(carry.lead.bytes()),
     };
     if let Some(previous) = carry.previous {
         document.append(cstr!("previous_at"), time(previous.at));
         document.append(cstr!("previous_register"), previous.register);
     }
+    if !carry.others_to_date.is_empty() {
+        let others = carry.others_to_date.iter();
+        let others = others.map(|(id, volume)| rawdoc! { "customer_id": &**id, "volume": *volume });
+        document.append(cstr!("others_to_date"), others.collect::<RawArrayBuf>());
+    }
     document
 }
 
 impl Stored {
-    /// The meter's facts and the registry version they are from.
+    /// What the registry said when the document was written.
     ///
     /// # Errors
     /// A document that this service did not write.
-    pub fn meter(&self) -> Result<(Meter, i64), Error> {
-        let unit = Unit::named(&self.unit).ok_or_else(|| self.foreign("unit"))?;
-        let StoredMeter { register_digits, q3_litres_per_hour, registry_version } = self.meter;
-        Ok((Meter { unit, digits: register_digits, q3_litres_per_hour }, registry_version))
+    pub fn timeline(&self) -> Result<Timeline, Error> {
+        let unit = self.unit()?;
+        let version = self.registry_version.max(self.meter.registry_version);
+        let installed_at = self.installed_at.map(seconds);
+        let mut periods = self.timeline.iter().map(StoredPeriod::period);
+        let first = match periods.next() {
+            Some(first) => first,
+            None => StoredPeriod::alone(self.owner(), self.meter.facts(unit)).period(),
+        };
+        Ok(Timeline::new(version, installed_at, first, periods.collect()))
+    }
+
+    fn owner(&self) -> Owner {
+        Owner {
+            customer_id: self.customer_id.as_str().into(),
+            property_id: self.property_id.as_str().into(),
+            tariff_class: self.tariff_class.as_str().into(),
+            billable: self.billable,
+        }
+    }
+
+    fn unit(&self) -> Result<Unit, Error> {
+        Unit::named(&self.unit).ok_or_else(|| self.foreign("unit"))
     }
 
     /// The record.
@@ -184,37 +300,39 @@ impl Stored {
         let cost = from_decimal128(self.cost).ok_or_else(|| self.foreign("cost"))?;
         let day = i32::try_from(self.date.timestamp_millis().div_euclid(86_400_000));
         let day = Day(day.map_err(|_| self.foreign("date"))?);
+        let unit = self.unit()?;
         let flags = self.flags.iter().filter_map(|name| Flags::named(name));
         let flags = flags.fold(Flags::default(), Flags::and);
-        let seconds = |time: DateTime| time.timestamp_millis().div_euclid(1_000);
-        let previous = self.carry.previous_at.zip(self.carry.previous_register);
+        let owner = Arc::new(self.owner());
+        let (reads, scale) = if self.format == FORMAT {
+            (ReadSet::from_bytes(self.reads.bytes), 1)
+        } else {
+            (ReadSet::from_counts(&self.reads.bytes, unit), unit.millilitres(1))
+        };
+        let figures = Figures {
+            volume: self.volume.saturating_mul(scale),
+            reverse: self.reverse_volume.saturating_mul(scale),
+            cost,
+            quality,
+            error_bound: self.error_bound.saturating_mul(scale),
+            flags,
+            is_anomaly: self.is_anomaly,
+            complete: self.complete,
+            timestamp: seconds(self.timestamp),
+            glitches: self.glitches,
+            unbilled: self.unbilled_volume,
+            findings: findings(self.findings),
+        };
         Ok(DayRecord {
             day,
-            facts: Arc::new(Facts {
-                version: self.registry_version,
-                customer_id: self.customer_id.into(),
-                property_id: self.property_id.into(),
-                tariff_class: self.tariff_class.into(),
-            }),
-            reads: ReadSet::from_bytes(self.reads.bytes),
-            carry: Carry {
-                previous: previous.map(|(at, register)| Point { at: seconds(at), register }),
-                month_to_date: self.carry.month_to_date,
-                recent: Recent::from_bytes(self.carry.recent.bytes),
-                flowed: self.carry.flowed,
-            },
-            figures: Figures {
-                volume: self.volume,
-                reverse: self.reverse_volume,
-                cost,
-                quality,
-                error_bound: self.error_bound,
-                flags,
-                is_anomaly: self.is_anomaly,
-                complete: self.complete,
-                timestamp: seconds(self.timestamp),
-            },
+            owner,
+            reads,
+            off_path: self.off_path.into_iter().map(Point::from).collect(),
+            carry: self.carry.carry(scale),
+            counted: figures.counted(),
+            figures,
             former_customers: self.former_customer_ids.into(),
+            withdrawn: findings(self.withdrawn_findings),
             revision: self.revision,
             created_ms: self.created_at.timestamp_millis(),
             pending: Pending::Nothing,
@@ -228,3 +346,34 @@ impl Stored {
         ))
     }
 }
+
+impl StoredCarry {
+    /// Volumes and registers are multiplied by `scale`.
+    fn carry(self, scale: i64) -> Carry {
+        let previous = self
+            .previous_at
+            .zip(self.previous_register)
+            .map(|(at, register)| Point { at: seconds(at), register: register.saturating_mul(scale) });
+        let others = self.others_to_date.into_iter().map(|other| (other.customer_id, other.volume));
+        let recent = Recent::from_bytes(self.recent.bytes);
+        Carry {
+            previous,
+            lead: self.path.map_or_else(|| Lead::of(previous), |path| Lead::from_bytes(path.bytes)),
+            month_to_date: self.month_to_date.saturating_mul(scale),
+            others_to_date: others.collect(),
+            recent: if scale == 1 { recent } else { recent.scaled(scale) },
+            flowed: self.flowed,
+        }
+    }
+}
+
+fn findings(stored: Vec<StoredFinding>) -> Findings {
+    let finding = |StoredFinding { kind, before, after }: StoredFinding| {
+        Some(Finding { kind: FindingKind::named(&kind)?, before: before.into(), after: after.into() })
+    };
+    stored.into_iter().filter_map(finding).collect()
+}
+
+#[cfg(test)]
+#[path = "document_tests.rs"]
+mod tests;

@@ -1,42 +1,45 @@
 //! The database's edge: the collection `water_usage`.
 
 mod document;
+mod imported;
 mod query;
+mod registry;
 
 use std::collections::HashMap;
 
-use bson::{Document, doc};
+use bson::{Bson, Document, RawDocumentBuf, doc};
 use futures::TryStreamExt;
-use indowater_common::domain::meter::Meter;
-use indowater_common::domain::zone::Day;
+use indowater_common::domain::facts::Timeline;
+use indowater_common::domain::zone::{Day, Zone};
 use indowater_common::mongo::{Guarded, write_guarded};
 use jiff::Timestamp;
 use mongodb::error::Error;
 use mongodb::{Collection, Database};
 
 use crate::domain::day::DayRecord;
-use document::Stored;
+use imported::Found;
 
-pub use document::Owner;
+pub use document::OfDevice;
 const WATER_USAGE: &str = "water_usage";
 
 /// The daily records. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     database: Database,
-    usage: Collection<Stored>,
+    usage: Collection<RawDocumentBuf>,
 }
 
 /// Days of one device as they are stored.
+#[derive(Default)]
 pub struct Loaded {
     /// Contiguous, oldest first.
     pub days: Vec<DayRecord>,
     /// Whether there are older ones.
     pub truncated: bool,
-    /// The meter as of the newest of them.
-    pub meter: Meter,
-    /// Registry version the meter is from.
-    pub meter_version: i64,
+    /// What the registry said when the newest of them was written.
+    pub timeline: Option<Timeline>,
+    /// Documents of another system that the records replace.
+    pub imported: Vec<Bson>,
 }
 
 impl Store {
@@ -46,8 +49,8 @@ impl Store {
     }
 
     /// The document of a record that has to be written: its next revision, guarded by the one it replaces.
-    pub fn document(owner: Owner<'_>, record: &DayRecord, now: Timestamp) -> Guarded {
-        document::guarded(owner, record, now)
+    pub fn document(device: OfDevice<'_>, record: &DayRecord, now: Timestamp) -> Guarded {
+        document::guarded(device, record, now)
     }
 
     /// Writes records; returns the indexes of those somebody else has written since we read them.
@@ -58,31 +61,53 @@ impl Store {
         write_guarded(&self.database, WATER_USAGE, documents).await
     }
 
-    /// The last day of each of these devices, where there is one.
+    /// Removes documents of another system, once the records that replace them are stored.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn remove_imported(&self, ids: &[Bson]) -> Result<(), Error> {
+        if !ids.is_empty() {
+            self.usage.delete_many(doc! { "_id": { "$in": ids } }).await?;
+        }
+        Ok(())
+    }
+
+    /// The last day of each of these devices, where there is one, with the zone it is in; whole histories where the last day
+    /// is another system's.
     ///
     /// Sorted and grouped like the index (device, date falling), the first of each group is one look-up.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn last_days(&self, device_ids: &[&str]) -> Result<HashMap<Box<str>, Loaded>, Error> {
+    pub async fn last_days(
+        &self,
+        devices: &HashMap<&str, &Zone>,
+    ) -> Result<HashMap<Box<str>, Loaded>, Error> {
+        let ids: Vec<&str> = devices.keys().copied().collect();
         let last = [
-            doc! { "$match": { "device_id": { "$in": device_ids } } },
+            doc! { "$match": { "device_id": { "$in": ids } } },
             doc! { "$sort": { "device_id": 1, "date": -1 } },
             doc! { "$group": { "_id": "$device_id", "last": { "$first": "$$ROOT" } } },
             doc! { "$replaceWith": "$last" },
         ];
-        let found: Vec<Stored> =
-            self.usage.aggregate(last).with_type::<Stored>().await?.try_collect().await?;
-        found
-            .into_iter()
-            .map(|stored| {
-                let device_id = stored.device_id.clone().into_boxed_str();
-                let (meter, meter_version) = stored.meter()?;
-                let record = stored.record()?;
-                let truncated = record.carry.previous.is_some();
-                Ok((device_id, Loaded { days: vec![record], truncated, meter, meter_version }))
-            })
-            .collect()
+        let found: Vec<RawDocumentBuf> =
+            self.usage.aggregate(last).with_type::<RawDocumentBuf>().await?.try_collect().await?;
+        let mut tails = HashMap::with_capacity(found.len());
+        for raw in found {
+            let Some((id, zone)) = named(&raw).and_then(|id| devices.get_key_value(id)) else { continue };
+            let tail = match imported::read(&raw, zone)? {
+                Found::Ours(stored) => {
+                    let timeline = Some(stored.timeline()?);
+                    let record = stored.record()?;
+                    let truncated =
+                        record.carry.previous.is_some() || record.carry.recent != Default::default();
+                    Loaded { days: vec![record], truncated, timeline, imported: Vec::new() }
+                }
+                Found::Imported(..) => self.days_from(id, zone, i64::MIN, None).await?,
+            };
+            tails.insert(Box::from(*id), tail);
+        }
+        Ok(tails)
     }
 
     /// The days of a device from the one that holds the last read before `earliest` on, up to but without `before`.
@@ -92,6 +117,7 @@ impl Store {
     pub async fn days_from(
         &self,
         device_id: &str,
+        zone: &Zone,
         earliest: i64,
         before: Option<Day>,
     ) -> Result<Loaded, Error> {
@@ -103,22 +129,37 @@ impl Store {
         let mut start = filter.clone();
         start.insert("first_read_at", doc! { "$lt": document::time(earliest) });
         let start = self.usage.find_one(start).sort(doc! { "date": -1 }).await?;
-        if let Some(start) = &start {
+        let start = start.as_ref().and_then(|start| start.get_datetime("date").ok());
+        if let Some(start) = start {
             let mut range = upper;
-            range.insert("$gte", start.date);
+            range.insert("$gte", start);
             filter.insert("date", range);
         }
-        let stored: Vec<Stored> =
+        let found: Vec<RawDocumentBuf> =
             self.usage.find(filter).sort(doc! { "date": 1 }).await?.try_collect().await?;
-        let (meter, meter_version) = match stored.last() {
-            Some(newest) => newest.meter()?,
-            None => (document::NO_METER, i64::MIN),
-        };
-        let days = stored.into_iter().map(Stored::record).collect::<Result<_, _>>()?;
-        Ok(Loaded { days, truncated: start.is_some(), meter, meter_version })
+        let mut loaded = Loaded { truncated: start.is_some(), ..Loaded::default() };
+        for raw in &found {
+            match imported::read(raw, zone)? {
+                Found::Ours(stored) => {
+                    loaded.timeline = Some(stored.timeline()?);
+                    loaded.days.push(stored.record()?);
+                }
+                Found::Imported(day) => {
+                    loaded.imported.push(day.id);
+                    loaded.days.push(day.record);
+                }
+            }
+        }
+        loaded.days.sort_by_key(|record| record.day);
+        loaded.days = imported::contiguous(loaded.days);
+        Ok(loaded)
     }
 
     fn documents(&self) -> Collection<Document> {
         self.database.collection(WATER_USAGE)
     }
+}
+
+fn named(raw: &RawDocumentBuf) -> Option<&str> {
+    raw.get_str("device_id").ok()
 }

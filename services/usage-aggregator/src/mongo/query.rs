@@ -1,15 +1,16 @@
 //! Questions people ask: pages of days, months, and the reads themselves.
 
-use bson::{Document, doc};
+use bson::{Document, RawDocumentBuf, doc};
 use futures::TryStreamExt;
+use indowater_common::domain::facts::{BEGINNING, Period, Timeline};
 use indowater_common::domain::meter::Point;
 use indowater_common::domain::zone::{Day, Zone};
 use indowater_common::mongo::from_decimal128;
 use mongodb::error::Error;
 use serde::Deserialize;
 
-use super::Store;
-use super::document::{self, Stored};
+use super::imported::{self, NO_METER};
+use super::{Store, document};
 use crate::domain::question::{Filter, Found, Month, Span, Whose};
 
 fn direction(filter: &Filter) -> (i32, &'static str) {
@@ -49,12 +50,12 @@ impl Store {
         let (direction, _) = direction(filter);
         let wanted = doc! { "$and": [range(filter), beyond(filter, "date", "_id")] };
         let order = doc! { "date": direction, "_id": direction };
-        let stored: Vec<Stored> =
+        let stored: Vec<RawDocumentBuf> =
             self.usage.find(wanted).sort(order).limit(page(filter)).await?.try_collect().await?;
-        stored.into_iter().map(Stored::found).collect()
+        stored.iter().map(found).collect()
     }
 
-    /// The first read of a device after a day.
+    /// The first read on the path of a device after a day.
     ///
     /// # Errors
     /// The database does not answer.
@@ -64,9 +65,14 @@ impl Store {
             "date": { "$gt": document::date(day) },
             "reads_count": { "$gt": 0 },
         };
-        let found = self.usage.find_one(later).sort(doc! { "date": 1 }).await?;
-        let record = found.map(Stored::record).transpose()?;
-        Ok(record.and_then(|record| record.reads.effective().next()).map(|read| read.point))
+        let mut days = self.usage.find(later).sort(doc! { "date": 1 }).await?;
+        while let Some(raw) = days.try_next().await? {
+            let found = found(&raw)?;
+            if let Some(first) = found.record.taken_apart(found.context()).path.first() {
+                return Ok(Some(*first));
+            }
+        }
+        Ok(None)
     }
 
     /// The days that may have reads of a span, newest first: those whose first read is before its end, back to the day
@@ -80,9 +86,9 @@ impl Store {
         wanted.insert("date", doc! { "$gte": document::date(first), "$lte": document::date(last) });
         wanted.insert("reads_count", doc! { "$gt": 0 });
         wanted.insert("first_read_at", doc! { "$lt": document::time(span.before) });
-        let stored: Vec<Stored> =
+        let stored: Vec<RawDocumentBuf> =
             self.usage.find(wanted).sort(doc! { "date": -1 }).limit(many).await?.try_collect().await?;
-        stored.into_iter().map(Stored::found).collect()
+        stored.iter().map(found).collect()
     }
 
     /// A page of months.
@@ -99,8 +105,8 @@ impl Store {
                 "_id": { "month": { "$dateTrunc": { "date": "$date", "unit": "month" } }, "device": "$device_id" },
                 "customer_id": { "$last": "$customer_id" },
                 "property_id": { "$last": "$property_id" },
-                "consumption": { "$sum": "$consumption" },
-                "cost": { "$sum": "$cost" },
+                "consumption": { "$sum": exact("$consumption") },
+                "cost": { "$sum": exact("$cost") },
                 "days": { "$sum": 1 },
                 "estimated": count(doc! { "$eq": ["$quality", "estimated"] }),
                 "anomalous": count(doc! { "$eq": ["$is_anomaly", true] }),
@@ -115,14 +121,28 @@ impl Store {
     }
 }
 
-impl Stored {
-    fn found(self) -> Result<Found, Error> {
-        let (meter, _) = self.meter()?;
-        let zone = Zone::named(&self.time_zone)
-            .ok_or_else(|| Error::custom(format!("water_usage names an unknown zone {}", self.time_zone)))?;
-        let device_id = self.device_id.clone();
-        Ok(Found { device_id, record: self.record()?, zone, meter })
-    }
+/// A figure as a decimal; of a binary float the noise below a millionth is left out.
+fn exact(field: &str) -> Document {
+    let rounded = doc! { "$round": [{ "$toDecimal": field }, 6] };
+    doc! { "$cond": [{ "$eq": [{ "$type": field }, "decimal"] }, field, rounded] }
+}
+
+/// A stored record and what it takes to show it. What another system left is shown in the zone of most.
+fn found(raw: &RawDocumentBuf) -> Result<Found, Error> {
+    let zone = Zone::named(raw.get_str("time_zone").unwrap_or("Asia/Jakarta"));
+    let zone = zone.ok_or_else(|| Error::custom("water_usage names an unknown zone"))?;
+    Ok(match imported::read(raw, &zone)? {
+        imported::Found::Ours(stored) => {
+            let (device_id, timeline) = (stored.device_id.clone(), stored.timeline()?);
+            Found { device_id, record: stored.record()?, zone, timeline }
+        }
+        imported::Found::Imported(day) => {
+            let imported::Imported { device_id, record, .. } = *day;
+            let alone =
+                Period { from: BEGINNING, owner: record.owner.clone(), meter: NO_METER, exchange: None };
+            Found { device_id, record, zone, timeline: Timeline::new(0, None, alone, Vec::new()) }
+        }
+    })
 }
 
 #[derive(Deserialize)]

@@ -18,7 +18,7 @@ use super::turns::Turns;
 use crate::domain::list::{UsageFilter, VoucherFilter};
 use crate::domain::money::Rupiah;
 use crate::domain::redemption::{
-    Purchase, PurchaseDraft, Question, Reservation, Settled, State, Usage, assess, expiry,
+    Purchase, PurchaseDraft, Question, Reservation, Settled, State, Terms, Usage, assess, expiry,
 };
 use crate::domain::refusal::{Refusal, Refused};
 use crate::domain::voucher::{Voucher, VoucherDraft};
@@ -36,15 +36,16 @@ const MOST_FAILURES: usize = 10;
 pub struct Vouchers {
     store: Store,
     turns: Arc<Turns>,
+    terms: Terms,
 }
 
 /// A voucher and how it stands at the moment of the answer.
 pub type Seen<T> = (T, Timestamp);
 
 impl Vouchers {
-    /// On their store.
-    pub fn new(store: Store) -> Self {
-        Self { store, turns: Arc::default() }
+    /// On their store, for payments as they are made.
+    pub fn new(store: Store, terms: Terms) -> Self {
+        Self { store, turns: Arc::default(), terms }
     }
 
     /// Creates a voucher.
@@ -115,10 +116,11 @@ impl Vouchers {
         amount: i64,
     ) -> Result<Seen<(Vec<(Voucher, Rupiah)>, Rupiah)>, Refusal> {
         let question = Question::admit(None, customer_id, amount)?;
+        self.terms.check(question.amount)?;
         let now = clock::now();
         let candidates = self.store.candidates(&question, now).await?;
         let saving = |(voucher, share)| {
-            let off = assess(&voucher, share, question.amount, now).ok()?;
+            let off = assess(&voucher, share, question.amount, self.terms.least, now).ok()?;
             Some((voucher, off))
         };
         let mut applicable: Vec<(Voucher, Rupiah)> = candidates.into_iter().filter_map(saving).collect();
@@ -141,10 +143,11 @@ impl Vouchers {
         amount: i64,
     ) -> Result<(Rupiah, Rupiah), Refusal> {
         let question = Question::admit(Some(code), customer_id, amount)?;
+        self.terms.check(question.amount)?;
         let now = clock::now();
         let found = self.store.candidates(&question, now).await?.pop();
         let (voucher, share) = found.ok_or_else(|| Refused::unknown(&Voucher::code_of(code)))?;
-        let off = assess(&voucher, share, question.amount, now)?;
+        let off = assess(&voucher, share, question.amount, self.terms.least, now)?;
         Ok((off, question.amount.less(off)))
     }
 
@@ -155,13 +158,14 @@ impl Vouchers {
     /// answer.
     pub async fn reserve(&self, draft: PurchaseDraft, seconds: i64) -> Result<Reservation, Refusal> {
         let purchase = Purchase::admit(draft)?;
+        self.terms.check(purchase.amount)?;
         expiry(seconds, clock::now())?;
-        let Self { store, turns } = self.clone();
+        let Self { store, turns, terms } = self.clone();
         to_the_end(async move {
             let began = Instant::now();
             let _turn = turns.at(&purchase.code).await?;
             let now = clock::now();
-            let reserved = store.reserve(purchase, expiry(seconds, now)?, now).await;
+            let reserved = store.reserve(purchase, terms.least, expiry(seconds, now)?, now).await;
             observe::step_took("reserve", began.elapsed());
             match &reserved {
                 Ok((reservation, true)) => observe::reserved(reservation),
@@ -179,7 +183,7 @@ impl Vouchers {
     /// Fields that are wrong, the payment holds something else, there is no such voucher, or the store does not answer.
     pub async fn commit(&self, draft: PurchaseDraft, discount_amount: i64) -> Result<Option<Usage>, Refusal> {
         let settled = Settled::admit(draft, discount_amount)?;
-        let Self { store, turns } = self.clone();
+        let Self { store, turns, .. } = self.clone();
         to_the_end(async move {
             let began = Instant::now();
             let _turn = turns.at(&settled.purchase.code).await?;
@@ -226,7 +230,7 @@ impl Vouchers {
         payment_id: String,
         overdue_at: Option<Timestamp>,
     ) -> Result<(State, bool), Refusal> {
-        let Self { store, turns } = self.clone();
+        let Self { store, turns, .. } = self.clone();
         to_the_end(async move {
             let Some(code) = store.code_of(&payment_id).await? else {
                 return Ok((State::Released, false));

@@ -15,6 +15,11 @@ impl Rupiah {
         (0..=Self::MOST).contains(&amount).then_some(Self(amount))
     }
 
+    /// An amount of a setting.
+    pub const fn whole(amount: u32) -> Self {
+        Self(amount as i64)
+    }
+
     /// The number.
     pub const fn get(self) -> i64 {
         self.0

@@ -58,6 +58,8 @@ pub enum Reason {
     CustomerLimit,
     /// The purchase is too small.
     BelowMinimum,
+    /// Something would be left to pay that is less than payment gateways take.
+    LeftTooLittle,
 }
 
 impl Reason {
@@ -72,6 +74,7 @@ impl Reason {
             Self::FullyReserved => "fully_reserved",
             Self::CustomerLimit => "customer_limit",
             Self::BelowMinimum => "below_minimum",
+            Self::LeftTooLittle => "left_too_little",
         }
     }
 }

@@ -5,8 +5,10 @@
 
 use std::ops::RangeInclusive;
 
+use indowater_common::domain::number::{self, NotANumber};
 use indowater_common::domain::request::{Problems, check_id, check_length, time, to_milliseconds};
 use jiff::Timestamp;
+use rust_decimal::Decimal;
 
 use super::discount::{Discount, DiscountType, Rate};
 use super::money::Rupiah;
@@ -173,13 +175,21 @@ fn discount(draft: &VoucherDraft, problems: &mut Problems) -> Discount {
         problems.add("discount_type", "must be percentage or fixed_amount");
         return Discount { rate: nothing, most };
     };
-    let value = draft.discount_value.trim().parse().ok();
+    // As it is written: `5.000` is five percent, and neither five nor five thousand rupiah.
+    let value = match kind {
+        DiscountType::Percentage => number::limited(&draft.discount_value, Rate::DECIMALS),
+        DiscountType::FixedAmount => number::rupiah(&draft.discount_value).ok().map(Decimal::from),
+    };
     let rate = value.and_then(|value| Rate::new(kind, value)).unwrap_or_else(|| {
         match kind {
-            DiscountType::Percentage => problems
-                .add("discount_value", "must be above 0 and at most 100 percent, with at most 4 decimals"),
-            DiscountType::FixedAmount => problems
-                .add("discount_value", format_args!("must be between 1 and {} whole rupiah", Rupiah::MOST)),
+            DiscountType::Percentage => problems.add(
+                "discount_value",
+                "must be above 0 and at most 100 percent, in digits with at most 4 after a point: no sign, blank or exponent",
+            ),
+            DiscountType::FixedAmount => problems.add(
+                "discount_value",
+                format_args!("must be between 1 and {} whole rupiah, and {}", Rupiah::MOST, NotANumber::Rupiah),
+            ),
         }
         nothing
     });
@@ -271,9 +281,25 @@ pub(super) mod tests {
             ..draft()
         };
         assert!(Voucher::admit(fixed("25000"), "v".into(), now()).is_ok());
-        for value in ["0", "0.5", "-4", "many", ""] {
+        for value in
+            ["0", "0.5", "-4", "many", "", "5.000", "5,000", "5e3", " 5000", "+5000", "5000.0", "5_000"]
+        {
             let problems = Voucher::admit(fixed(value), "v".into(), now()).unwrap_err().to_string();
             assert!(problems.contains("whole rupiah"), "{value}: {problems}");
+        }
+    }
+
+    #[test]
+    fn a_percentage_is_written_in_one_way() {
+        let percent = |value: &str| {
+            let draft = VoucherDraft { discount_value: value.into(), ..draft() };
+            Voucher::admit(draft, "v".into(), now()).map(|voucher| voucher.discount.rate.value())
+        };
+        for (text, value) in [("10", (10, 0)), ("12.5", (125, 1)), ("99.9999", (999_999, 4))] {
+            assert_eq!(percent(text), Ok(Decimal::new(value.0, value.1)), "{text}");
+        }
+        for wrong in ["12,5", "1e1", " 10", "10 ", "+10", "10%", "10.", ".5", "1_0", "0.00001", "100.1"] {
+            assert!(percent(wrong).unwrap_err().to_string().contains("discount_value"), "{wrong}");
         }
     }
 

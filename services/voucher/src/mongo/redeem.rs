@@ -22,6 +22,7 @@ use mongodb::options::{Hint, ReadConcern};
 
 use super::documents::{ReservationDocument, UsageDocument};
 use super::{Store, abort, refused};
+use crate::domain::money::Rupiah;
 use crate::domain::redemption::{
     self, Purchase, Reservation, Settled, Share, State, Usage, needs_place, usage_id,
 };
@@ -60,21 +61,23 @@ impl Store {
     pub async fn reserve(
         self,
         purchase: Purchase,
+        least: Rupiah,
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<(Reservation, bool), Refusal> {
         for _ in 1..TRIES {
-            match self.clone().try_reserve(purchase.clone(), expires_at, now).await {
+            match self.clone().try_reserve(purchase.clone(), least, expires_at, now).await {
                 Err(error) if is_duplicate_key(&error) => {}
                 other => return other.map_err(refused),
             }
         }
-        self.try_reserve(purchase, expires_at, now).await.map_err(refused)
+        self.try_reserve(purchase, least, expires_at, now).await.map_err(refused)
     }
 
     async fn try_reserve(
         self,
         purchase: Purchase,
+        least: Rupiah,
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<(Reservation, bool), Error> {
@@ -90,8 +93,9 @@ impl Store {
                 let found = self.voucher(doc! { "code": &purchase.code }, session).await?;
                 let mut voucher = found.ok_or_else(|| abort(Refused::unknown(&purchase.code)))?;
                 let share = self.make_room(&mut voucher, &purchase.customer_id, now, session).await?;
-                let reservation = redemption::reserve(&mut voucher, share, purchase.clone(), expires_at, now)
-                    .map_err(abort)?;
+                let reserved =
+                    redemption::reserve(&mut voucher, share, purchase.clone(), least, expires_at, now);
+                let reservation = reserved.map_err(abort)?;
                 let document = ReservationDocument::from(&reservation);
                 self.reservations.insert_one(document).session(&mut *session).await?;
                 self.keep_counts(&voucher, now, session).await?;

@@ -13,14 +13,14 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use reqwest::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::PAYMENTS;
 use super::shop::{Shop, id, top_up};
 use crate::gateways::options;
 use crate::person::whole;
 
-/// A postpaid customer gets a bill for what is owed, and pays it once.
+/// A postpaid customer gets a bill for what is owed, and pays it once; what goes back is open again, and what is paid twice is left over.
 pub async fn bills_are_paid_once(base: Arc<Base>) -> Result<()> {
     let shop = Shop::open(&base, "bills", options()).await?;
     let meters = meters(51, 1, 200);
@@ -63,13 +63,18 @@ pub async fn bills_are_paid_once(base: Arc<Base>) -> Result<()> {
     shop.becomes(&third, "paid").await?;
     shop.has(0).await?;
     let found = shop.customer.find("/api/v1/bills?status=paid").await?;
-    ensure!(found["items"][0]["payment_id"] == third["id"], "{found}");
+    let paid = &found["items"][0];
+    ensure!(paid["payment_id"] == third["id"] && paid["open"] == 0, "{found}");
+    ensure!(paid["payments"] == json!([{ "payment_id": third["id"], "amount": water }]), "{found}");
     let (status, answer) = shop.customer.post_once(PAYMENTS, "fourth", &pays("midtrans")).await?;
     ensure!(status == StatusCode::CONFLICT, "a paid bill is paid again: {status} {answer}");
+    part_goes_back(&shop, &bill, &third).await?;
     // What was given up is paid all the same, on a page that was still open: it is the customer's money.
     shop.turn(&format!("{}/pay", id(&first)?)).await?;
     shop.becomes(&first, "paid").await?;
     shop.has(water).await?;
+    let found = shop.customer.find(&bill_path(&bill)?).await?;
+    ensure!(found["status"] == "paid" && whole(&found, "surplus")? == water, "{found}");
     eventually("that a bill is paid twice is noted", async || {
         let found = shop.administrator.find(&format!("{PAYMENTS}/{}", id(&first)?)).await?;
         let note = &found["needs_attention"][0];
@@ -80,6 +85,53 @@ pub async fn bills_are_paid_once(base: Arc<Base>) -> Result<()> {
     let found = shop.administrator.find(&format!("{PAYMENTS}/{}", id(&third)?)).await?;
     ensure!(found["needs_attention"] == json!([]), "the one that paid it: {found}");
     shop.adds_up().await
+}
+
+fn bill_path(bill: &Value) -> Result<String> {
+    Ok(format!("/api/v1/bills/{}", id(bill)?.replace(':', "%3A").replace('|', "%7C")))
+}
+
+/// A part of what was paid is given back by hand: the bill is open for that, and it is paid with a voucher, which pays all of it.
+async fn part_goes_back(shop: &Shop, bill: &Value, paid: &Value) -> Result<()> {
+    const PART: i64 = 12_000;
+    let back = json!({ "amount": PART, "reason": "The meter of the neighbours", "by_hand": true });
+    let refunds = format!("{PAYMENTS}/{}/refunds", id(paid)?);
+    for _ in 0..2 {
+        shop.administrator.done(&refunds, "part", &back).await?;
+    }
+    for other in [json!({ "amount": PART + 1 }), json!({ "reason": "Another" }), json!({ "by_hand": false })]
+    {
+        let mut changed = back.clone();
+        changed.as_object_mut().context("no object")?.extend(other.as_object().cloned().unwrap_or_default());
+        let (status, problem) = shop.administrator.post_once(&refunds, "part", &changed).await?;
+        let reused = problem["type"] == "urn:indowater:problem:key-reused";
+        ensure!(status == StatusCode::CONFLICT && reused, "{changed}: {status} {problem}");
+    }
+    shop.has(-PART).await?;
+    let open = shop.customer.find(&bill_path(bill)?).await?;
+    ensure!(open["status"] == "open" && open["open"] == PART && open["surplus"] == 0, "{open}");
+
+    let valid = json!({
+        "code": "SEMUA", "description": "All of it", "discount_type": "percentage", "discount_value": "100",
+        "valid_until": "2100-01-01T00:00:00Z",
+    });
+    let (status, answer) = shop.administrator.post("/api/v1/vouchers", &valid).await?;
+    ensure!(status == StatusCode::CREATED, "{status} {answer}");
+    let granted = json!({ "code": "semua", "amount": PART });
+    let (_, granted) = shop.customer.post("/api/v1/vouchers/validate", &granted).await?;
+    ensure!(granted["valid"] == true && granted["final_amount"] == 0, "{granted}");
+    let wish = json!({
+        "payment_method": "midtrans", "payment_type": "water_bill", "bill_id": bill["id"], "voucher_code": "SEMUA",
+    });
+    let made = shop.customer.done(PAYMENTS, "free", &wish).await?;
+    ensure!(made["status"] == "paid" && made["final_amount"] == 0 && made["payment_url"].is_null(), "{made}");
+    ensure!(made["credited_amount"] == PART, "{made}");
+    let again = shop.customer.done(PAYMENTS, "free", &wish).await?;
+    ensure!(again["id"] == made["id"] && again["status"] == "paid", "{again}");
+    shop.has(0).await?;
+    let covered = shop.customer.find(&bill_path(bill)?).await?;
+    ensure!(covered["status"] == "paid" && covered["open"] == 0, "{covered}");
+    Ok(())
 }
 
 /// The ledger is lost, and comes back from usage and payments with the same balances.

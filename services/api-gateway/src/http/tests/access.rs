@@ -83,6 +83,8 @@ async fn reads_are_of_a_day_or_between_moments() {
         let answer = api.get(&format!("/devices/device-001/readings?{query}"), &siti).await;
         assert_eq!(answer.is_problem(400, "invalid").faults(), fields, "{query}");
     }
+    let read = &api.get("/devices/device-001/readings", &siti).await.json["items"][0];
+    assert_eq!((&read["verdict"], &read["clock_corrected"]), (&json!("before_installation"), &json!(true)));
     let theirs = api.get("/devices/device-002/readings?date=2026-11-21", &siti).await;
     theirs.same_as(api.get("/devices/device-999/readings?date=2026-11-21", &siti).await);
 }
@@ -96,6 +98,10 @@ async fn a_former_owners_days_stay_hidden() {
     let staff = api.session("tech-001", Role::Technician).await;
     let all = api.get("/usage/daily?device_id=device-003", &staff).await;
     assert_eq!(all.ids(), ["device-003|2026-11-21", "device-003|2026-01-01"]);
+    // What is not billed of it, and why.
+    let day = &all.json["items"][0];
+    assert_eq!((&day["billable"], &day["glitches"]), (&json!(false), &json!(1)));
+    assert_eq!((&day["unbilled"], &day["flags"]), (&json!("80"), &json!(["glitch"])));
 }
 
 #[tokio::test]

@@ -35,7 +35,9 @@ async fn bills_are_seen_by_those_who_owe_them() {
         bill.json,
         json!({
             "id": "bill:customer-001|2026-10", "customer_id": "customer-001", "month": "2026-10",
-            "charges": 71_400, "carried_over": -1_400, "amount": 70_000, "status": "open", "payment_id": null,
+            "charges": 71_400, "carried_over": -1_400, "amount": 70_000, "open": 10_000, "surplus": 0,
+            "status": "open", "payment_id": "payment-002",
+            "payments": [{ "payment_id": "payment-001", "amount": 60_000 }], "carried_to": null,
             "issued_at": "2026-11-22T03:15:00Z", "due_date": "2026-11-20",
         })
     );

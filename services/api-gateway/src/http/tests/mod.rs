@@ -3,6 +3,7 @@
 
 mod access;
 mod bills;
+mod connections;
 mod document;
 mod money;
 mod payments;

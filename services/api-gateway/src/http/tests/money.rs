@@ -23,7 +23,7 @@ async fn customers_see_their_own_money() {
         assert_eq!(
             balance.json,
             json!({
-                "customer_id": "customer-001", "balance": -4710, "sequence": 2,
+                "customer_id": "customer-001", "balance": -4810, "posted": -4710, "accrued": 100, "sequence": 2,
                 "updated_at": "2026-11-22T03:15:00Z", "daily_cost": "2355.2", "runway_days": 0,
             })
         );
@@ -50,7 +50,7 @@ async fn customers_see_their_own_money() {
         explained.json["days"],
         json!([{
             "date": "2026-11-21", "revision": 3, "volume": "0.512001", "cost": "2355.2", "cost_before": "0",
-            "tariff_class": "social-1", "month_to_date_before": "1.5",
+            "tariff_class": "social-1", "month_to_date_before": "1.5", "charged": true,
             "parts": [{ "volume": "0.512001", "price": "4600", "cost": "2355.2046" }],
             "fixed_and_minimum": "0",
             "reads": "/api/v1/devices/device-001/readings?date=2026-11-21",
@@ -114,6 +114,7 @@ async fn administrators_say_whose_money_they_mean() {
     }
     let new = api.get("/balance?customer_id=customer-999", &admin).await.json;
     assert_eq!((&new["balance"], &new["sequence"]), (&json!(0), &json!(0)));
+    assert_eq!((&new["posted"], &new["accrued"]), (&json!(0), &json!(0)));
     assert!(new["updated_at"].is_null() && new["daily_cost"].is_null() && new["runway_days"].is_null());
     api.get(&format!("/balance/entries/{ENTRY}/explanation?customer_id=customer-002"), &admin)
         .await
@@ -138,6 +139,8 @@ async fn only_administrators_correct_balances() {
         (json!({ "id": "a b", "amount": 0, "reason": " " }), vec!["id", "amount", "reason"]),
         (json!({ "id": "a", "amount": 1.5, "reason": "x" }), vec!["amount"]),
         (json!({ "id": "a", "amount": "5000", "reason": "x" }), vec!["amount"]),
+        (json!({ "id": "a", "amount": "5.000", "reason": "x" }), vec!["amount"]),
+        (json!({ "id": "a", "amount": 5000.0, "reason": "x" }), vec!["amount"]),
         (json!({ "id": "a", "amount": 1, "reason": "x", "made_by": "somebody" }), vec!["made_by"]),
     ] {
         assert_eq!(
@@ -147,6 +150,11 @@ async fn only_administrators_correct_balances() {
         );
     }
     assert_eq!(api.post_as(path, &admin, &good).await.status, StatusCode::ACCEPTED);
+    let used = json!({ "id": "used", "amount": 5000, "reason": "Goodwill" });
+    let used = api.post_as(path, &admin, &used).await;
+    assert!(
+        used.is_problem(409, "key-reused").json["detail"].as_str().unwrap().contains("another correction")
+    );
     for nobody in ["customer-999", "tech-001"] {
         let path = format!("/customers/{nobody}/adjustments");
         api.post_as(&path, &admin, &good).await.is_problem(404, "not-found");
@@ -236,6 +244,18 @@ async fn only_administrators_set_tariffs() {
     let wrong = json!({ "from": "soon", "blocks": [{ "price": "x" }], "minimum_volume": "-1" });
     let wrong = api.post_as(path, &admin, &wrong).await;
     assert_eq!(wrong.is_problem(422, "invalid").faults(), ["from", "blocks[0].price", "minimum_volume"]);
+    for price in ["5.000", "5,000", "5e3", " 5000", "+5000"] {
+        let thousands =
+            json!({ "from": "2027-01-01", "blocks": [{ "price": price }], "fixed_charge": price });
+        let thousands = api.post_as(path, &admin, &thousands).await;
+        assert_eq!(
+            thousands.is_problem(422, "invalid").faults(),
+            ["blocks[0].price", "fixed_charge"],
+            "{price}"
+        );
+        let detail = thousands.json["errors"][0]["detail"].as_str().unwrap();
+        assert!(detail.contains("no thousands sign"), "{detail}");
+    }
     let numbers = json!({ "from": "2027-01-01", "blocks": [{ "up_to": null, "price": 4900 }] });
     assert_eq!(
         api.post_as(path, &admin, &numbers).await.is_problem(422, "invalid").faults(),

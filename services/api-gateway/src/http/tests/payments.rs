@@ -142,7 +142,7 @@ async fn what_cannot_be_paid_says_why() {
     let api = Api::with_services().await;
     let siti = api.session("customer-001", Role::Customer).await;
     let used = api.post_keyed("/payments", &siti, Some("used"), &top_up()).await;
-    assert!(used.is_problem(409, "conflict").json["detail"].as_str().unwrap().contains("another request"));
+    assert!(used.is_problem(409, "key-reused").json["detail"].as_str().unwrap().contains("another request"));
     let old = with(&top_up(), &json!({ "voucher_code": "OLD" }));
     let old = api.post_keyed("/payments", &siti, Some("1"), &old).await;
     assert_eq!(old.is_problem(409, "conflict").json["detail"], "Voucher OLD was valid until 2026-10-31.");
@@ -305,7 +305,7 @@ async fn only_administrators_confirm_and_refund() {
     let unpaid = api.post_keyed("/payments/payment-003/refunds", &admin, Some("1"), &why).await;
     assert_eq!(unpaid.is_problem(409, "conflict").json["detail"], "The payment is not credited.");
     api.post_keyed("/payments/nothing/refunds", &admin, Some("1"), &why).await.is_problem(404, "not-found");
-    api.post_keyed(refund, &admin, Some("used"), &why).await.is_problem(409, "conflict");
+    api.post_keyed(refund, &admin, Some("used"), &why).await.is_problem(409, "key-reused");
     let down = with(&why, &json!({ "amount": 503 }));
     api.post_keyed(refund, &admin, Some("1"), &down).await.is_problem(503, "unavailable");
     let keyless = api.post_as(refund, &admin, &why).await;

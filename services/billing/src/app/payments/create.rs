@@ -9,7 +9,7 @@ use super::{Cashier, LATER, Refusal, TRIES, after, down, failed, now, order_id};
 use crate::domain::bill::{Bill, Status as BillStatus};
 use crate::domain::payment::{Payment, Rupiah, Status, Times};
 use crate::domain::purchase::{Method, Purchase, Purpose};
-use crate::domain::transaction::Transaction;
+use crate::domain::transaction::{Errand, Transaction};
 use crate::gateway::{GatewayError, Order, Page};
 use crate::mongo::{Claim, Inserted};
 use crate::observe;
@@ -50,6 +50,10 @@ impl Cashier {
                 Inserted::Yes => {
                     observe::payment_made(&transaction);
                     self.wanted.of(method).notify_one();
+                    if transaction.payment.is_free() {
+                        // If the voucher service does not answer now, it is asked again later.
+                        return Ok(self.run_errand(transaction.clone()).await.unwrap_or(transaction));
+                    }
                     return self.with_page(transaction, &purchase).await;
                 }
                 Inserted::Known => {}
@@ -73,7 +77,7 @@ impl Cashier {
             self.bills.one(id).await.map_err(down)?.filter(|bill| bill.customer_id == purchase.customer_id);
         let bill = bill.ok_or_else(|| Refusal::Not(format!("There is no bill {id}.")))?;
         let amount = self.to_be_paid(&bill).await?;
-        Ok((amount, Some(Claim { bill_id: bill.id(), payment_id: bill.payment_id })))
+        Ok((amount, Some(Claim { bill_id: bill.id(), open: bill.open(), payment_id: bill.payment_id })))
     }
 
     async fn to_be_paid(&self, bill: &Bill) -> Result<Rupiah, Refusal> {
@@ -89,13 +93,19 @@ impl Cashier {
         }
         if let Some(payment_id) = &bill.payment_id {
             let began = self.payments.one(payment_id).await.map_err(down)?;
-            if began.is_some_and(|began| !began.payment.is_closed()) {
-                return Err(Refusal::Not(format!(
-                    "Payment {payment_id} of this bill waits for its customer; it can be cancelled."
-                )));
+            let why = match &began {
+                Some(began) if !began.payment.is_closed() => "waits for its customer; it can be cancelled",
+                // What it brings is not known before.
+                Some(began) if began.errand == Some(Errand::Commit) => {
+                    "waits for its voucher; try again soon"
+                }
+                Some(_) | None => "",
+            };
+            if !why.is_empty() {
+                return Err(Refusal::Not(format!("Payment {payment_id} of this bill {why}.")));
             }
         }
-        Rupiah::new(bill.amount())
+        Rupiah::new(bill.open())
             .map_err(|error| Refusal::Not(format!("The bill {id} cannot be paid: {error}.")))
     }
 
@@ -106,17 +116,13 @@ impl Cashier {
             Some(code) => Some(self.vouchers.reserve(id, code, purchase, amount, held).await?),
             None => None,
         };
-        let asked = amount.less(discount.unwrap_or_default());
-        let least = match (&purchase.purpose, purchase.method) {
-            (Purpose::TopUp(_), Method::Midtrans | Method::Xendit) => self.terms.bounds.least,
-            _ => Rupiah::whole(1),
+        let asked = match purchase.asked(self.terms.bounds, amount, discount) {
+            Ok(asked) => asked,
+            Err(too_little) => {
+                self.vouchers.release(id).await?;
+                return Err(Refusal::Not(too_little.to_string()));
+            }
         };
-        if asked < least {
-            self.vouchers.release(id).await?;
-            return Err(Refusal::Not(format!(
-                "With the voucher Rp {asked} would be left to pay, and Rp {least} is the least that is taken."
-            )));
-        }
         let payment = Payment::new(id, asked);
         let mut payment = match discount {
             Some(discount) => payment.with_voucher(discount),
@@ -124,7 +130,8 @@ impl Cashier {
         };
         let now = now();
         let is_by_hand = purchase.method == Method::Manual;
-        let effects = if is_by_hand { payment.confirm_by_hand()? } else { Vec::new() };
+        let effects = if is_by_hand { payment.confirm_by_hand()? } else { payment.begin() };
+        let is_asked = !is_by_hand && !payment.is_free();
         let mut transaction = Transaction {
             payment,
             customer_id: purchase.customer_id.clone(),
@@ -146,7 +153,7 @@ impl Cashier {
             updated_at: now,
             paid_at: None,
             noticed_at: None,
-            expires_at: (!is_by_hand).then(|| after(now, self.terms.payable)),
+            expires_at: is_asked.then(|| after(now, self.terms.payable)),
             made_by: purchase.made_by.clone(),
             reason: purchase.reason.clone(),
             fingerprint: purchase.fingerprint(),
@@ -244,7 +251,8 @@ impl Cashier {
     }
 }
 
-/// Whether a payment has no page and none was ever seen by its customer.
+/// Whether a payment needs a page, has none, and none was ever seen by its customer.
 fn waits_for_page(known: &Transaction) -> bool {
-    known.payment_url.is_none() && !known.payment.is_begun() && known.payment.status() == Status::Pending
+    let is_asked = !known.payment.is_free() && known.payment.status() == Status::Pending;
+    is_asked && known.payment_url.is_none() && !known.payment.is_begun()
 }

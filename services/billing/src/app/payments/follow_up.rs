@@ -112,7 +112,8 @@ impl Cashier {
         // First what needs no gateway, for that may not answer.
         let mut transaction = self.run_errand(known).await?;
         transaction = self.compare_with_bill(transaction).await?;
-        if let Some(gateway) = self.gateways.of(transaction.method) {
+        let is_asked = !transaction.payment.is_free();
+        if let Some(gateway) = self.gateways.of(transaction.method).filter(|_| is_asked) {
             let repeated = self.repeat_refunds(&transaction, gateway).await;
             repeated.map_err(|error| failed(gateway, error))?;
             transaction = self.ask(id, gateway).await?;
@@ -194,7 +195,7 @@ impl Cashier {
     }
 
     /// Does what is left to do at the voucher service.
-    async fn run_errand(&self, transaction: Transaction) -> Result<Transaction, Refusal> {
+    pub(super) async fn run_errand(&self, transaction: Transaction) -> Result<Transaction, Refusal> {
         let id = transaction.payment.id();
         match transaction.errand {
             None => Ok(transaction),

@@ -24,6 +24,18 @@ pub struct RefundWish {
     pub by_hand: bool,
 }
 
+impl RefundWish {
+    /// Whether it is the one that was written down under its key.
+    fn is(&self, known: &Refund) -> bool {
+        let same_amount = match self.amount {
+            Some(amount) => amount == known.amount && known.all != Some(true),
+            None => known.all != Some(false),
+        };
+        same_amount
+            && (self.by_hand, &self.reason, &self.made_by) == (known.by_hand, &known.reason, &known.made_by)
+    }
+}
+
 impl Cashier {
     /// Gives back some or all of a payment, once for each key.
     ///
@@ -87,10 +99,9 @@ impl Cashier {
 /// of them.
 fn note(transaction: &mut Transaction, wish: &RefundWish) -> Result<Vec<Effect>, Refusal> {
     if let Some(known) = transaction.refund(&wish.key) {
-        let same = known.by_hand == wish.by_hand && wish.amount.is_none_or(|amount| amount == known.amount);
-        return if same { Ok(Vec::new()) } else { Err(Refusal::KeyTaken) };
+        return if wish.is(known) { Ok(Vec::new()) } else { Err(Refusal::KeyTaken) };
     }
-    if transaction.payment.sums().received.is_zero() {
+    if !transaction.payment.has_anything() {
         return Err(payment::Refusal::NotPaid.into());
     }
     let left = transaction.refundable();
@@ -106,6 +117,7 @@ fn note(transaction: &mut Transaction, wish: &RefundWish) -> Result<Vec<Effect>,
         by_hand: wish.by_hand,
         // The same whenever it is sent again, for by then another transaction may be the fullest.
         transaction: transaction.payment.to_refund_from().filter(|_| !wish.by_hand).map(str::to_owned),
+        all: Some(wish.amount.is_none()),
     });
     if wish.by_hand {
         Ok(transaction.payment.refund_by_hand(transaction.asked_back(true))?)
@@ -126,4 +138,43 @@ async fn send(gateway: &Gateway, transaction: &Transaction, key: &str) -> Result
         reason: refund.reason.clone(),
     };
     gateway.refund(&order, &refund).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_key_is_the_same_refund_and_other_content_shows() {
+        let wish = RefundWish {
+            id: "payment-1".to_owned(),
+            key: "k".to_owned(),
+            amount: Some(Rupiah::whole(40_000)),
+            reason: "Paid twice".to_owned(),
+            made_by: "admin-001".to_owned(),
+            by_hand: true,
+        };
+        let noted = |amount, all| Refund {
+            key: "k".to_owned(),
+            amount: Rupiah::whole(amount),
+            reason: "Paid twice".to_owned(),
+            made_by: "admin-001".to_owned(),
+            by_hand: true,
+            transaction: None,
+            all,
+        };
+        let everything = RefundWish { amount: None, ..wish.clone() };
+        assert!(wish.is(&noted(40_000, Some(false))) && everything.is(&noted(90_000, Some(true))));
+        // What was asked for is not known of those of before; either may be meant.
+        assert!(wish.is(&noted(40_000, None)) && everything.is(&noted(40_000, None)));
+        assert!(!wish.is(&noted(40_001, Some(false))) && !wish.is(&noted(40_000, Some(true))));
+        assert!(!everything.is(&noted(40_000, Some(false))));
+        for other in [
+            RefundWish { reason: "Moved away".to_owned(), ..wish.clone() },
+            RefundWish { made_by: "admin-002".to_owned(), ..wish.clone() },
+            RefundWish { by_hand: false, ..wish.clone() },
+        ] {
+            assert!(!other.is(&noted(40_000, Some(false))), "{other:?}");
+        }
+    }
 }

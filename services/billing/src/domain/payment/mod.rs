@@ -27,6 +27,9 @@
 //! granted the redemption, for it alone knows whether the place still holds: a payment that expired gave it back, and a
 //! late payment asks for it again. A refund takes the same share of the discount back, rounded down, and a full one all.
 //!
+//! A voucher may pay all of it. Then nobody is asked for anything: the voucher is redeemed at once, and the payment is paid when it
+//! is granted, or failed if it is not.
+//!
 //! # What the caller promises
 //!
 //! The new state and its effects are stored in one transaction, conditional on the state that they were computed from.
@@ -282,9 +285,19 @@ impl Payment {
         })
     }
 
+    /// Whether anything came of it: money, or a voucher that paid all.
+    pub fn has_anything(&self) -> bool {
+        !self.sums().received.is_zero() || !self.balance().is_zero()
+    }
+
     /// How it stands.
     pub fn status(&self) -> Status {
         match &self.posted {
+            Some(_) if self.is_free() => match self.place {
+                Place::Granted => Status::Paid,
+                Place::Refused => Status::Failed,
+                Place::None | Place::Held | Place::Released | Place::Asked => Status::Pending,
+            },
             Some(posted) if posted.refunded >= self.asked => Status::Refunded,
             Some(_) => Status::Paid,
             None if self.facts.any_taken_back() => Status::Reversed,
@@ -296,13 +309,23 @@ impl Payment {
         }
     }
 
+    /// Whether a voucher pays all of it: nobody is asked for anything, and no gateway is needed.
+    pub fn is_free(&self) -> bool {
+        self.asked.is_zero()
+    }
+
+    /// What is to be done at once: for a payment that is free, to redeem its voucher.
+    pub fn begin(&mut self) -> Vec<Effect> {
+        self.settle()
+    }
+
     /// Whether asking the gateway again is worth it only for late payments: it ended, one way or the other.
     pub fn is_closed(&self) -> bool {
         let ended = self.lapsed || self.withdrawn || self.facts.any_expired() || self.facts.any_cancelled();
         match self.status() {
             Status::Pending => false,
             // A page on which a try was denied still takes another one.
-            Status::Failed => ended,
+            Status::Failed => ended || self.is_free(),
             Status::Paid | Status::Expired | Status::Reversed | Status::Refunded => true,
         }
     }
@@ -375,10 +398,10 @@ impl Payment {
     /// # Errors
     /// Nothing came, or less is left of it.
     pub fn refund_by_hand(&mut self, total: Rupiah) -> Result<Vec<Effect>, Refusal> {
-        let sums = self.sums();
-        if sums.received.is_zero() {
+        if !self.has_anything() {
             return Err(Refusal::NotPaid);
         }
+        let sums = self.sums();
         if total.less(self.refunded_by_hand) > sums.left() {
             return Err(Refusal::TooMuch);
         }
@@ -386,8 +409,12 @@ impl Payment {
         Ok(self.settle())
     }
 
-    /// Why the payment is to be credited: for the gateway's transaction, or, without one, because a person confirmed it.
+    /// Why the payment is to be credited: for the gateway's transaction, or, without one, because a voucher pays all of it or a
+    /// person confirmed it.
     fn source(&self) -> Option<Option<&str>> {
+        if self.is_free() {
+            return Some(None);
+        }
         if let Some(transaction) = self.facts.good() {
             return Some(Some(transaction));
         }
@@ -434,7 +461,9 @@ impl Payment {
 
     fn credit(&mut self, transaction: Option<String>, refunded: Rupiah, effects: &mut Vec<Effect>) {
         let mut posted = self.posted.take().unwrap_or_else(|| {
-            effects.push(self.effect("credit", None, What::Credit { cash: self.asked }));
+            if !self.is_free() {
+                effects.push(self.effect("credit", None, What::Credit { cash: self.asked }));
+            }
             Posted { transaction: None, refunded: Rupiah::ZERO, discounted: false }
         });
         posted.transaction = transaction;

@@ -33,16 +33,18 @@ impl Rupiah {
         Self(amount as i64)
     }
 
-    /// Reads the notations of gateways, `10000`, `10000.0`, `10000.00` or `1e4`, digit by digit: no float is involved.
+    /// Reads the notations of gateways, `10000`, `10000.0`, `10000.00` or `1e4`, digit by digit: no float is involved. Three zeros
+    /// after a point would be thousands to some, and are refused where no exponent says that the point is one of decimals.
     ///
     /// # Errors
     /// A sign, a part of a rupiah, anything that is no number, or an amount out of bounds.
     pub fn parse(text: &str) -> Result<Self, NotRupiah> {
-        let (number, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-        let exponent: i32 = exponent.parse().map_err(|_| NotRupiah)?;
+        let (number, exponent) = text.split_once(['e', 'E']).map_or((text, None), |(n, e)| (n, Some(e)));
         let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
         let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        if !are_digits(whole) || !are_digits(fraction) || text.len() > LONGEST {
+        let is_clear = exponent.is_some() || fraction.len() <= 2;
+        let exponent: i32 = exponent.unwrap_or("0").parse().map_err(|_| NotRupiah)?;
+        if !are_digits(whole) || !are_digits(fraction) || !is_clear || text.len() > LONGEST {
             return Err(NotRupiah);
         }
         // The digits without their point, and how many of them stand before it.
@@ -87,9 +89,13 @@ impl Rupiah {
         Self((self.0 + other.0).min(Self::MOST))
     }
 
-    /// The share of this amount that belongs to `part` of `whole`, rounded down; all of it if `part` is the whole.
+    /// The share of this amount that belongs to `part` of `whole`, rounded down; all of it if `part` is the whole, and nothing if it is
+    /// nothing.
     #[must_use]
     pub fn share(self, part: Self, whole: Self) -> Self {
+        if part.is_zero() {
+            return Self::ZERO;
+        }
         if part >= whole {
             return self;
         }
@@ -168,6 +174,9 @@ mod tests {
             "1e999999999",
             "1e99999999999",
             "10000.50",
+            "5.000",
+            "10.000",
+            " 5000",
             "10.000,00",
             "1 000",
             "Rp1",

@@ -411,3 +411,25 @@ fn what_was_withdrawn_is_over_and_credited_all_the_same_if_it_is_paid() {
     wrong.observe(of("a", paid_with(1, 0)));
     assert_eq!(wrong.status(), Status::Pending);
 }
+
+#[test]
+fn what_a_voucher_pays_whole_needs_no_gateway_and_is_paid_when_it_is_granted() {
+    let free = || Payment::new("p", Rupiah::ZERO).with_voucher(DISCOUNT);
+    let mut granted = free();
+    assert_eq!(ids(&granted.begin()), ["payment:p:voucher:commit"]);
+    assert_eq!((granted.status(), granted.balance(), granted.is_closed()), (Status::Pending, rp(0), false));
+    assert!(granted.begin().is_empty() && granted.lapse().is_empty(), "once, and its time is never over");
+    let effects = granted.voucher_answered(true);
+    assert_eq!((ids(&effects), sum(&effects)), (vec!["payment:p:discount"], DISCOUNT.get()));
+    assert_eq!((granted.status(), granted.balance()), (Status::Paid, DISCOUNT));
+    assert_eq!(granted.refund_by_hand(rp(1)), Err(Refusal::TooMuch), "nobody paid anything");
+    assert!(granted.observe(Observation::Unknown).is_empty() && granted.withdraw().is_empty());
+    assert_eq!(granted.status(), Status::Paid);
+
+    let mut refused = free();
+    refused.begin();
+    assert!(refused.voucher_answered(false).is_empty());
+    assert_eq!((refused.status(), refused.balance(), refused.is_closed()), (Status::Failed, rp(0), true));
+    // One that asks for something waits for it.
+    assert!(payment().with_voucher(DISCOUNT).begin().is_empty());
+}

@@ -2,17 +2,29 @@
 //!
 //! Every wrong field of a request is named at once. A time zone is fixed when a property is created, and with it that
 //! of its devices: the local day is the day of account, and what was accounted cannot move to another day.
+//!
+//! Whose the water is, in which class, and what the meter counts hold from a local day on ([`timeline`]): each day takes
+//! what was in force on it, whenever that became known.
 
+mod change;
+mod correction;
 mod device;
 mod enrolment;
+mod exchange;
+mod period;
 mod property;
 mod text;
+pub mod timeline;
 
-pub use device::{Device, DeviceChange, DeviceDraft};
-pub use enrolment::{MOST_AT_ONCE, admit_all, enrol};
+pub use change::{DeviceChange, Surroundings};
+pub use correction::Correction;
+pub use device::{Device, DeviceDraft, Remark};
+pub use enrolment::{Enrolled, MOST_AT_ONCE, admit_all, enrol};
+pub use exchange::MeterExchange;
 pub use indowater_common::domain::request::{Page, Problems};
-pub use property::{Property, PropertyChange, PropertyDraft};
-pub use text::{DeviceType, PropertyType, Status};
+pub use period::{Exchanged, Period, PeriodPart, Tenancy, TenancyPart};
+pub use property::{Property, PropertyChange, PropertyChanged, PropertyDraft};
+pub use text::{DeviceType, PropertyType, Role, Status};
 
 /// The time zone of a property that names none: western Indonesia.
 pub const DEFAULT_TIME_ZONE: &str = "Asia/Jakarta";
@@ -76,5 +88,7 @@ pub struct DeviceFilter {
     pub status: Option<Status>,
 }
 
+#[cfg(test)]
+mod calls_tests;
 #[cfg(test)]
 mod tests;

@@ -1,31 +1,36 @@
-use indowater_common::domain::meter::{Meter, Point, Unit};
+use indowater_common::domain::meter::Unit;
+use indowater_common::domain::zone::Day;
 use jiff::Timestamp;
-use rust_decimal::Decimal;
 
 use super::*;
+use crate::domain::meter::Meter;
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     "2026-11-22T10:00:00.123Z".parse().unwrap()
 }
 
-fn later() -> Timestamp {
+pub(super) fn later() -> Timestamp {
     "2026-11-23T10:00:00Z".parse().unwrap()
 }
 
-fn property_draft() -> PropertyDraft {
+pub(super) fn property_draft() -> PropertyDraft {
     PropertyDraft { name: "Rumah Melati".into(), customer_id: "customer-001".into(), ..Default::default() }
 }
 
-fn property() -> Property {
+pub(super) fn property() -> Property {
     Property::admit(property_draft(), "property-1".into(), now()).unwrap()
 }
 
-fn device_draft() -> DeviceDraft {
+pub(super) fn device_draft() -> DeviceDraft {
     DeviceDraft { device_id: "SN-1".into(), property_id: "property-1".into(), ..Default::default() }
 }
 
-fn device() -> Device {
-    let mut device = Device::admit(device_draft(), "device-1".into(), now()).unwrap();
+pub(super) fn device() -> Device {
+    placed(device_draft(), "device-1")
+}
+
+pub(super) fn placed(draft: DeviceDraft, id: &str) -> Device {
+    let mut device = Device::admit(draft, id.into(), now()).unwrap();
     device.place(&property());
     device
 }
@@ -87,10 +92,10 @@ fn ids_are_plain() {
 fn a_change_raises_the_version_and_no_change_does_not() {
     let before = property();
     let change = PropertyChange { address: Some("Jl. Melati 7".into()), ..Default::default() };
-    let after = before.change(&change, later()).unwrap();
+    let PropertyChanged { property: after, from } = before.change(&change, later()).unwrap();
     assert_eq!((after.version, after.updated_at, after.created_at), (2, later(), now()));
-    assert!(!before.concerns_devices(&after));
-    assert_eq!(after.change(&change, later()).unwrap(), after);
+    assert_eq!(from, None, "nothing that its devices have");
+    assert_eq!(after.change(&change, later()).unwrap().property, after);
 }
 
 #[test]
@@ -100,9 +105,9 @@ fn customer_and_class_concern_the_devices() {
         PropertyChange { tariff_class: Some("social-1".into()), ..Default::default() },
     ] {
         let before = property();
-        let after = before.change(&change, later()).unwrap();
-        assert!(before.concerns_devices(&after));
-        let followed = device().follow(&after);
+        let PropertyChanged { property: after, from } = before.change(&change, later()).unwrap();
+        assert_eq!(from, Day::parse("2026-11-23"));
+        let followed = device().follow(&after, from.unwrap());
         assert_eq!(
             (&followed.customer_id, &followed.tariff_class),
             (&after.customer_id, &after.tariff_class)
@@ -117,7 +122,7 @@ fn a_stale_version_is_refused() {
     assert!(matches!(property().change(&change, later()), Err(Refusal::Stale { expected: 7, is: 1, .. })));
     let change = DeviceChange { version: Some(7), ..Default::default() };
     assert!(matches!(
-        device().change(&change, None, later()),
+        device().change(&change, Surroundings::default(), later()),
         Err(Refusal::Stale { expected: 7, is: 1, .. })
     ));
 }
@@ -125,7 +130,7 @@ fn a_stale_version_is_refused() {
 #[test]
 fn defaults_of_a_device() {
     let device = device();
-    assert_eq!(device.meter, Meter { unit: Unit::Litre, digits: 8, q3_litres_per_hour: 2_500 });
+    assert_eq!((device.meter, device.billable, device.role()), (Meter::HOUSEHOLD, true, Role::Main));
     assert_eq!((device.status, device.device_type), (Status::Active, DeviceType::WaterMeter));
     assert_eq!((device.installation_date, device.calibration_date), (now(), None));
     assert_eq!((device.customer_id.as_str(), device.time_zone.as_str()), ("customer-001", "Asia/Jakarta"));
@@ -147,6 +152,10 @@ fn every_wrong_field_of_a_device_is_named() {
         unit: None,
         register_digits: 19,
         q3_litres_per_hour: u32::MAX,
+        wraps_at: 7,
+        resolution: 5,
+        billable: None,
+        parent_device_id: "a b".into(),
     };
     let problems = Device::admit(draft, String::new(), now()).unwrap_err().to_string();
     for field in [
@@ -160,20 +169,26 @@ fn every_wrong_field_of_a_device_is_named() {
         "calibration_date",
         "register_digits",
         "q3_litres_per_hour",
+        "wraps_at",
+        "parent_device_id",
     ] {
         assert!(problems.contains(field), "{field} is missing in: {problems}");
     }
+}
+
+pub(super) fn to(property: &Property) -> Surroundings<'_> {
+    Surroundings { property: Some(property), ..Surroundings::default() }
 }
 
 #[test]
 fn a_device_moves_within_its_time_zone_only() {
     let draft = PropertyDraft { customer_id: "customer-002".into(), ..property_draft() };
     let there = Property::admit(draft, "property-2".into(), now()).unwrap();
-    let moved = device().change(&DeviceChange::default(), Some(&there), later()).unwrap();
+    let moved = device().change(&DeviceChange::default(), to(&there), later()).unwrap();
     assert_eq!((moved.property_id.as_str(), moved.customer_id.as_str()), ("property-2", "customer-002"));
     assert_eq!(moved.version, 2);
     let far = Property { time_zone: "Asia/Jayapura".into(), ..there };
-    let refused = device().change(&DeviceChange::default(), Some(&far), later());
+    let refused = device().change(&DeviceChange::default(), to(&far), later());
     assert!(matches!(refused, Err(Refusal::Precondition(_))), "{refused:?}");
 }
 
@@ -185,26 +200,14 @@ fn a_device_changes_field_by_field() {
         q3_litres_per_hour: Some(4_000),
         ..Default::default()
     };
-    let changed = device().change(&change, None, later()).unwrap();
+    let changed = device().change(&change, Surroundings::default(), later()).unwrap();
     assert_eq!((changed.status, changed.meter.q3_litres_per_hour), (Status::Inactive, 4_000));
-    assert!(!changed.known().facts.active);
+    assert!(!changed.facts().active);
     let cleared = DeviceChange { calibration_date: Some(String::new()), ..Default::default() };
-    assert_eq!(changed.change(&cleared, None, later()).unwrap().calibration_date, None);
+    assert_eq!(changed.change(&cleared, Surroundings::default(), later()).unwrap().calibration_date, None);
     let wrong = DeviceChange { q3_litres_per_hour: Some(0), status: Some("?".into()), ..Default::default() };
-    let problems = changed.change(&wrong, None, later()).unwrap_err().to_string();
+    let problems = changed.change(&wrong, Surroundings::default(), later()).unwrap_err().to_string();
     assert!(problems.contains("q3_litres_per_hour") && problems.contains("status"), "{problems}");
-}
-
-#[test]
-fn the_last_reading_is_known_in_counts() {
-    let date = Timestamp::from_second(1_790_000_000).unwrap();
-    for (unit, counts) in [(Unit::Litre, 12_345), (Unit::Millilitre, 12_345_000)] {
-        let meter = Meter { unit, ..device().meter };
-        let last_reading = Some(Decimal::new(12_345, 3));
-        let device = Device { meter, last_reading, last_reading_date: Some(date), ..device() };
-        assert_eq!(device.known().last, Some(Point { at: 1_790_000_000, register: counts }));
-    }
-    assert_eq!(device().known().last, None);
 }
 
 #[test]
@@ -228,19 +231,23 @@ fn enrolment_takes_the_new_and_passes_over_the_same() {
     let properties = std::collections::HashMap::from([("property-1".to_owned(), property())]);
     let present = [device()];
     let wanted = [candidate("device-1", "SN-1"), candidate("device-2", "SN-2")];
-    let new = enrol(&wanted, &properties, &present, true).unwrap();
+    let new = enrol(&wanted, &properties, &present, true, now()).unwrap().new;
     assert_eq!(new.len(), 1);
     assert_eq!((new[0].id.as_str(), new[0].customer_id.as_str()), ("device-2", "customer-001"));
 
-    let taken = |candidate, again| enrol(&[candidate], &properties, &present, again).unwrap_err();
+    let taken = |candidate, again| enrol(&[candidate], &properties, &present, again, now()).unwrap_err();
     for (candidate, again, field) in [
         (candidate("device-1", "SN-1"), false, "id"),
         (candidate("device-1", "SN-9"), true, "id"),
         (candidate("device-9", "SN-1"), true, "device_id"),
+        (candidate("device-9", " sn-1 "), true, "device_id"),
+        (candidate("device-9", "Sn-1"), false, "device_id"),
     ] {
         assert!(matches!(taken(candidate, again), Refusal::Taken { field: f, .. } if f == field));
     }
-    let nowhere = enrol(&wanted, &std::collections::HashMap::new(), &[], false);
+    let same = enrol(&[candidate("device-1", "sn-1")], &properties, &present, true, now());
+    assert_eq!(same.unwrap(), Enrolled::default());
+    let nowhere = enrol(&wanted, &std::collections::HashMap::new(), &[], false, now());
     assert!(matches!(nowhere, Err(Refusal::Precondition(_))));
 }
 
@@ -251,12 +258,16 @@ fn every_problem_of_every_device_is_named() {
     let admitted = |drafts: Vec<DeviceDraft>| {
         admit_all(drafts, || "new".to_owned(), now()).map_err(|problems| problems.to_string())
     };
-    let problems = admitted(vec![good.clone(), good.clone(), bad]).unwrap_err();
+    let problems =
+        admitted(vec![good.clone(), DeviceDraft { device_id: " sn-1 ".into(), ..good.clone() }, bad])
+            .unwrap_err();
     for part in
-        ["devices[2].status", "devices[2].register_digits", "id \"a\" comes twice", "\"SN-1\" comes twice"]
+        ["devices[2].status", "devices[2].register_digits", "id \"a\" comes twice", "\"sn-1\" comes twice"]
     {
         assert!(problems.contains(part), "{part} is missing in: {problems}");
     }
+    let other = DeviceDraft { id: "b".into(), device_id: " sn-1".into(), ..good.clone() };
+    assert!(admitted(vec![good.clone(), other]).unwrap_err().contains("\"sn-1\" comes twice"));
     assert!(admitted(vec![good.clone(); 1_001]).unwrap_err().contains("1000"));
     assert_eq!(admitted(vec![good]).unwrap().len(), 1);
 }

@@ -1,7 +1,7 @@
 //! What the registry's fields may say.
 
 use indowater_common::domain::request;
-use indowater_common::domain::zone::Zone;
+use indowater_common::domain::zone::{Day, Zone};
 use jiff::Timestamp;
 
 use super::Problems;
@@ -54,6 +54,24 @@ named! {
     Status { Active = "active", Inactive = "inactive", Maintenance = "maintenance" }
 }
 
+/// Whether a device measures a connection, or a part of what another one measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Role {
+    Main,
+    Sub,
+}
+
+impl Role {
+    /// How documents and messages call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Main => "main",
+            Self::Sub => "sub",
+        }
+    }
+}
+
 impl PropertyType {
     /// The tariff class of a property that names none.
     pub const fn default_class(self) -> &'static str {
@@ -68,6 +86,28 @@ impl PropertyType {
 /// Reads an RFC 3339 time; `default` if there is none.
 pub(super) fn time(text: &str, default: Timestamp, field: &str, problems: &mut Problems) -> Timestamp {
     if text.is_empty() { default } else { request::time(text, default, field, problems) }
+}
+
+/// Reads a local day; none if nothing is said.
+pub(super) fn day(text: &str, field: &str, problems: &mut Problems) -> Option<Day> {
+    if text.is_empty() {
+        return None;
+    }
+    let day = Day::parse(text).filter(|_| text.len() == "2026-01-31".len());
+    if day.is_none() {
+        problems.add(field, "must be a local day, such as 2026-01-31");
+    }
+    day
+}
+
+/// Reads who changes something and why.
+pub(super) fn why(by: &str, reason: &str, problems: &mut Problems) {
+    for (field, text) in [("by", by), ("reason", reason)] {
+        if text.trim().is_empty() {
+            problems.add(field, "is missing");
+        }
+        request::check_length(text, 200, field, problems);
+    }
 }
 
 /// Reads an IANA time zone into its proper spelling.

@@ -13,7 +13,7 @@
 
 mod purchase;
 
-pub use purchase::{LONGEST, Purchase, PurchaseDraft, Question, Settled, expiry};
+pub use purchase::{LONGEST, Purchase, PurchaseDraft, Question, Settled, Terms, expiry};
 
 use indowater_common::domain::request::to_milliseconds;
 use jiff::Timestamp;
@@ -134,12 +134,21 @@ impl Share {
     }
 }
 
-/// What a voucher takes off a purchase of `amount` by a customer with this `share` of it.
+/// What a voucher takes off a purchase of `amount` by a customer with this `share` of it. What is left to pay is nothing, for which
+/// no payment gateway is needed, or at least `least`, for gateways take no less.
 ///
 /// # Errors
 /// Why it does not hold.
-pub fn assess(voucher: &Voucher, share: Share, amount: Rupiah, now: Timestamp) -> Result<Rupiah, Refused> {
+pub fn assess(
+    voucher: &Voucher,
+    share: Share,
+    amount: Rupiah,
+    least: Rupiah,
+    now: Timestamp,
+) -> Result<Rupiah, Refused> {
     let code = &voucher.code;
+    let off = voucher.discount.of(amount);
+    let left = amount.less(off);
     let (reason, detail) = match voucher.status(now) {
         Status::Inactive => (Reason::Inactive, format!("voucher {code} was deactivated")),
         Status::Depleted => (
@@ -167,7 +176,13 @@ pub fn assess(voucher: &Voucher, share: Share, amount: Rupiah, now: Timestamp) -
             Reason::BelowMinimum,
             format!("voucher {code} needs a purchase of {} rupiah, not {amount}", voucher.min_purchase),
         ),
-        Status::Active => return Ok(voucher.discount.of(amount)),
+        Status::Active if left > Rupiah::default() && left < least => (
+            Reason::LeftTooLittle,
+            format!(
+                "with voucher {code} {left} rupiah of {amount} would be left to pay; that has to be nothing or at least {least}"
+            ),
+        ),
+        Status::Active => return Ok(off),
     };
     Err(Refused { reason, detail })
 }
@@ -180,10 +195,11 @@ pub fn reserve(
     voucher: &mut Voucher,
     share: Share,
     purchase: Purchase,
+    least: Rupiah,
     expires_at: Timestamp,
     now: Timestamp,
 ) -> Result<Reservation, Refused> {
-    let discount = assess(voucher, share, purchase.amount, now)?;
+    let discount = assess(voucher, share, purchase.amount, least, now)?;
     voucher.reserved_count += 1;
     let now = to_milliseconds(now);
     Ok(Reservation {

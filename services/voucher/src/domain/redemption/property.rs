@@ -86,8 +86,9 @@ impl Store {
         }
         let share = self.make_room(&purchase.customer_id);
         let expires_at = expiry(seconds, self.now).unwrap();
-        let reservation = reserve(&mut self.voucher, share, purchase, expires_at, self.now)
-            .map_err(|refused| refused.reason)?;
+        let reservation =
+            reserve(&mut self.voucher, share, purchase, Rupiah::default(), expires_at, self.now)
+                .map_err(|refused| refused.reason)?;
         self.reservations.insert(reservation.purchase.payment_id.clone(), reservation.clone());
         Ok(reservation)
     }

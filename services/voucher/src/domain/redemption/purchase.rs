@@ -57,6 +57,28 @@ fn asked(code: &str, customer_id: &str, amount: i64, problems: &mut Problems) ->
     (code, rupiah(amount, 1, "purchase_amount", problems))
 }
 
+/// How payments are made, as far as vouchers have to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// The least that a payment gateway takes.
+    pub least: Rupiah,
+    /// The most of a payment.
+    pub most: Rupiah,
+}
+
+impl Terms {
+    /// Checks that a purchase can be paid at once.
+    ///
+    /// # Errors
+    /// It is too large.
+    pub fn check(&self, amount: Rupiah) -> Result<(), Problems> {
+        if amount <= self.most {
+            return Ok(());
+        }
+        Err(Problems::of("purchase_amount", format_args!("must be between 1 and {} rupiah", self.most)))
+    }
+}
+
 /// What somebody would save, if it came to a purchase.
 #[derive(Clone, Debug)]
 pub struct Question {

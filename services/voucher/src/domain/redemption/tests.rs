@@ -31,7 +31,7 @@ fn later(seconds: i64) -> Timestamp {
 }
 
 fn reserved(voucher: &mut Voucher, payment_id: &str) -> Reservation {
-    reserve(voucher, Share::default(), purchase(payment_id), later(60), now()).unwrap()
+    reserve(voucher, Share::default(), purchase(payment_id), rupiah(10_000), later(60), now()).unwrap()
 }
 
 fn counts(voucher: &Voucher) -> (i64, i64) {
@@ -65,7 +65,8 @@ fn a_committed_payment_redeems_its_place() {
 fn a_failed_payment_gives_its_place_back() {
     let mut voucher = Voucher { usage_limit: Some(1), ..voucher() };
     let mut reservation = reserved(&mut voucher, "payment-1");
-    let full = reserve(&mut voucher, Share::default(), purchase("payment-2"), later(60), now()).unwrap_err();
+    let full = reserve(&mut voucher, Share::default(), purchase("payment-2"), rupiah(1), later(60), now())
+        .unwrap_err();
     assert_eq!(full.reason, Reason::FullyReserved);
     release(&mut reservation, &mut voucher, later(1));
     assert_eq!((reservation.state, counts(&voucher)), (State::Released, (0, 0)));
@@ -150,12 +151,14 @@ fn each_reason_is_told_and_the_first_of_several() {
         Voucher { usage_limit: Some(1), min_purchase: rupiah(60_000), valid_until: later(100), ..voucher() };
     let reason = |voucher: &Voucher, share, at| {
         let amount = rupiah(50_000);
-        assess(voucher, share, amount, at).map_err(|refused| (refused.reason, refused.detail))
+        assess(voucher, share, amount, rupiah(45_001), at).map_err(|refused| (refused.reason, refused.detail))
     };
     let (none, used) = (Share::default(), Share { used: 1, reserved: 0 });
     let full = Voucher { reserved_count: 1, ..voucher.clone() };
     let gone = Voucher { usage_count: 1, ..voucher.clone() };
     let off = Voucher { deactivated: true, ..gone.clone() };
+    let enough = Voucher { min_purchase: rupiah(50_000), ..voucher.clone() };
+    let off_by = |amount| Discount { rate: Rate::Fixed(rupiah(amount)), most: None };
     let expected = [
         (&off, used, later(200), Reason::Inactive, "deactivated"),
         (&gone, used, later(200), Reason::Depleted, "1 times"),
@@ -164,14 +167,17 @@ fn each_reason_is_told_and_the_first_of_several() {
         (&full, used, later(0), Reason::FullyReserved, "last 1 of"),
         (&voucher, used, later(0), Reason::CustomerLimit, "1 are allowed"),
         (&voucher, none, later(0), Reason::BelowMinimum, "60000 rupiah, not 50000"),
+        (&enough, none, later(0), Reason::LeftTooLittle, "45000 rupiah of 50000"),
     ];
     for (voucher, share, at, wanted, said) in expected {
         let (reason, detail) = reason(voucher, share, at).unwrap_err();
         assert_eq!(reason, wanted, "{detail}");
         assert!(detail.contains(said) && detail.contains("HEMAT-10"), "{detail}");
     }
-    let enough = Voucher { min_purchase: rupiah(50_000), ..voucher };
-    assert_eq!(reason(&enough, none, later(0)), Ok(rupiah(5_000)));
+    let more = Voucher { min_purchase: rupiah(50_000), discount: off_by(4_999), ..voucher };
+    assert_eq!(reason(&more, none, later(0)), Ok(rupiah(4_999)));
+    let all = Voucher { discount: off_by(50_000), ..more };
+    assert_eq!(reason(&all, none, later(0)), Ok(rupiah(50_000)), "nothing is left, which is not too little");
 }
 
 #[test]
@@ -198,6 +204,13 @@ fn every_wrong_field_of_a_purchase_is_named() {
         assert!(problems.contains(field), "{field} is missing in: {problems}");
     }
     assert_eq!(Question::admit(None, "customer-001".into(), 1).unwrap().code, None);
+}
+
+#[test]
+fn no_voucher_is_for_more_than_can_be_paid_at_once() {
+    let terms = Terms { least: rupiah(10_000), most: rupiah(100_000) };
+    assert_eq!(terms.check(rupiah(100_000)), Ok(()));
+    assert!(terms.check(rupiah(100_001)).unwrap_err().to_string().contains("purchase_amount must"));
 }
 
 #[test]
