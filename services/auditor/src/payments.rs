@@ -116,7 +116,25 @@ fn wrong_sum(payment: &Payment) -> Option<String> {
         }
     }
     let credited = payment.credited_amount;
+    if let Some(wrong) = unaccounted(payment) {
+        return Some(wrong);
+    }
     (sum != i128::from(credited)).then(|| format!("{credited} is credited, and its movements come to {sum}"))
+}
+
+/// P1: how what is shown does not agree with what moved. Records from before it was shown say nothing.
+fn unaccounted(payment: &Payment) -> Option<String> {
+    if payment.received_amount == 0 {
+        return None;
+    }
+    let cash = payment.movements.iter().flat_map(|movement| &movement.legs);
+    let cash: i128 =
+        -cash.filter(|leg| leg.account != "vouchers").map(|leg| i128::from(leg.amount)).sum::<i128>();
+    let in_all = i128::from(payment.received_amount) + i128::from(payment.excess_amount);
+    let out = [payment.refunded_amount, payment.uncredited_amount, payment.fee_amount];
+    let accounted = cash + out.into_iter().map(i128::from).sum::<i128>();
+    (in_all != accounted)
+        .then(|| format!("{in_all} came, or went out beyond, and {accounted} are accounted for"))
 }
 
 /// How an entry is not what the movement says.
@@ -172,6 +190,10 @@ mod tests {
             customer_id: "c".to_owned(),
             amount: 100_000,
             credited_amount: 50_000,
+            received_amount: 95_350,
+            fee_amount: 350,
+            uncredited_amount: 5_000,
+            refunded_amount: 45_000,
             revision: 3,
             movements: vec![
                 movement("credit", EntryKind::Payment, vec![leg("clearing:midtrans", -90_000)]),
@@ -255,6 +277,21 @@ mod tests {
             change(&mut posted[0]);
             assert_eq!(broken(payment(), true, &posted), 1, "{number}");
         }
+    }
+
+    #[test]
+    fn a_record_that_hides_what_moved_is_found() {
+        for wrong in [
+            Payment { received_amount: 95_351, ..payment() },
+            Payment { excess_amount: 1, ..payment() },
+            Payment { refunded_amount: 44_999, ..payment() },
+            Payment { uncredited_amount: 0, ..payment() },
+            Payment { fee_amount: 0, ..payment() },
+        ] {
+            assert_eq!(broken(wrong, true, &entries(&payment())), 1);
+        }
+        let old = Payment { received_amount: 0, fee_amount: 0, uncredited_amount: 0, ..payment() };
+        assert_eq!(broken(old, true, &entries(&payment())), 0, "it says nothing of it");
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::{Offset, TimeZone};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha512};
@@ -82,6 +84,8 @@ pub struct Page {
 pub struct Refund {
     /// The same for the same refund: the gateway gives it back once. `A-Z a-z 0-9 - _`.
     pub key: String,
+    /// The gateway's transaction out of which it is given, where an order may have several.
+    pub transaction: Option<String>,
     /// How much.
     pub amount: Rupiah,
     /// Why, for the bank.
@@ -114,9 +118,22 @@ pub enum Rejected {
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
     /// It does not answer; whether it did it is not known. Ask for the state, or try again later.
-    #[error("{0}")]
-    Unavailable(String),
-    /// It said no, and will again.
+    #[error("{why}")]
+    Unavailable {
+        /// What was seen.
+        why: String,
+        /// After how long it may be asked again, if that is known.
+        after: Option<Duration>,
+    },
+    /// It does not accept us: our key or our address of it is wrong. That says nothing about what it was asked.
+    #[error("the gateway does not accept us ({status}): {message}")]
+    Locked {
+        /// Status code.
+        status: u16,
+        /// In its words.
+        message: String,
+    },
+    /// It said no to what it was asked, and will again.
     #[error("the gateway refused with {status}: {message}")]
     Refused {
         /// Status code.
@@ -124,7 +141,7 @@ pub enum GatewayError {
         /// In its words.
         message: String,
     },
-    /// The order id was used for another order, or for this one, and the customer has begun to pay.
+    /// The order id was used for another order, or for this one: its answer was lost, or the customer has begun to pay.
     #[error("the gateway knows this order already")]
     Taken,
     /// It knows no such order, or the customer has not chosen a method yet.
@@ -136,16 +153,33 @@ pub enum GatewayError {
 }
 
 impl GatewayError {
-    /// Whether the gateway's word stands: it said no, and will again. Otherwise nobody knows what it did.
+    /// Whether the gateway's word stands: it said no, and will again. Otherwise nobody knows what it did, or the trouble is
+    /// ours.
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Refused { .. } | Self::Taken | Self::Unknown)
+    }
+
+    /// What somebody said no to whose status is not one of success: to us (401, 403, and what no gateway says of an order,
+    /// as a wrong address does), or to what was asked. A no that is not in the gateway's own words is nobody's.
+    pub(crate) fn of_status(status: u16, words: &str) -> Self {
+        let message = shortened(words);
+        match status {
+            401 | 403 | 405 => Self::Locked { status, message },
+            408 | 425 | 429 | 500..=599 => {
+                Self::Unavailable { why: format!("the gateway answers with {status}"), after: None }
+            }
+            400..=499 if !message.is_empty() => Self::Refused { status, message },
+            _ => Self::NotUnderstood(format!("status {status} without the gateway's words")),
+        }
     }
 }
 
 impl From<CallError> for GatewayError {
     fn from(error: CallError) -> Self {
         match error {
-            CallError::Unavailable(_) => Self::Unavailable(error.to_string()),
+            CallError::Unavailable { ref why, after } => {
+                Self::Unavailable { why: format!("the gateway does not answer: {why}"), after }
+            }
             CallError::Broken(_) => Self::NotUnderstood(error.to_string()),
         }
     }
@@ -221,10 +255,23 @@ pub(crate) struct Money(pub(crate) Rupiah);
 impl<'de> Deserialize<'de> for Money {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
-        let text = raw.get().trim_matches('"');
+        let text = raw.get().trim_matches('"').trim();
         Rupiah::parse(text).map(Self).map_err(serde::de::Error::custom)
     }
 }
+
+/// A moment as a gateway writes it: with its offset, or without one in western Indonesia, as Midtrans does. None if it is
+/// neither; it is not worth more than the rest of an answer.
+pub(crate) fn moment(text: &str) -> Option<Timestamp> {
+    if let Ok(moment) = text.parse::<Timestamp>() {
+        return Some(moment);
+    }
+    let local = DateTime::strptime("%Y-%m-%d %H:%M:%S", text.trim()).ok()?;
+    local.to_zoned(TimeZone::fixed(WESTERN_INDONESIA)).ok().map(|zoned| zoned.timestamp())
+}
+
+/// Western Indonesia, in which Midtrans writes and reads times.
+pub(crate) const WESTERN_INDONESIA: Offset = Offset::constant(7);
 
 /// Reads the body of an answer.
 pub(crate) fn read<T: for<'de> Deserialize<'de>>(answer: &Answer) -> Result<T, GatewayError> {
@@ -267,13 +314,38 @@ mod tests {
     #[test]
     fn money_is_read_without_floats() {
         let read = |text: &str| serde_json::from_str::<Money>(text).map(|money| money.0.get()).ok();
-        for (text, amount) in [("10000", 10_000), ("10000.0", 10_000), ("\"10000.00\"", 10_000)] {
-            assert_eq!(read(text), Some(amount), "{text}");
+        for text in ["10000", "10000.0", "\"10000.00\"", "\"10000\"", "1e4", "1E+4", "1.0e4", "\"1e4\""] {
+            assert_eq!(read(text), Some(10_000), "{text}");
         }
         // As a float this would be the amount that follows.
         assert_eq!(read("999999999999999.0"), Some(999_999_999_999_999));
-        for text in ["10000.4", "1e4", "-1", "null", "[1]", "\"\"", "9007199254740993"] {
+        for text in ["10000.4", "1.00005e4", "-1", "null", "[1]", "\"\"", "9007199254740993"] {
             assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn moments_are_read_with_and_without_an_offset() {
+        let right = "2026-01-15T03:00:00Z".parse().ok();
+        for text in ["2026-01-15 10:00:00", "2026-01-15T03:00:00.000Z", "2026-01-15T10:00:00+07:00"] {
+            assert_eq!(moment(text), right, "{text}");
+        }
+        assert_eq!((moment(""), moment("yesterday")), (None, None));
+    }
+
+    #[test]
+    fn only_a_refusal_in_the_gateways_words_is_final() {
+        for (status, words, is_final) in [
+            (400, "gross_amount is too low", true),
+            (422, "no", true),
+            (400, "", false),
+            (401, "unauthorized", false),
+            (403, "forbidden", false),
+            (429, "busy", false),
+            (503, "down", false),
+            (200, "", false),
+        ] {
+            assert_eq!(GatewayError::of_status(status, words).is_final(), is_final, "{status} {words}");
         }
     }
 

@@ -22,16 +22,16 @@ use indowater_common::lifecycle::Host;
 use indowater_common::mongo::Lease;
 use indowater_common::mongo::outbox::Outbox;
 use indowater_proto::topics::{INSTRUCTIONS, PAYMENTS, Topic, USAGE};
-use tokio::sync::Notify;
 
 use app::bills::BillDesk;
 use app::books::Shared;
 use app::committer::Committer;
 use app::corrections::Corrections;
-use app::payments::{Cashier, Gateways, follow_up, tell};
+use app::payments::{Cashier, Gateways, Lane, Wanted, follow_up, tell};
 use app::questions::Questions;
 use app::tariffs::{TariffDesk, announce};
 
+use domain::purchase::Method;
 use gateway::Gateway;
 use midtrans::Midtrans;
 use xendit::Xendit;
@@ -52,6 +52,15 @@ fn gateways(settings: &Settings) -> Result<Gateways, Fatal> {
     let midtrans = settings.midtrans().map(Midtrans::new).transpose()?.map(Gateway::Midtrans);
     let xendit = settings.xendit().map(Xendit::new).transpose()?.map(Gateway::Xendit);
     Ok(Gateways { midtrans, xendit })
+}
+
+/// Payments are followed up in lanes, so that a gateway that hangs holds up its own only.
+fn follow_payments(host: &Host, cashier: &Arc<Cashier>) {
+    for (name, method) in
+        [("Midtrans", Method::Midtrans), ("Xendit", Method::Xendit), ("payments by hand", Method::Manual)]
+    {
+        host.spawn(name, follow_up(cashier.clone(), Lane(method), host.stop.clone()));
+    }
 }
 
 /// Wires the service up.
@@ -83,9 +92,9 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
         gateways: gateways(&settings)?,
         vouchers: grpc::Vouchers::at(&settings.voucher_url)?,
         terms: settings.terms(),
-        wanted: Notify::new(),
+        wanted: Wanted::default(),
     });
-    host.spawn("payments", follow_up(cashier.clone(), stop.clone()));
+    follow_payments(&host, &cashier);
 
     // Bills of those who pay afterwards.
     let bills = BillDesk::new(bills);

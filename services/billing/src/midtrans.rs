@@ -1,11 +1,14 @@
 //! Midtrans: Snap for the page where customers pay, the Core API for everything after.
 //!
-//! - **Create** is repeatable: the order id makes it so. Midtrans answers with a page again while nobody has begun to pay,
-//!   and refuses after that ([`GatewayError::Taken`]).
+//! - **Create** is repeatable: the order id makes it so. Midtrans may answer with a page again while nobody has begun to pay,
+//!   and says after that, or at once, that the order id was used ([`GatewayError::Taken`]); the status tells which it is.
 //! - **Status** knows an order only once the customer has chosen a method. It tells of the latest transaction: a customer
 //!   whose card was denied may pay with another method.
 //! - **Refund** is repeatable by its key. A card payment that is captured and not settled yet cannot be refunded, only
 //!   cancelled; Midtrans says so.
+//!
+//! - **Fees** that Midtrans adds for itself ("automatic fee imposition") are in `gross_amount`, and what was asked is
+//!   `extra_info.gross_amount_info.original_amount`, or the same under `metadata`, as a text or a number.
 //!
 //! Answers of the Core API carry their status code in the body, and older ones have 200 in the header all the same; the
 //! body counts.
@@ -13,16 +16,18 @@
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::json;
+use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha512};
 
-use jiff::tz::{Offset, TimeZone};
+use jiff::tz::TimeZone;
 
 use crate::domain::hex;
-use crate::domain::payment::{Finding, Observation, Rupiah};
+use crate::domain::payment::{Finding, Observation, Rupiah, Times};
 use crate::gateway::{
-    GatewayError, Hint, Money, Order, OrderId, Page, Refund, Rejected, read, same, shortened,
+    GatewayError, Hint, Money, Order, OrderId, Page, Refund, Rejected, WESTERN_INDONESIA, moment, read, same,
+    shortened,
 };
-use crate::http_client::{Answer, Call, CallError, Caller, Patience};
+use crate::http_client::{Answer, Call, CallError, Caller, Guard, Patience};
 
 /// Where production serves Snap.
 pub const SNAP_URL: &str = "https://app.midtrans.com";
@@ -32,8 +37,6 @@ pub const API_URL: &str = "https://api.midtrans.com";
 pub const SANDBOX_SNAP_URL: &str = "https://app.sandbox.midtrans.com";
 /// Where the sandbox serves the Core API.
 pub const SANDBOX_API_URL: &str = "https://api.sandbox.midtrans.com";
-/// Western Indonesia, in which Midtrans writes and reads times.
-const HOURS_EAST: i8 = 7;
 
 /// How to reach Midtrans.
 #[derive(Clone, Debug)]
@@ -63,9 +66,10 @@ impl Midtrans {
     /// TLS cannot be set up.
     pub fn new(settings: Settings) -> Result<Self, CallError> {
         let Settings { snap_url, api_url, server_key, patience } = settings;
+        let guard = Guard::new(patience);
         Ok(Self {
-            snap: Caller::new(&snap_url, server_key.clone(), patience)?,
-            api: Caller::new(&api_url, server_key.clone(), patience)?,
+            snap: Caller::new(&snap_url, server_key.clone(), patience, guard.clone())?,
+            api: Caller::new(&api_url, server_key.clone(), patience, guard)?,
             key: server_key,
         })
     }
@@ -83,10 +87,12 @@ impl Midtrans {
         }
         let Refusal { error_messages } = read(&answer).unwrap_or_default();
         let message = error_messages.join("; ");
-        Err(if is_taken(&message) {
+        Err(if (400..500).contains(&answer.status) && is_taken(&message) {
             GatewayError::Taken
+        } else if answer.status == 404 {
+            GatewayError::Locked { status: 404, message: "there is nothing that makes pages".to_owned() }
         } else {
-            GatewayError::Refused { status: answer.status, message: shortened(&message) }
+            GatewayError::of_status(answer.status, &message)
         })
     }
 
@@ -126,14 +132,16 @@ impl Midtrans {
         }
     }
 
-    /// Gives back some or all of a settled payment.
+    /// Gives back some or all of a settled payment: of the transaction, which Midtrans takes in the place of the order.
     ///
     /// # Errors
     /// Midtrans refused, or did not answer.
     pub async fn refund(&self, order: &OrderId, refund: &Refund) -> Result<(), GatewayError> {
         let body =
             json!({ "refund_key": refund.key, "amount": refund.amount.get(), "reason": refund.reason });
-        match self.change(Call::post(format!("/v2/{order}/refund"), body).repeatable()).await {
+        let transaction = refund.transaction.as_deref().and_then(OrderId::new);
+        let of = transaction.as_ref().unwrap_or(order);
+        match self.change(Call::post(format!("/v2/{of}/refund"), body).repeatable()).await {
             // The key was used: an earlier try arrived, and the money went back then.
             Err(GatewayError::Refused { status: 406, .. }) => Ok(()),
             outcome => outcome,
@@ -175,7 +183,7 @@ pub fn signature(order_id: &str, status_code: &str, gross_amount: &str, server_k
 
 fn transaction(order: &Order) -> serde_json::Value {
     let amount = order.amount.get();
-    let zone = TimeZone::fixed(Offset::constant(HOURS_EAST));
+    let zone = TimeZone::fixed(WESTERN_INDONESIA);
     let start = order.created_at.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S %z").to_string();
     let mut body = json!({
         "transaction_details": { "order_id": order.id.as_str(), "gross_amount": amount },
@@ -194,6 +202,7 @@ fn cut(text: &str, most: usize) -> String {
     text.chars().take(most).collect()
 }
 
+/// "has already been taken", "sudah digunakan", "has been paid and utilized": whatever the language of the account.
 fn is_taken(message: &str) -> bool {
     let message = message.to_lowercase();
     message.contains("order_id")
@@ -203,23 +212,29 @@ fn is_taken(message: &str) -> bool {
 /// Whether the Core API did what it was asked.
 fn accepted(answer: &Answer) -> Result<(), GatewayError> {
     let Verdict { status_code, status_message } = read(answer)?;
-    let status = status_code.as_deref().map_or(Ok(answer.status), str::parse);
-    let status =
-        status.map_err(|_| GatewayError::NotUnderstood("its status code is no number".to_owned()))?;
+    let status = match status_code {
+        None | Some(Code::Text(None)) => answer.status,
+        Some(Code::Number(status)) => status,
+        Some(Code::Text(Some(text))) => text
+            .trim()
+            .parse()
+            .map_err(|_| GatewayError::NotUnderstood("its status code is no number".to_owned()))?,
+    };
     match status {
         200..=299 => Ok(()),
         404 => Err(GatewayError::Unknown),
-        429 | 500..=599 => Err(GatewayError::Unavailable(format!("the gateway answers with {status}"))),
-        _ => Err(GatewayError::Refused { status, message: shortened(&status_message) }),
+        // How it says that a transaction expired, whatever else it says.
+        407 => Err(GatewayError::Refused { status, message: "it expired".to_owned() }),
+        _ => Err(GatewayError::of_status(status, &status_message.unwrap_or_default())),
     }
 }
 
 fn observation(told: &Transaction) -> Result<Observation, GatewayError> {
-    if told.currency.as_deref().is_some_and(|currency| currency != "IDR") {
+    if told.currency.as_deref().is_some_and(|currency| !currency.is_empty() && currency != "IDR") {
         return Err(GatewayError::NotUnderstood("its amounts are not in rupiah".to_owned()));
     }
     let transaction = told.transaction_id.clone();
-    Ok(Observation::Transaction { transaction, finding: finding(told)? })
+    Ok(Observation::Transaction { transaction, finding: finding(told)?, times: told.times() })
 }
 
 /// The table from what Midtrans says to what it means.
@@ -228,20 +243,21 @@ fn observation(told: &Transaction) -> Result<Observation, GatewayError> {
 /// payment remembers whether the same transaction was paid.
 fn finding(told: &Transaction) -> Result<Finding, GatewayError> {
     let settled = told.settlement_time.is_some();
-    let amount = told.gross_amount.0;
-    Ok(match (told.transaction_status.as_str(), told.fraud_status.as_deref()) {
+    let (amount, fee) = (told.gross_amount.0, told.fee());
+    let fraud = told.fraud_status.as_deref().filter(|fraud| !fraud.is_empty());
+    Ok(match (told.transaction_status.as_str(), fraud) {
+        ("authorize" | "capture" | "settlement", Some("challenge")) => Finding::Challenged,
         ("pending" | "authorize", _) => Finding::Pending,
-        ("capture" | "settlement", None | Some("accept")) => Finding::Paid { amount },
-        ("capture" | "settlement", Some("challenge")) => Finding::Pending,
+        ("capture" | "settlement", None | Some("accept")) => Finding::Paid { amount, fee },
         ("capture" | "settlement", Some("deny")) => Finding::Denied,
         ("deny" | "cancel", _) if settled => Finding::Reversed,
         ("deny" | "failure", _) => Finding::Denied,
         ("cancel", _) => Finding::Cancelled,
         ("expire", _) => Finding::Expired,
-        ("refund", _) => Finding::Refunded { amount, total: told.refunded().unwrap_or(amount) },
+        ("refund", _) => Finding::Refunded { amount, fee, total: told.refunded().unwrap_or(amount) },
         ("partial_refund" | "partial_chargeback", _) => {
             let missing = || GatewayError::NotUnderstood("it does not say how much was refunded".to_owned());
-            Finding::Refunded { amount, total: told.refunded().ok_or_else(missing)? }
+            Finding::Refunded { amount, fee, total: told.refunded().ok_or_else(missing)? }
         }
         ("chargeback", _) => Finding::Reversed,
         (other, fraud) => {
@@ -265,9 +281,16 @@ struct Refusal {
 
 #[derive(Deserialize)]
 struct Verdict {
-    status_code: Option<String>,
-    #[serde(default)]
-    status_message: String,
+    status_code: Option<Code>,
+    status_message: Option<String>,
+}
+
+/// A status code, as a text or a number.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Code {
+    Number(u16),
+    Text(Option<String>),
 }
 
 #[derive(Deserialize)]
@@ -277,22 +300,68 @@ struct Transaction {
     fraud_status: Option<String>,
     gross_amount: Money,
     currency: Option<String>,
+    payment_type: Option<String>,
+    transaction_time: Option<String>,
     settlement_time: Option<String>,
     refund_amount: Option<Money>,
-    #[serde(default)]
-    refunds: Vec<RefundPart>,
+    refunds: Option<Vec<RefundPart>>,
+    // What may stand in these two is documented nowhere as a whole, so nothing strange in them spoils the rest.
+    extra_info: Option<Box<RawValue>>,
+    metadata: Option<Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
 struct RefundPart {
     refund_amount: Money,
+    created_at: Option<String>,
+    bank_confirmed_at: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    extra_info: Option<ExtraInfo>,
+}
+
+#[derive(Deserialize)]
+struct ExtraInfo {
+    gross_amount_info: Option<AmountInfo>,
+}
+
+#[derive(Deserialize)]
+struct AmountInfo {
+    original_amount: Option<Money>,
+    customer_imposed_payment_fee: Option<Money>,
 }
 
 impl Transaction {
     /// Everything refunded so far: the total if it is there, or the sum of the parts, whichever is more.
     fn refunded(&self) -> Option<Rupiah> {
-        let parts = self.refunds.iter().map(|part| part.refund_amount.0).reduce(Rupiah::and);
+        let parts = self.refunds.iter().flatten().map(|part| part.refund_amount.0).reduce(Rupiah::and);
         parts.max(self.refund_amount.map(|total| total.0))
+    }
+
+    /// What Midtrans added for itself.
+    fn fee(&self) -> Rupiah {
+        let extra = |raw: &RawValue| serde_json::from_str::<ExtraInfo>(raw.get()).ok();
+        let metadata = |raw: &RawValue| serde_json::from_str::<Metadata>(raw.get()).ok()?.extra_info;
+        let info = |extra: ExtraInfo| extra.gross_amount_info;
+        let found = self.extra_info.as_deref().and_then(extra).and_then(info);
+        let found = found.or_else(|| self.metadata.as_deref().and_then(metadata).and_then(info));
+        found.map_or(Rupiah::ZERO, |info| match (info.original_amount, info.customer_imposed_payment_fee) {
+            (Some(original), _) => self.gross_amount.0.less(original.0),
+            (None, Some(fee)) => fee.0,
+            (None, None) => Rupiah::ZERO,
+        })
+    }
+
+    fn times(&self) -> Times {
+        let read = |text: &Option<String>| text.as_deref().and_then(moment);
+        // Cards are charged at once, and settled a day later.
+        let is_card = self.payment_type.as_deref() == Some("credit_card");
+        let paid = if is_card { None } else { read(&self.settlement_time) };
+        let given = self.refunds.iter().flatten();
+        let returned = given.filter_map(|part| read(&part.bank_confirmed_at).or(read(&part.created_at)));
+        Times { paid: paid.or_else(|| read(&self.transaction_time)), returned: returned.max() }
     }
 }
 

@@ -10,7 +10,8 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram};
 
 use crate::domain::bill::Bill;
-use crate::domain::transaction::Transaction;
+use crate::domain::transaction::{Attention, Transaction};
+use crate::gateway::GatewayError;
 
 struct Instruments {
     entries: Counter<u64>,
@@ -20,6 +21,8 @@ struct Instruments {
     payments: Counter<u64>,
     notifications: Counter<u64>,
     gateway_failures: Counter<u64>,
+    gateway_trouble: Counter<u64>,
+    attention: Counter<u64>,
     turn_delay: Histogram<f64>,
     bills: Counter<u64>,
 }
@@ -49,6 +52,14 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| Instruments {
     gateway_failures: telemetry::counter(
         "indowater_gateway_failures",
         "Calls to gateways that did not do what was asked, by gateway",
+    ),
+    gateway_trouble: telemetry::counter(
+        "indowater_gateway_trouble",
+        "Answers of gateways that a person has to mend, by gateway and kind (`locked`, `not_understood`): not zero is an alarm",
+    ),
+    attention: telemetry::counter(
+        "indowater_payment_attention",
+        "Payments that a person should look at, by reason, each time that one comes to need it",
     ),
     turn_delay: telemetry::durations(
         "indowater_payment_follow_up_delay",
@@ -132,8 +143,14 @@ pub fn payment_changed(from: &Transaction, to: &Transaction) {
             "a payment changed"
         );
     }
-    for note in to.notes().iter().filter(|note| !from.notes().contains(note)) {
-        tracing::warn!(payment = to.payment.id(), note, "a person should look at a payment");
+    let before = from.attention();
+    for Attention { reason, amount, text } in to.attention() {
+        if before.iter().any(|known| known.reason == reason && known.amount == amount) {
+            continue;
+        }
+        INSTRUMENTS.attention.add(1, &[KeyValue::new("reason", reason)]);
+        let (payment, rupiah) = (to.payment.id(), amount.get());
+        tracing::warn!(payment, reason, rupiah, text, "a person should look at a payment");
     }
 }
 
@@ -150,9 +167,26 @@ pub fn notified(gateway: &'static str, verdict: &'static str, payment: Option<&s
 }
 
 /// A gateway did not do what it was asked.
-pub fn gateway_failed(gateway: &'static str, why: &impl Display) {
-    INSTRUMENTS.gateway_failures.add(1, &[KeyValue::new("gateway", gateway)]);
-    tracing::warn!(gateway, %why, "a gateway did not do what it was asked");
+pub fn gateway_failed(gateway: &'static str, error: &GatewayError) {
+    let label = KeyValue::new("gateway", gateway);
+    INSTRUMENTS.gateway_failures.add(1, std::slice::from_ref(&label));
+    let (kind, what_to_do) = match error {
+        GatewayError::Locked { .. } => (
+            "locked",
+            "payments wait and nothing is lost: check the key and the address of the gateway in billing's settings, and the \
+             account there; the same requests go on afterwards",
+        ),
+        GatewayError::NotUnderstood(_) => (
+            "not_understood",
+            "the payment is kept and noted: look the order up at the gateway, and whether its API has changed",
+        ),
+        _ => {
+            tracing::warn!(gateway, %error, "a gateway did not do what it was asked");
+            return;
+        }
+    };
+    INSTRUMENTS.gateway_trouble.add(1, &[label, KeyValue::new("kind", kind)]);
+    tracing::error!(gateway, %error, what_to_do, "a gateway's answer needs a person");
 }
 
 /// A payment is followed up.

@@ -15,7 +15,7 @@ use crate::domain::ledger::{Account, Balance, Draft, Entry, Kind, Leg};
 use crate::domain::payment::Status;
 use crate::domain::purchase::Method;
 use crate::domain::schedule::{Schedule, Version};
-use crate::domain::transaction::Transaction;
+use crate::domain::transaction::{Attention, Transaction};
 use crate::kafka::Asked;
 use crate::mongo::MonthKey;
 
@@ -209,6 +209,7 @@ pub fn movement(draft: Draft) -> wire::Movement {
 /// A payment as it is published and answered.
 pub fn payment(transaction: &Transaction) -> wire::Payment {
     let Transaction { payment, .. } = transaction;
+    let sums = payment.sums();
     let seconds = |at: Option<Timestamp>| at.map_or(0, Timestamp::as_second);
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let status = match payment.status() {
@@ -245,7 +246,7 @@ pub fn payment(transaction: &Transaction) -> wire::Payment {
         updated_at: transaction.updated_at.as_second(),
         paid_at: seconds(transaction.paid_at),
         expires_at: seconds(transaction.expires_at),
-        refunded_amount: payment.refunded().get(),
+        refunded_amount: sums.refunded.get(),
         credited_amount: payment.balance().get(),
         notes: transaction.notes(),
         reason: text(&transaction.reason),
@@ -253,7 +254,18 @@ pub fn payment(transaction: &Transaction) -> wire::Payment {
         movements: transaction.drafts().map(movement).collect(),
         voucher_state: payment.voucher_state().unwrap_or_default().to_owned(),
         revision: transaction.revision,
+        noticed_at: seconds(transaction.noticed_at),
+        received_amount: sums.received.get(),
+        fee_amount: sums.fees.get(),
+        uncredited_amount: sums.uncredited.get(),
+        excess_amount: sums.excess.get(),
+        needs_attention: transaction.attention().into_iter().map(attention).collect(),
     }
+}
+
+fn attention(attention: Attention) -> wire::Attention {
+    let Attention { reason, amount, text } = attention;
+    wire::Attention { reason: reason.to_owned(), amount: amount.get(), text }
 }
 
 /// A bill as it is answered.

@@ -5,19 +5,24 @@
 //!   make two invoices; [`Xendit::status`] tells of all of them, and the payment credits one.
 //! - **Status** asks by our id for all invoices, and for the refunds of those that were paid: an invoice does not show
 //!   them.
+//! - **Fees**: an invoice lists `fees`, what is added to the price. Where `paid_amount` is more than was asked, they say how
+//!   much of that is nobody's payment for water. `fees_paid_amount` and `adjusted_received_amount` are what Xendit charges the
+//!   merchant later, and change nothing for the customer.
 //! - **Refund** goes through `POST /refunds` with the invoice's id and an idempotency key. Not every method can be
 //!   refunded (virtual accounts and shops cannot); Xendit refuses those, and an administrator gives the money back by
 //!   hand.
 
+use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::json;
+use serde_json::value::RawValue;
 
-use crate::domain::payment::{Finding, Observation, Rupiah};
+use crate::domain::payment::{Finding, Observation, Rupiah, Times};
 use crate::gateway::{
-    GatewayError, Hint, Money, Order, OrderId, Page, Refund, Rejected, read, same, shortened,
+    GatewayError, Hint, Money, Order, OrderId, Page, Refund, Rejected, moment, read, same, shortened,
 };
-use crate::http_client::{Answer, Call, CallError, Caller, Patience};
+use crate::http_client::{Answer, Call, CallError, Caller, Guard, Patience};
 
 /// Where Xendit serves, in test and in production.
 pub const API_URL: &str = "https://api.xendit.co";
@@ -53,7 +58,8 @@ impl Xendit {
     /// TLS cannot be set up.
     pub fn new(settings: Settings) -> Result<Self, CallError> {
         let Settings { api_url, secret_key, callback_token, patience } = settings;
-        Ok(Self { api: Caller::new(&api_url, secret_key, patience)?, token: callback_token })
+        let api = Caller::new(&api_url, secret_key, patience, Guard::new(patience))?;
+        Ok(Self { api, token: callback_token })
     }
 
     /// Makes the page where the customer pays, unless there is one.
@@ -64,21 +70,26 @@ impl Xendit {
         let call = Call::post("/v2/invoices".to_owned(), invoice(order));
         let mut tried = 0;
         loop {
-            if let Some(found) = self.invoices(&order.id).await?.into_iter().next() {
-                return if found.amount.0 == order.amount {
-                    Ok(found.page())
-                } else {
-                    Err(GatewayError::Taken)
-                };
+            let mut found = self.invoices(&order.id).await?;
+            // One that can be paid before one that cannot any more.
+            found.sort_by_key(|invoice| invoice.status != "PENDING");
+            if let Some(found) = found.into_iter().next() {
+                return if found.asks(order.amount) { Ok(found.page()) } else { Err(GatewayError::Taken) };
             }
             match self.api.call(&call).await {
+                Ok(answer) if answer.status == 404 => {
+                    let message = "there is nothing that makes invoices".to_owned();
+                    return Err(GatewayError::Locked { status: 404, message });
+                }
                 Ok(answer) => {
                     accepted(&answer)?;
                     return Ok(read::<Invoice>(&answer)?.page());
                 }
                 Err(error) => {
                     tried += 1;
-                    if tried >= self.api.patience().tries || matches!(error, CallError::Broken(_)) {
+                    let later =
+                        matches!(error, CallError::Broken(_) | CallError::Unavailable { after: Some(_), .. });
+                    if later || tried >= self.api.patience().tries {
                         return Err(error.into());
                     }
                 }
@@ -95,13 +106,15 @@ impl Xendit {
         let mut observations = Vec::new();
         for invoice in self.invoices(order).await? {
             let mut finding = finding(&invoice)?;
-            if let Finding::Paid { amount } = finding {
-                let total = self.refunded(&invoice.id).await?;
+            let mut times = Times { paid: invoice.paid_at.as_deref().and_then(moment), returned: None };
+            if let Finding::Paid { amount, fee } = finding {
+                let (total, last) = self.refunded(&invoice.id).await?;
                 if !total.is_zero() {
-                    finding = Finding::Refunded { amount, total };
+                    finding = Finding::Refunded { amount, fee, total };
+                    times.returned = last;
                 }
             }
-            observations.push(Observation::Transaction { transaction: invoice.id, finding });
+            observations.push(Observation::Transaction { transaction: invoice.id, finding, times });
         }
         if observations.is_empty() {
             observations.push(Observation::Unknown);
@@ -127,7 +140,10 @@ impl Xendit {
     /// [`GatewayError::Unknown`] if no invoice was paid; Xendit refused, or did not answer.
     pub async fn refund(&self, order: &OrderId, refund: &Refund) -> Result<(), GatewayError> {
         let invoices = self.invoices(order).await?;
-        let paid = invoices.iter().find(|invoice| matches!(invoice.status.as_str(), "PAID" | "SETTLED"));
+        let is_it = |invoice: &&Invoice| refund.transaction.as_ref().is_none_or(|id| *id == invoice.id);
+        let mut paid =
+            invoices.iter().filter(|invoice| matches!(invoice.status.as_str(), "PAID" | "SETTLED"));
+        let paid = paid.find(is_it);
         let body = json!({
             "invoice_id": paid.ok_or(GatewayError::Unknown)?.id,
             "reference_id": refund.key,
@@ -174,22 +190,26 @@ impl Xendit {
         Ok(invoices)
     }
 
-    /// Everything that was given back of an invoice.
-    async fn refunded(&self, invoice: &str) -> Result<Rupiah, GatewayError> {
+    /// Everything that was given back of an invoice, and when the last of it was.
+    async fn refunded(&self, invoice: &str) -> Result<(Rupiah, Option<Timestamp>), GatewayError> {
         let invoice = plain(invoice)?;
-        let (mut total, mut after) = (Rupiah::ZERO, String::new());
+        let (mut total, mut latest, mut after) = (Rupiah::ZERO, None, String::new());
         for _ in 0..MOST_PAGES {
             let path = format!("/refunds?invoice_id={invoice}&limit={PAGE}{after}");
             let answer = self.api.call(&Call::get(path)).await?;
             accepted(&answer)?;
             let Refunds { data, has_more } = read(&answer)?;
+            let data = data.unwrap_or_default();
             let done = data.iter().filter(|refund| {
                 refund.status == "SUCCEEDED" && refund.invoice_id.as_deref().is_none_or(|id| id == invoice)
             });
-            total = done.fold(total, |total, refund| total.and(refund.amount.0));
+            for refund in done {
+                total = total.and(refund.amount.0);
+                latest = latest.max(refund.updated.as_deref().or(refund.created.as_deref()).and_then(moment));
+            }
             match data.last() {
                 Some(last) if has_more => after = format!("&after_id={}", plain(&last.id)?),
-                _ => return Ok(total),
+                _ => return Ok((total, latest)),
             }
         }
         Err(GatewayError::NotUnderstood("an invoice has more refunds than there can be".to_owned()))
@@ -216,7 +236,7 @@ fn invoice(order: &Order) -> serde_json::Value {
 /// The table from what Xendit says to what it means.
 fn finding(invoice: &Invoice) -> Result<Finding, GatewayError> {
     let not_understood = |what: String| GatewayError::NotUnderstood(shortened(&what));
-    if invoice.currency.as_deref().is_some_and(|currency| currency != "IDR") {
+    if invoice.currency.as_deref().is_some_and(|currency| !currency.is_empty() && currency != "IDR") {
         return Err(not_understood("its amounts are not in rupiah".to_owned()));
     }
     match invoice.status.as_str() {
@@ -225,7 +245,7 @@ fn finding(invoice: &Invoice) -> Result<Finding, GatewayError> {
             // What was asked says nothing about what came.
             let paid =
                 invoice.paid_amount.ok_or_else(|| not_understood("it was paid, but how much?".to_owned()))?;
-            Ok(Finding::Paid { amount: paid.0 })
+            Ok(Finding::Paid { amount: paid.0, fee: invoice.fees() })
         }
         "EXPIRED" => Ok(Finding::Expired),
         other => Err(not_understood(format!("status {other:?}"))),
@@ -240,10 +260,8 @@ fn accepted(answer: &Answer) -> Result<(), GatewayError> {
     if answer.status == 404 {
         return Err(GatewayError::Unknown);
     }
-    Err(GatewayError::Refused {
-        status: answer.status,
-        message: shortened(&format!("{error_code}: {message}")),
-    })
+    let words = if error_code.is_empty() { message } else { format!("{error_code}: {message}") };
+    Err(GatewayError::of_status(answer.status, &words))
 }
 
 /// Ids of Xendit go into addresses.
@@ -260,11 +278,29 @@ struct Invoice {
     status: String,
     amount: Money,
     paid_amount: Option<Money>,
+    paid_at: Option<String>,
     currency: Option<String>,
     invoice_url: String,
+    fees: Option<Vec<Fee>>,
+}
+
+#[derive(Deserialize)]
+struct Fee {
+    value: Box<RawValue>,
 }
 
 impl Invoice {
+    /// Whether the customer is asked for `amount`, with or without what is added to it.
+    fn asks(&self, amount: Rupiah) -> bool {
+        self.amount.0 == amount || self.amount.0.less(self.fees()) == amount
+    }
+
+    /// What is added. A discount, which stands there below zero, adds nothing.
+    fn fees(&self) -> Rupiah {
+        let values = self.fees.iter().flatten().filter_map(|fee| Rupiah::parse(fee.value.get()).ok());
+        values.fold(Rupiah::ZERO, Rupiah::and)
+    }
+
     fn page(self) -> Page {
         Page { reference: self.id, url: self.invoice_url }
     }
@@ -279,7 +315,7 @@ struct Problem {
 
 #[derive(Deserialize)]
 struct Refunds {
-    data: Vec<RefundPart>,
+    data: Option<Vec<RefundPart>>,
     #[serde(default)]
     has_more: bool,
 }
@@ -290,6 +326,8 @@ struct RefundPart {
     invoice_id: Option<String>,
     amount: Money,
     status: String,
+    created: Option<String>,
+    updated: Option<String>,
 }
 
 #[derive(Deserialize)]

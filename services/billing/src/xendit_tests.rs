@@ -57,13 +57,25 @@ fn found(rest: &str) -> Result<Finding, GatewayError> {
 
 #[test]
 fn each_status_means_one_thing() {
-    let paid = |amount| Finding::Paid { amount: Rupiah::whole(amount) };
+    let with = |amount, fee| Finding::Paid { amount: Rupiah::whole(amount), fee: Rupiah::whole(fee) };
+    let paid = |amount| with(amount, 0);
     for (told, means) in [
         (r#""status": "PENDING""#, Finding::Pending),
         (r#""status": "PAID", "paid_amount": 50000"#, paid(50_000)),
         (r#""status": "PAID", "paid_amount": 50000.00, "currency": "IDR""#, paid(50_000)),
         (r#""status": "PAID", "paid_amount": 49999"#, paid(49_999)),
         (r#""status": "SETTLED", "paid_amount": 50000, "adjusted_received_amount": 45500"#, paid(50_000)),
+        (r#""status": "PAID", "paid_amount": "50000.00", "currency": """#, paid(50_000)),
+        (r#""status": "PAID", "paid_amount": 5e4, "fees": null"#, paid(50_000)),
+        (r#""status": "PAID", "paid_amount": 50000, "fees_paid_amount": 4500, "fees": []"#, paid(50_000)),
+        (
+            r#""status": "PAID", "paid_amount": 54500, "fees": [{ "type": "ADMIN", "value": 4500 }]"#,
+            with(54_500, 4_500),
+        ),
+        (
+            r#""status": "PAID", "paid_amount": 52500, "fees": [{ "type": "A", "value": 4500 }, { "type": "B", "value": -2000 }]"#,
+            with(52_500, 4_500),
+        ),
         (r#""status": "EXPIRED""#, Finding::Expired),
     ] {
         assert_eq!(found(told).expect("it is understood"), means, "{told}");

@@ -95,6 +95,9 @@ pub fn continue_trace<T>(span: &Span, request: &Request<T>) {
 const DEFAULT_PAGE: usize = 100;
 const LARGEST_PAGE: usize = 1_000;
 
+/// Metadata of a status `UNAVAILABLE`: in how many seconds it is worth while to ask again, as HTTP's header of that name.
+pub const RETRY_AFTER: &str = "retry-after";
+
 /// How many entries a page has, of `page_size` as it was asked: 0 means 100.
 ///
 /// # Errors

@@ -17,8 +17,15 @@ use secrecy::SecretString;
 
 const AMOUNT: Rupiah = Rupiah::whole(50_000);
 
-const PATIENCE: Patience =
-    Patience { timeout: Duration::from_millis(500), tries: 6, pause: Duration::from_millis(20) };
+const PATIENCE: Patience = Patience {
+    timeout: Duration::from_millis(500),
+    tries: 6,
+    pause: Duration::from_millis(20),
+    failures: 6,
+    rest: Duration::from_millis(300),
+};
+/// No fee.
+const NONE: Rupiah = Rupiah::ZERO;
 
 /// Minutes of the gateways are hundredths of a second.
 pub fn options() -> Options {
@@ -69,7 +76,8 @@ fn order(text: &str) -> Result<Order> {
 }
 
 fn refund(key: &str, amount: u32) -> Refund {
-    Refund { key: key.to_owned(), amount: Rupiah::whole(amount), reason: "moved away".to_owned() }
+    let (key, reason) = (key.to_owned(), "moved away".to_owned());
+    Refund { key, transaction: None, amount: Rupiah::whole(amount), reason }
 }
 
 /// Lets something happen to an order: the status code of the stand-in.
@@ -100,14 +108,14 @@ pub async fn midtrans_is_understood(_: Arc<Base>) -> Result<()> {
     turn(&gateways, "m-1/choose").await?;
     ensure!(finding(&client, "m-1").await? == Finding::Pending);
     turn(&gateways, "m-1/pay").await?;
-    ensure!(finding(&client, "m-1").await? == Finding::Paid { amount: AMOUNT });
+    ensure!(finding(&client, "m-1").await? == Finding::Paid { amount: AMOUNT, fee: NONE });
     ensure!(client.end(&id("m-1")?).await.is_err(), "what was paid was cancelled");
     for _ in 0..2 {
         client.refund(&id("m-1")?, &refund("r-1", 20_000)).await?;
     }
     client.refund(&id("m-1")?, &refund("r-2", 5_000)).await?;
     let total = Rupiah::whole(25_000);
-    ensure!(finding(&client, "m-1").await? == Finding::Refunded { amount: AMOUNT, total });
+    ensure!(finding(&client, "m-1").await? == Finding::Refunded { amount: AMOUNT, fee: NONE, total });
     let too_much = client.refund(&id("m-1")?, &refund("r-3", 30_000)).await;
     ensure!(matches!(too_much, Err(GatewayError::Refused { status: 412, .. })), "{too_much:?}");
     turn(&gateways, "m-1/reverse").await?;
@@ -118,8 +126,13 @@ pub async fn midtrans_is_understood(_: Arc<Base>) -> Result<()> {
         ("m-3", &["choose", "cancel"], Finding::Cancelled),
         ("m-4", &["choose", "expire"], Finding::Expired),
         ("m-5", &["pay", "chargeback"], Finding::Reversed),
-        ("m-6", &["pay?method=credit_card"], Finding::Paid { amount: AMOUNT }),
-        ("m-7", &["pay?amount=1"], Finding::Paid { amount: Rupiah::whole(1) }),
+        ("m-6", &["pay?method=credit_card"], Finding::Paid { amount: AMOUNT, fee: NONE }),
+        ("m-6a", &["challenge"], Finding::Challenged),
+        ("m-6b", &["challenge", "accept"], Finding::Paid { amount: AMOUNT, fee: NONE }),
+        ("m-6c", &["challenge", "deny"], Finding::Denied),
+        ("m-6d", &["pay?fee=350"], Finding::Paid { amount: Rupiah::whole(50_350), fee: Rupiah::whole(350) }),
+        ("m-6e", &["pay?fee=350"], Finding::Paid { amount: Rupiah::whole(50_350), fee: Rupiah::whole(350) }),
+        ("m-7", &["pay?amount=1"], Finding::Paid { amount: Rupiah::whole(1), fee: NONE }),
     ] {
         client.create(&order(name)?).await?;
         for act in acts {
@@ -134,7 +147,7 @@ pub async fn midtrans_is_understood(_: Arc<Base>) -> Result<()> {
 
     let stranger = Gateway::Midtrans(midtrans(&gateways, "guessed")?);
     for outcome in [stranger.create(&order("m-9")?).await.err(), stranger.status(&id("m-1")?).await.err()] {
-        ensure!(matches!(outcome, Some(GatewayError::Refused { status: 401, .. })), "{outcome:?}");
+        ensure!(matches!(outcome, Some(GatewayError::Locked { status: 401, .. })), "{outcome:?}");
     }
     Ok(())
 }
@@ -148,22 +161,82 @@ pub async fn xendit_is_understood(_: Arc<Base>) -> Result<()> {
     ensure!(finding(&client, "x-1").await? == Finding::Pending);
     ensure!(client.status(&id("x-0")?).await? == [Observation::Unknown]);
     turn(&gateways, "x-1/pay").await?;
-    ensure!(finding(&client, "x-1").await? == Finding::Paid { amount: AMOUNT });
+    ensure!(finding(&client, "x-1").await? == Finding::Paid { amount: AMOUNT, fee: NONE });
     for key in ["r-1", "r-1", "r-2"] {
         client.refund(&id("x-1")?, &refund(key, 20_000)).await?;
     }
     let total = Rupiah::whole(40_000);
-    ensure!(finding(&client, "x-1").await? == Finding::Refunded { amount: AMOUNT, total });
+    ensure!(finding(&client, "x-1").await? == Finding::Refunded { amount: AMOUNT, fee: NONE, total });
     ensure!(client.refund(&id("x-1")?, &refund("r-3", 20_000)).await.is_err(), "more than was paid");
 
     client.create(&order("x-2")?).await?;
     client.end(&id("x-2")?).await?;
     ensure!(finding(&client, "x-2").await? == Finding::Expired);
     turn(&gateways, "x-2/pay?amount=49999").await?;
-    ensure!(finding(&client, "x-2").await? == Finding::Paid { amount: Rupiah::whole(49_999) });
+    ensure!(finding(&client, "x-2").await? == Finding::Paid { amount: Rupiah::whole(49_999), fee: NONE });
+    client.create(&order("x-4")?).await?;
+    turn(&gateways, "x-4/pay?fee=4500").await?;
+    let with_fee = Finding::Paid { amount: Rupiah::whole(54_500), fee: Rupiah::whole(4_500) };
+    ensure!(finding(&client, "x-4").await? == with_fee);
     let stranger = Gateway::Xendit(xendit(&gateways, "guessed")?);
     let outcome = stranger.create(&order("x-3")?).await;
-    ensure!(matches!(outcome, Err(GatewayError::Refused { status: 401, .. })), "{outcome:?}");
+    ensure!(matches!(outcome, Err(GatewayError::Locked { status: 401, .. })), "{outcome:?}");
+    Ok(())
+}
+
+/// Makes a gateway fine, or not.
+pub async fn weather(gateways: &Gateways, which: &str) -> Result<()> {
+    let url = format!("{}/weather/{which}", gateways.control_url());
+    http()?.post(url).send().await?.error_for_status()?;
+    Ok(())
+}
+
+/// A gateway in trouble is told from one that refuses an order, and from one that is only odd; an order whose answer was lost is
+/// found again.
+pub async fn trouble_is_no_refusal(_: Arc<Base>) -> Result<()> {
+    let mischief = Mischief { odd_answers: 100, ..Mischief::default() };
+    let gateways = open(Options { mischief, ..options() }).await?;
+    for (brand, client) in [
+        ("midtrans", Gateway::Midtrans(midtrans(&gateways, MIDTRANS_KEY)?)),
+        ("xendit", Gateway::Xendit(xendit(&gateways, XENDIT_KEY)?)),
+    ] {
+        for (name, is_right) in [
+            (
+                "locked",
+                (|error| matches!(error, GatewayError::Locked { status: 401, .. }))
+                    as fn(&GatewayError) -> bool,
+            ),
+            ("forbidden", |error| matches!(error, GatewayError::Locked { status: 403, .. })),
+            ("empty", |error| matches!(error, GatewayError::NotUnderstood(_))),
+            ("busy", |error| matches!(error, GatewayError::Unavailable { after: Some(_), .. })),
+        ] {
+            weather(&gateways, &format!("{brand}/{name}")).await?;
+            let error =
+                client.create(&order(&format!("{brand}-{name}"))?).await.err().context("it was made")?;
+            ensure!(is_right(&error) && !error.is_final(), "{brand} {name}: {error:?}");
+        }
+        // It said when to come again.
+        weather(&gateways, &format!("{brand}/fine")).await?;
+        eventually("it is asked again", async || {
+            Ok(client.create(&order(&format!("{brand}-busy"))?).await?)
+        })
+        .await?;
+
+        let lost = order(&format!("{brand}-lost"))?;
+        weather(&gateways, &format!("{brand}/resets")).await?;
+        let error = client.create(&lost).await.err().context("the answer came")?;
+        ensure!(!error.is_final(), "{brand}: {error:?}");
+        let made = gateways.desk.book().named(lost.id.as_str()).len();
+        ensure!(made == usize::from(brand == "midtrans"), "{brand}: made {made} times");
+        weather(&gateways, &format!("{brand}/fine")).await?;
+        eventually("the page", async || Ok(client.create(&lost).await?)).await?;
+        ensure!(gateways.desk.book().named(lost.id.as_str()).len() == 1, "{brand} made a second order");
+        turn(&gateways, &format!("{brand}-lost/pay")).await?;
+        ensure!(
+            finding(&client, lost.id.as_str()).await? == Finding::Paid { amount: AMOUNT, fee: NONE },
+            "{brand}"
+        );
+    }
     Ok(())
 }
 
@@ -186,7 +259,7 @@ pub async fn repeated_calls_have_one_effect(_: Arc<Base>) -> Result<()> {
             eventually("a refund", async || Ok(client.refund(&order.id, &part).await?)).await?;
             let total = Rupiah::whole(10_000);
             let found = eventually("a status", async || finding(client, &name).await).await?;
-            ensure!(found == Finding::Refunded { amount: AMOUNT, total }, "{name}: {found:?}");
+            ensure!(found == Finding::Refunded { amount: AMOUNT, fee: NONE, total }, "{name}: {found:?}");
         }
     }
     Ok(())

@@ -52,6 +52,14 @@ impl Person {
         sent(request.header("idempotency-key", key).json(body)).await
     }
 
+    /// The same: the status, and how long to wait if the answer says so.
+    pub async fn try_once(&self, path: &str, key: &str, body: &Value) -> Result<(StatusCode, Option<u64>)> {
+        let request = http()?.post(format!("{}{path}", self.api)).bearer_auth(&self.token);
+        let answer = request.header("idempotency-key", key).json(body).send().await?;
+        let wait = answer.headers().get("retry-after").and_then(|wait| wait.to_str().ok()?.parse().ok());
+        Ok((answer.status(), wait))
+    }
+
     /// Asks for something to be done that has to be done.
     pub async fn done(&self, path: &str, key: &str, body: &Value) -> Result<Value> {
         let (status, done) = self.post_once(path, key, body).await?;

@@ -59,6 +59,9 @@ impl App {
         question: PaymentsQuestion,
     ) -> Result<Listing<Payment>, Failure> {
         let whose = narrow(actor, Resource::Payment, question.customer.clone())?;
+        // What only administrators are told is no filter for others.
+        let needs_attention = question.needs_attention && may(actor, Resource::Author).is_ok();
+        let question = PaymentsQuestion { needs_attention, ..question };
         let Listing { mut items, next_page_token } = self.payments.list(&whose, question).await?;
         items.retain(|payment| sees(actor, Resource::Payment, &payment.customer_id));
         let items = items.into_iter().map(|payment| told(actor, payment)).collect();

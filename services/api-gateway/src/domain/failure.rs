@@ -25,8 +25,8 @@ pub enum Failure {
     TooMany(Duration),
     /// A part of the system that is needed does not answer.
     Unavailable(&'static str),
-    /// The same, of a part that goes on where it stopped when the same request comes again.
-    Unfinished(&'static str),
+    /// The same, of a part that goes on where it stopped when the same request comes again: after the wait, if it says so.
+    Unfinished(&'static str, Option<Duration>),
     /// A part of the system that is needed took too long.
     TooSlow(&'static str),
     /// A part of the system answered what it never should.

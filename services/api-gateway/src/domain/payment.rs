@@ -64,6 +64,43 @@ pub enum VoucherState {
     Refused,
 }
 
+/// Why a person should look at a payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AttentionReason {
+    /// Less came than was asked; nothing is credited. To be confirmed or refunded.
+    Short,
+    /// More came than was asked; the rest is on no balance. To be refunded.
+    Surplus,
+    /// More than one transaction of the gateway has the money; one is credited. The others are to be refunded.
+    PaidTwice,
+    /// Another payment had paid the bill.
+    BillPaidTwice,
+    /// The gateway suspects a fraud. To be accepted or denied there.
+    Challenged,
+    /// More went back than came, by hand and by the gateway.
+    OverRefunded,
+    /// The gateway's last answer is not understood. To be looked up there.
+    NotUnderstood,
+    /// A reason that this version does not know; the text says it.
+    Other,
+}
+
+/// Something about a payment that a person should look at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Attention {
+    /// Why.
+    pub reason: AttentionReason,
+    /// How much money it is about, whole rupiah; 0 where it is about none.
+    #[schema(example = 5_000)]
+    pub amount: i64,
+    /// What happened, and what there is to do.
+    #[schema(
+        example = "Rp 5000 more came than the Rp 90000 that were asked; it is on no balance: refund it"
+    )]
+    pub text: String,
+}
+
 /// Something that a customer was asked to pay, or paid.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Payment {
@@ -105,9 +142,22 @@ pub struct Payment {
     /// The bill it pays, if it does.
     #[schema(example = "bill:customer-001|2026-10")]
     pub bill_id: Option<String>,
-    /// What was given back of what the customer paid.
+    /// What customers paid in all, with what the gateway added for itself, and without what it took back.
+    #[schema(example = 90_350)]
+    pub received_amount: i64,
+    /// What the gateway added to it for itself and keeps: the utility never has it.
+    #[schema(example = 350)]
+    pub fee_amount: i64,
+    /// What came and is on no balance: more than was asked, paid twice, or less than was asked.
+    #[schema(example = 0)]
+    pub uncredited_amount: i64,
+    /// Everything that went back to the customer, through the gateway and by hand, also where it is more than came.
     #[schema(example = 0)]
     pub refunded_amount: i64,
+    /// What went back beyond everything that came. What moved is what is shown: received and excess are together as much as
+    /// refunded, uncredited, fee, and what is credited without the voucher's part.
+    #[schema(example = 0)]
+    pub excess_amount: i64,
     /// What the balance has of it now.
     #[schema(example = 100_000)]
     pub credited_amount: i64,
@@ -117,17 +167,22 @@ pub struct Payment {
     /// `users.id` of whoever answers for it, if it was a person. Told to administrators only.
     #[schema(example = "admin-001")]
     pub made_by: Option<String>,
-    /// What a person should look at. Told to administrators only.
+    /// What a person should look at, in words, and why the gateway refused, if it did. Told to administrators only.
     pub notes: Vec<String>,
+    /// What a person should look at. Told to administrators only.
+    pub needs_attention: Vec<Attention>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime, example = "2026-11-22T03:15:00Z")]
     pub created_at: Timestamp,
     /// When it last changed.
     #[schema(value_type = String, format = DateTime, example = "2026-11-22T03:17:00Z")]
     pub updated_at: Timestamp,
-    /// When it was credited first; null if it never was.
+    /// When the money came that was credited first, by the gateway's clock; null if it never was.
     #[schema(value_type = Option<String>, format = DateTime, example = "2026-11-22T03:17:00Z")]
     pub paid_at: Option<Timestamp>,
+    /// When we learned of it, which may be later.
+    #[schema(value_type = Option<String>, format = DateTime, example = "2026-11-22T03:17:02Z")]
+    pub noticed_at: Option<Timestamp>,
     /// Until when the customer is asked to pay; null if nobody is asked.
     #[schema(value_type = Option<String>, format = DateTime, example = "2026-11-23T03:15:00Z")]
     pub expires_at: Option<Timestamp>,
@@ -139,7 +194,7 @@ pub struct Payment {
 impl Payment {
     /// The payment without what is the utility's own business.
     pub fn without_author(self) -> Self {
-        Self { made_by: None, notes: Vec::new(), ..self }
+        Self { made_by: None, notes: Vec::new(), needs_attention: Vec::new(), ..self }
     }
 }
 
@@ -255,13 +310,19 @@ mod tests {
             voucher_code: Some("HEMAT10".to_owned()),
             voucher_state: Some(VoucherState::Granted),
             bill_id: None,
+            received_amount: 90_000,
+            fee_amount: 0,
+            uncredited_amount: 0,
+            excess_amount: 0,
             refunded_amount: 0,
             credited_amount: 100_000,
             reason: None,
             made_by: Some("admin-001".to_owned()),
             notes: vec!["paid twice".to_owned()],
+            needs_attention: Vec::new(),
             created_at: at,
             updated_at: at,
+            noticed_at: None,
             paid_at: Some(at),
             expires_at: None,
             revision: 2,

@@ -250,6 +250,8 @@ pub struct PaymentsQuestion {
     pub method: Option<PaymentMethod>,
     /// For one thing only.
     pub kind: Option<PaymentType>,
+    /// Those only that a person should look at.
+    pub needs_attention: bool,
     /// Made when.
     pub window: Window,
     /// Which page.
@@ -267,6 +269,8 @@ pub struct PaymentsTexts<'a> {
     pub payment_method: Option<&'a str>,
     /// `payment_type`
     pub payment_type: Option<&'a str>,
+    /// `needs_attention`
+    pub needs_attention: Option<&'a str>,
     /// `from`
     pub from: Option<&'a str>,
     /// `to`
@@ -290,19 +294,23 @@ impl PaymentsQuestion {
         let method =
             faults.note(one_of("payment_method", texts.payment_method, "midtrans, xendit or manual"));
         let kind = faults.note(one_of("payment_type", texts.payment_type, "balance_topup or water_bill"));
+        let attention = faults.note(yes_or_no("needs_attention", texts.needs_attention));
         let zone = Zone::named(JAKARTA);
         let window = Window::read(texts.from, texts.to, zone.as_ref(), &mut faults);
         let page = Page::read(texts.page_size, texts.page_token, page::PAYMENTS, &mut faults);
-        let question = customer.zip(status).zip(method.zip(kind)).zip(window.zip(page));
-        let question = question.map(|(((customer, status), (method, kind)), (window, page))| Self {
-            customer,
-            status,
-            method,
-            kind,
-            window,
-            page,
+        let question = customer.zip(status).zip(method.zip(kind)).zip(attention.zip(window.zip(page)));
+        let question = question.map(|(((customer, status), (method, kind)), (attention, (window, page)))| {
+            Self { customer, status, method, kind, needs_attention: attention, window, page }
         });
         faults.settle(question)
+    }
+}
+
+fn yes_or_no(field: &str, text: Option<&str>) -> Result<bool, Fault> {
+    match text {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(Fault::new(field, "must be true or false")),
     }
 }
 
@@ -418,17 +426,19 @@ mod tests {
             status: Some("paid"),
             payment_method: Some("manual"),
             payment_type: Some("water_bill"),
+            needs_attention: Some("true"),
             from: Some("2026-11-22"),
             ..nothing
         })
         .unwrap();
-        assert_eq!(question.status, Some(PaymentStatus::Paid));
+        assert_eq!((question.status, question.needs_attention), (Some(PaymentStatus::Paid), true));
         assert_eq!(question.window, Window { from: 1_795_280_400, to: 0 });
         let wrong = PaymentsTexts {
             customer_id: Some(""),
             status: Some("done"),
             payment_method: Some("cash"),
             payment_type: Some(""),
+            needs_attention: Some("perhaps"),
             from: Some("now"),
             to: Some("then"),
             page_size: Some("0"),
@@ -436,7 +446,16 @@ mod tests {
         };
         assert_eq!(
             fields(PaymentsQuestion::read(wrong)),
-            ["customer_id", "status", "payment_method", "payment_type", "from", "to", "page_size"]
+            [
+                "customer_id",
+                "status",
+                "payment_method",
+                "payment_type",
+                "needs_attention",
+                "from",
+                "to",
+                "page_size"
+            ]
         );
     }
 }

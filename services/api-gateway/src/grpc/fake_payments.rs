@@ -29,6 +29,15 @@ fn payment(id: &str, customer: &str, paid: bool) -> billing::Payment {
         expires_at: AT + 86_400,
         credited_amount: if paid { 100_000 } else { 0 },
         notes: vec!["look at it".to_owned()],
+        noticed_at: if paid { AT + 2 } else { 0 },
+        received_amount: if paid { 95_350 } else { 0 },
+        fee_amount: if paid { 350 } else { 0 },
+        uncredited_amount: if paid { 5_000 } else { 0 },
+        needs_attention: vec![billing::Attention {
+            reason: "surplus".to_owned(),
+            amount: 5_000,
+            text: "look at it".to_owned(),
+        }],
         made_by: "admin-001".to_owned(),
         voucher_state: if paid { "granted" } else { "held" }.to_owned(),
         revision: 2,
@@ -54,6 +63,11 @@ fn trouble(key: &str, amount: i64, code: &str) -> Result<(), Status> {
         (Some("used"), ..) => Err(Status::already_exists("payment-001")),
         (_, 999, _) => Err(Status::invalid_argument("amount: must be from 10000 to 100000000 rupiah")),
         (_, 998, _) => Err(Status::invalid_argument("type is not known; method is not known")),
+        (_, 502, _) => {
+            let mut busy = Status::unavailable("midtrans does not answer");
+            busy.metadata_mut().insert("retry-after", tonic::metadata::MetadataValue::from_static("17"));
+            Err(busy)
+        }
         (_, 503, _) => Err(Status::unavailable("midtrans does not answer")),
         (_, 504, _) => Err(Status::deadline_exceeded("midtrans does not answer")),
         (_, _, "OLD") => Err(Status::failed_precondition("Voucher OLD was valid until 2026-10-31.")),
@@ -114,6 +128,7 @@ impl PaymentService for Fake {
                 && is(asked.r#type, payment.r#type)
                 && asked.from <= payment.created_at
                 && (asked.to == 0 || payment.created_at < asked.to)
+                && (!asked.needs_attention || payment.id == "payment-002")
         });
         let page = billing::ListPaymentsResponse { payments: found.collect(), ..Default::default() };
         Ok(Response::new(page))

@@ -1,7 +1,9 @@
 //! The service that takes payments.
 
+use std::time::Duration;
+
 use indowater_common::error::Fatal;
-use indowater_common::grpc::{HandOnTrace, channel};
+use indowater_common::grpc::{HandOnTrace, RETRY_AFTER, channel};
 use indowater_proto::billing::v1 as billing;
 use indowater_proto::billing::v1::payment_service_client::PaymentServiceClient;
 use tonic::{Code, Response, Status};
@@ -151,11 +153,18 @@ fn payment(found: Option<billing::Payment>) -> Result<Payment, Failure> {
 /// The answer to a call that counts once for its key.
 fn changed<T>(outcome: Result<Response<T>, Status>) -> Result<T, Failure> {
     let used = matches!(&outcome, Err(status) if status.code() == Code::AlreadyExists);
+    let wait = outcome.as_ref().err().and_then(wait);
     answer(BILLING, "payment", outcome).map_err(|failure| match failure {
         Failure::Conflict(_) if used => {
             Failure::Reused(format!("This {IDEMPOTENCY_KEY} was used for another request; choose a new one."))
         }
-        Failure::Unavailable(who) | Failure::TooSlow(who) => Failure::Unfinished(who),
+        Failure::Unavailable(who) | Failure::TooSlow(who) => Failure::Unfinished(who, wait),
         other => renamed(other, &NAMES),
     })
+}
+
+/// How long the service says to wait.
+fn wait(status: &Status) -> Option<Duration> {
+    let seconds = status.metadata().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
 }

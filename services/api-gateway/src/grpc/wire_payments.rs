@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use super::wire::{Unexpected, constant, given, seconds};
 use crate::domain::access::Whose;
 use crate::domain::notification::{Notification, Verdict};
-use crate::domain::payment::{Payment, PaymentMethod, PaymentStatus, PaymentType};
+use crate::domain::payment::{
+    Attention, AttentionReason, Payment, PaymentMethod, PaymentStatus, PaymentType,
+};
 use crate::domain::purchase::{PaymentsQuestion, Purchase, Purpose};
 use crate::domain::user::{User, UserId};
 use crate::domain::word;
@@ -33,17 +35,28 @@ pub fn payment(wire: billing::Payment) -> Result<Payment, Unexpected> {
         voucher_code: given(wire.voucher_code),
         voucher_state: word(&wire.voucher_state),
         bill_id: given(wire.bill_id),
+        received_amount: wire.received_amount,
+        fee_amount: wire.fee_amount,
+        uncredited_amount: wire.uncredited_amount,
         refunded_amount: wire.refunded_amount,
+        excess_amount: wire.excess_amount,
         credited_amount: wire.credited_amount,
         reason: given(wire.reason),
         made_by: given(wire.made_by),
         notes: wire.notes,
+        needs_attention: wire.needs_attention.into_iter().map(attention).collect(),
         created_at: seconds(wire.created_at, "created_at")?,
         updated_at: seconds(wire.updated_at, "updated_at")?,
         paid_at: if_ever(wire.paid_at, "paid_at")?,
+        noticed_at: if_ever(wire.noticed_at, "noticed_at")?,
         expires_at: if_ever(wire.expires_at, "expires_at")?,
         revision: wire.revision,
     })
+}
+
+fn attention(wire: billing::Attention) -> Attention {
+    let billing::Attention { reason, amount, text } = wire;
+    Attention { reason: word(&reason).unwrap_or(AttentionReason::Other), amount, text }
 }
 
 fn if_ever(at: i64, field: &'static str) -> Result<Option<Timestamp>, Unexpected> {
@@ -92,6 +105,7 @@ pub fn list(whose: &Whose, question: PaymentsQuestion) -> billing::ListPaymentsR
         to: question.window.to,
         page_size: question.page.size,
         page_token: question.page.token,
+        needs_attention: question.needs_attention,
     }
 }
 

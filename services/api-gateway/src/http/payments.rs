@@ -31,6 +31,9 @@ pub struct PaymentsQuery {
     /// Those of this type only.
     #[param(value_type = Option<PaymentType>)]
     payment_type: Option<String>,
+    /// `true`: those only that a person should look at. For administrators.
+    #[param(value_type = Option<bool>, example = true)]
+    needs_attention: Option<String>,
     /// Made from this day in Jakarta or this moment on.
     #[param(example = "2026-11-01")]
     from: Option<String>,
@@ -65,6 +68,7 @@ pub async fn list_payments(
         status: query.status.as_deref(),
         payment_method: query.payment_method.as_deref(),
         payment_type: query.payment_type.as_deref(),
+        needs_attention: query.needs_attention.as_deref(),
         from: query.from.as_deref(),
         to: query.to.as_deref(),
         page_size: query.page_size.as_deref(),
@@ -97,7 +101,10 @@ pub async fn list_payments(
             status = 409,
             description = "The key was used for another request, the voucher does not hold, or the bill cannot be paid.",
         ),
-        (status = 503, description = "The gateway of payments or billing does not answer. The same request may be repeated."),
+        (
+            status = 503,
+            description = "The gateway of payments or billing does not answer; `Retry-After` says when to repeat the same request.",
+        ),
     ),
 )]
 pub async fn create_payment(
@@ -218,7 +225,10 @@ pub async fn confirm_payment(
         (status = 400, description = "The `Idempotency-Key` is missing or not acceptable, or the body is no JSON."),
         (status = 403, description = "Whoever asks is no administrator."),
         (status = 409, description = "There is not so much to give back, or the key was used for another refund."),
-        (status = 503, description = "The gateway of payments or billing does not answer. The same request may be repeated."),
+        (
+            status = 503,
+            description = "The gateway of payments or billing does not answer; `Retry-After` says when to repeat the same request.",
+        ),
     ),
 )]
 pub async fn refund_payment(

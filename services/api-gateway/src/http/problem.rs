@@ -133,10 +133,16 @@ impl From<Failure> for Problem {
                     .retry_after(wait)
             }
             Failure::Unavailable(who) => Self::unavailable(format!("{who} does not answer at the moment.")),
-            Failure::Unfinished(who) => Self::unavailable(format!(
-                "{who} does not answer at the moment, so what became of the request is not known. Send the same request \
-                 with the same Idempotency-Key again: it goes on where this one stopped, and does nothing twice."
-            )),
+            Failure::Unfinished(who, wait) => {
+                let problem = Self::unavailable(format!(
+                    "{who} does not answer at the moment, so what became of the request is not known. Send the same request \
+                     with the same Idempotency-Key again: it goes on where this one stopped, and does nothing twice."
+                ));
+                match wait {
+                    Some(wait) => problem.retry_after(wait),
+                    None => problem,
+                }
+            }
             Failure::TooSlow(who) => {
                 let detail = format!("{who} took too long to answer.");
                 Self::new(
@@ -209,7 +215,7 @@ mod tests {
             (Failure::Reused("no".to_owned()), 409, "key-reused"),
             (Failure::TooMany(Duration::from_millis(1_001)), 429, "too-many-requests"),
             (Failure::Unavailable("ingest"), 503, "unavailable"),
-            (Failure::Unfinished("billing"), 503, "unavailable"),
+            (Failure::Unfinished("billing", None), 503, "unavailable"),
             (Failure::TooSlow("ingest"), 504, "timeout"),
             (Failure::Broken("ingest"), 500, "internal"),
         ] {

@@ -1,6 +1,7 @@
 //! What money means here: the ledger, charging, tariffs, payments, bills. Pure: no input, no output, no clock.
 
 pub mod bill;
+pub mod breaker;
 pub mod charge;
 pub mod correction;
 pub mod ledger;

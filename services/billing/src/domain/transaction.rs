@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::ledger::{Account, Draft, Kind, Leg};
-use super::payment::{Effect, Note, Payment, Rupiah, Status, What};
+use super::payment::{Effect, Note, Payment, Rupiah, Status, Times, What};
 use super::purchase::Method;
 
 /// What has to be done for a payment at the voucher service.
@@ -38,8 +38,10 @@ impl Errand {
 pub struct Movement {
     /// What it was, and its id.
     pub effect: Effect,
-    /// When.
+    /// When, by the clock of whoever moved the money: the gateway's, if it says so.
     pub at: Timestamp,
+    /// When we learned of it.
+    pub noticed_at: Timestamp,
     /// `users.id` of whoever answers for it, if it was a person.
     pub made_by: Option<String>,
 }
@@ -57,8 +59,27 @@ pub struct Refund {
     pub made_by: String,
     /// The money went back outside the gateway.
     pub by_hand: bool,
+    /// The gateway's transaction out of which it is given; of none, out of the order as a whole.
+    pub transaction: Option<String>,
     /// Whether all that was left was asked for, whatever that was; none if it was not kept.
     pub all: Option<bool>,
+}
+
+/// Something about a payment that a person should look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attention {
+    /// What it is, in one word of the list in the README.
+    pub reason: &'static str,
+    /// How much money it is about; nothing where it is about none.
+    pub amount: Rupiah,
+    /// What happened and what there is to do, for a person.
+    pub text: String,
+}
+
+impl Attention {
+    fn new(reason: &'static str, amount: Rupiah, text: String) -> Self {
+        Self { reason, amount, text }
+    }
 }
 
 /// A payment and all around it.
@@ -82,14 +103,22 @@ pub struct Transaction {
     pub page: Option<String>,
     /// Where the gateway sends the customer afterwards.
     pub return_url: Option<String>,
+    /// How many orders were made for it at the gateway: more than one if the page of an order was lost with the answer.
+    pub orders: u32,
     /// The gateway's words, if it did not take the order.
     pub refused: Option<String>,
+    /// Why the gateway's last answer was not understood, if it was not.
+    pub unclear: Option<String>,
+    /// The payment that had paid the same bill before.
+    pub paid_before_by: Option<String>,
     /// When somebody wanted it.
     pub created_at: Timestamp,
     /// When it changed last.
     pub updated_at: Timestamp,
-    /// When it was credited first.
+    /// When the money came that was credited first, by the gateway's clock if it says so.
     pub paid_at: Option<Timestamp>,
+    /// When we learned of it.
+    pub noticed_at: Option<Timestamp>,
     /// Until when the customer is asked to pay.
     pub expires_at: Option<Timestamp>,
     /// `users.id` of whoever made, confirmed or cancelled it, if it was staff.
@@ -108,22 +137,59 @@ pub struct Transaction {
     pub revision: i64,
 }
 
+/// What stands between a payment's id and the number of a further order of it.
+const AGAIN: char = '~';
+
 impl Transaction {
-    /// Takes in what the payment asks to be done; `made_by` answers for it, if it is a person.
-    pub fn take(&mut self, effects: Vec<Effect>, now: Timestamp, made_by: Option<&str>) {
-        for effect in effects {
-            match effect.what {
-                What::CommitVoucher => self.errand = Some(Errand::Commit),
-                What::ReleaseVoucher => self.errand = Some(Errand::Release),
-                What::Credit { .. } | What::Discount { .. } | What::Reverse { .. } | What::Refund { .. } => {
-                    // What a voucher adds comes after the credit, unless it pays everything.
-                    if matches!(effect.what, What::Credit { .. } | What::Discount { .. }) {
-                        self.paid_at.get_or_insert(now);
-                    }
-                    self.movements.push(Movement { effect, at: now, made_by: made_by.map(str::to_owned) });
-                }
-            }
+    /// The name of its order with that number, from 1. The first is called as the payment.
+    pub fn order(&self, number: u32) -> String {
+        let id = self.payment.id();
+        if number <= 1 { id.to_owned() } else { format!("{id}{AGAIN}{number}") }
+    }
+
+    /// The names of all orders that were made for it.
+    pub fn all_orders(&self) -> Vec<String> {
+        (1..=self.orders.max(1)).map(|number| self.order(number)).collect()
+    }
+
+    /// The id of the payment that an order is of.
+    pub fn of_order(order: &str) -> &str {
+        match order.split_once(AGAIN) {
+            Some((id, number)) if number.parse::<u32>().is_ok() => id,
+            _ => order,
         }
+    }
+
+    /// Takes in what the payment asks to be done; `made_by` answers for it, if it is a person. `times` are the gateway's.
+    pub fn take(&mut self, effects: Vec<Effect>, times: Times, now: Timestamp, made_by: Option<&str>) {
+        for effect in effects {
+            let at = match effect.what {
+                What::CommitVoucher => {
+                    self.errand = Some(Errand::Commit);
+                    continue;
+                }
+                What::ReleaseVoucher => {
+                    self.errand = Some(Errand::Release);
+                    continue;
+                }
+                What::Credit { .. } => self.plausible(times.paid, now),
+                What::Refund { .. } => self.plausible(times.returned, now),
+                // Gateways do not say when they took a payment back.
+                What::Discount { .. } | What::Reverse { .. } => now,
+            };
+            // What a voucher adds comes after the credit, unless it pays everything.
+            if matches!(effect.what, What::Credit { .. } | What::Discount { .. }) && self.paid_at.is_none() {
+                (self.paid_at, self.noticed_at) = (Some(at), Some(now));
+            }
+            let made_by = made_by.map(str::to_owned);
+            self.movements.push(Movement { effect, at, noticed_at: now, made_by });
+        }
+    }
+
+    /// The gateway's time, unless it says none or one at which it cannot have been: before the payment was made, or later
+    /// than now.
+    fn plausible(&self, at: Option<Timestamp>, now: Timestamp) -> Timestamp {
+        at.map_or(now, |at| at.max(self.created_at).min(now))
     }
 
     /// The drafts of everything it did to the ledger.
@@ -180,22 +246,69 @@ impl Transaction {
 
     /// What may still be asked to be given back.
     pub fn refundable(&self) -> Rupiah {
-        let asked = self.asked_back(true).and(self.asked_back(false));
-        // What the gateway gave back by itself counts too.
-        self.payment.asked().less(asked.max(self.payment.refunded()))
+        // What was asked of the gateway and is not told yet is on its way.
+        let on_its_way = self.asked_back(false).less(self.payment.refunded_by_gateway());
+        self.payment.sums().left().less(on_its_way)
     }
 
-    /// What a person should look at, in words.
-    pub fn notes(&self) -> Vec<String> {
-        let words = |note: Note| match note {
-            Note::Mismatch { transaction, paid } => format!(
-                "transaction {transaction} was paid with Rp {paid} instead of Rp {}; it is not credited",
-                self.payment.asked()
+    /// What a person should look at.
+    pub fn attention(&self) -> Vec<Attention> {
+        let mut all: Vec<Attention> =
+            self.payment.notes().into_iter().map(|note| self.of_note(note)).collect();
+        if let Some(words) = &self.unclear {
+            let text = format!(
+                "the gateway's last answer is not understood ({words}); look the order up there, then confirm or refund by hand"
+            );
+            all.push(Attention::new("not_understood", Rupiah::ZERO, text));
+        }
+        if let Some(other) = &self.paid_before_by {
+            let text = format!("payment {other} had paid the bill; the customer has paid twice, or ahead");
+            all.push(Attention::new("bill_paid_twice", self.payment.balance(), text));
+        }
+        all
+    }
+
+    fn of_note(&self, note: Note) -> Attention {
+        let asked = self.payment.asked();
+        match note {
+            Note::Short { transaction, paid } => Attention::new(
+                "short",
+                paid,
+                format!(
+                    "transaction {transaction} was paid with Rp {paid} instead of Rp {asked}; it is not credited: confirm or refund it"
+                ),
             ),
-            Note::PaidTwice => "more than one transaction has the money; one is credited".to_owned(),
-        };
+            Note::Surplus { amount } => Attention::new(
+                "surplus",
+                amount,
+                format!(
+                    "Rp {amount} more came than the Rp {asked} that were asked; it is on no balance: refund it"
+                ),
+            ),
+            Note::PaidTwice { amount } => Attention::new(
+                "paid_twice",
+                amount,
+                format!(
+                    "more than one transaction has the money; one is credited, and Rp {amount} are on no balance: refund them"
+                ),
+            ),
+            Note::Challenged { transaction } => Attention::new(
+                "challenged",
+                asked,
+                format!("the gateway suspects transaction {transaction}: accept or deny it there"),
+            ),
+            Note::OverRefunded { amount } => Attention::new(
+                "over_refunded",
+                amount,
+                format!("Rp {amount} more went back than came, by hand and by the gateway: claim it back"),
+            ),
+        }
+    }
+
+    /// The same in words, and why the gateway refused, if it did.
+    pub fn notes(&self) -> Vec<String> {
         let refused = self.refused.iter().map(|words| format!("the gateway refused: {words}"));
-        refused.chain(self.payment.notes().into_iter().map(words)).collect()
+        refused.chain(self.attention().into_iter().map(|attention| attention.text)).collect()
     }
 
     /// Whether its time to pay is over.
@@ -248,6 +361,8 @@ pub struct PaymentFilter {
     pub from: Option<Timestamp>,
     /// Created before this moment.
     pub to: Option<Timestamp>,
+    /// Those only that a person should look at.
+    pub needs_attention: bool,
 }
 
 /// The last payment of a page: when it was created, and its id.
@@ -263,121 +378,5 @@ const WATCHED_ENDED: u32 = 3 * WATCHED_PAID;
 const SOON: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
-mod tests {
-    use jiff::ToSpan as _;
-
-    use super::super::payment::{Finding, Observation};
-    use super::*;
-
-    const PACE: Duration = Duration::from_secs(60);
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_second(1_795_000_000 + seconds).unwrap()
-    }
-
-    fn transaction(method: Method) -> Transaction {
-        let payment = Payment::new("p", Rupiah::whole(90_000)).with_voucher(Rupiah::whole(10_000));
-        Transaction {
-            payment,
-            customer_id: "customer-001".to_owned(),
-            customer_email: String::new(),
-            method,
-            bill_id: None,
-            voucher_code: Some("hemat".to_owned()),
-            payment_url: None,
-            page: None,
-            return_url: None,
-            refused: None,
-            created_at: at(0),
-            updated_at: at(0),
-            paid_at: None,
-            expires_at: Some(at(86_400)),
-            made_by: None,
-            reason: None,
-            fingerprint: String::new(),
-            movements: Vec::new(),
-            refunds: Vec::new(),
-            errand: None,
-            revision: 1,
-        }
-    }
-
-    fn pay(transaction: &mut Transaction, finding: Finding, now: Timestamp) {
-        let effects =
-            transaction.payment.observe(Observation::Transaction { transaction: "t".to_owned(), finding });
-        transaction.take(effects, now, None);
-        transaction.updated_at = now;
-    }
-
-    #[test]
-    fn the_ledger_shows_gross_discount_and_net() {
-        let mut transaction = transaction(Method::Midtrans);
-        let asked = transaction.payment.asked();
-        pay(&mut transaction, Finding::Paid { amount: asked }, at(60));
-        assert_eq!((transaction.errand, transaction.paid_at), (Some(Errand::Commit), Some(at(60))));
-        let granted = transaction.payment.voucher_answered(true);
-        transaction.take(granted, at(61), None);
-        pay(&mut transaction, Finding::Refunded { amount: asked, total: Rupiah::whole(45_000) }, at(70));
-        pay(&mut transaction, Finding::Reversed, at(80));
-        let told: Vec<_> = transaction
-            .drafts()
-            .map(|draft| {
-                let legs = draft.others.iter().map(|leg| format!("{} {}", leg.account, leg.amount));
-                (draft.description.clone(), legs.collect::<Vec<_>>().join(", "))
-            })
-            .collect();
-        let told: Vec<_> = told.iter().map(|(what, legs)| (what.as_str(), legs.as_str())).collect();
-        assert_eq!(
-            told,
-            [
-                ("Payment (midtrans)", "clearing:midtrans -90000"),
-                ("Voucher (HEMAT)", "vouchers -10000"),
-                ("Refund (midtrans)", "refunds 45000, vouchers 5000"),
-                ("Payment taken back by the gateway (midtrans)", "clearing:midtrans 45000, vouchers 5000"),
-            ]
-        );
-        let balance: i64 =
-            transaction.drafts().map(|draft| -draft.others.iter().map(|leg| leg.amount).sum::<i64>()).sum();
-        assert_eq!(balance, transaction.payment.balance().get());
-    }
-
-    #[test]
-    fn questions_become_rarer_and_end() {
-        let mut waits = transaction(Method::Xendit);
-        waits.payment = Payment::new("p", Rupiah::whole(90_000));
-        let next = |transaction: &Transaction, now| transaction.next_question(PACE, now);
-        assert_eq!(next(&waits, at(0)), Some(PACE));
-        assert_eq!(next(&waits, at(3_600)), Some(Duration::from_secs(900)));
-        assert_eq!(next(&waits, at(50_000)), Some(PACE * RAREST));
-        // It is asked about right when its time is over, and goes on until it is ended.
-        assert_eq!(next(&waits, at(86_390)), Some(Duration::from_secs(10)));
-        assert!(next(&waits, at(90_000)).is_some());
-        let _ = waits.payment.lapse();
-        waits.updated_at = at(90_000);
-        assert_eq!(next(&waits, at(90_000)), Some(PACE));
-        assert_eq!(next(&waits, at(90_000 + 86_400)), Some(Duration::from_secs(43_200)));
-        assert_eq!(next(&waits, at(90_000).checked_add(72.hours()).unwrap()), None);
-
-        let mut by_hand = transaction(Method::Manual);
-        assert_eq!(next(&by_hand, at(0)), None);
-        by_hand.errand = Some(Errand::Commit);
-        assert_eq!(next(&by_hand, at(0)), Some(PACE), "an errand is done whoever took the money");
-    }
-
-    #[test]
-    fn no_more_is_given_back_than_was_paid() {
-        let mut transaction = transaction(Method::Midtrans);
-        let refund = |amount, by_hand| Refund {
-            key: format!("{amount}"),
-            amount: Rupiah::whole(amount),
-            reason: String::new(),
-            made_by: String::new(),
-            by_hand,
-            all: None,
-        };
-        assert_eq!(transaction.refundable().get(), 90_000);
-        transaction.refunds = vec![refund(40_000, false), refund(30_000, true)];
-        assert_eq!(transaction.refundable().get(), 20_000);
-        assert_eq!(transaction.refund("30000").map(|refund| refund.by_hand), Some(true));
-    }
-}
+#[path = "transaction_tests.rs"]
+mod tests;

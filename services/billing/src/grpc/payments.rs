@@ -1,11 +1,13 @@
 //! The gRPC edge of payments.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use indowater_common::grpc::{continue_trace, page_size};
+use indowater_common::grpc::{RETRY_AFTER, continue_trace, page_size};
 use indowater_proto::billing::v1 as proto;
 use indowater_proto::billing::v1::payment_service_server::PaymentService;
 use jiff::Timestamp;
+use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status};
 use tracing::Instrument as _;
 
@@ -60,6 +62,7 @@ impl PaymentService for Payments {
             from: moment("from", request.from)?,
             to: moment("to", request.to)?,
             customer_id: wire::given(request.customer_id),
+            needs_attention: request.needs_attention,
         };
         let found = self.cashier.list(&wanted, after(&request.page_token)?, page).await.map_err(refused)?;
         let last = found.last().filter(|_| found.len() == page);
@@ -209,5 +212,16 @@ fn refused(refusal: Refusal) -> Status {
         Refusal::NotFound => Status::not_found("there is no such payment"),
         Refusal::Not(why) => Status::failed_precondition(why),
         Refusal::Unavailable(error) => unavailable(error),
+        Refusal::Later { why, after } => {
+            tracing::warn!(why, "a gateway is not available");
+            later("the gateway of payments does not answer; try again", after)
+        }
     }
+}
+
+/// Not now: again after the wait, which is told in whole seconds.
+fn later(message: &str, after: Duration) -> Status {
+    let mut status = Status::unavailable(message);
+    status.metadata_mut().insert(RETRY_AFTER, MetadataValue::from(after.as_secs().saturating_add(1)));
+    status
 }

@@ -35,6 +35,8 @@ pub(super) struct PaymentDocument {
     updated_at: DateTime,
     #[serde(skip_serializing_if = "Option::is_none")]
     paid_at: Option<DateTime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    noticed_at: Option<DateTime>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<DateTime>,
     fingerprint: String,
@@ -43,6 +45,9 @@ pub(super) struct PaymentDocument {
     refunds: Vec<RefundDocument>,
     #[serde(skip_serializing_if = "Option::is_none")]
     errand: Option<String>,
+    /// What a person should look at, by its words: for lists.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    attention: Vec<String>,
     revision: i64,
 }
 
@@ -60,6 +65,12 @@ struct Metadata {
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    orders: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unclear: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    paid_before_by: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -69,6 +80,8 @@ struct MovementDocument {
     cash: Rupiah,
     discount: Rupiah,
     at: DateTime,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    noticed_at: Option<DateTime>,
     #[serde(skip_serializing_if = "Option::is_none")]
     made_by: Option<String>,
 }
@@ -80,6 +93,8 @@ struct RefundDocument {
     reason: String,
     made_by: String,
     by_hand: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    transaction: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     all: Option<bool>,
 }
@@ -122,6 +137,7 @@ impl MovementDocument {
             cash,
             discount,
             at: to_bson_time(movement.at),
+            noticed_at: Some(to_bson_time(movement.noticed_at)),
             made_by: movement.made_by.clone(),
         })
     }
@@ -136,6 +152,7 @@ impl PaymentDocument {
             reason: refund.reason.clone(),
             made_by: refund.made_by.clone(),
             by_hand: refund.by_hand,
+            transaction: refund.transaction.clone(),
             all: refund.all,
         };
         Self {
@@ -159,16 +176,21 @@ impl PaymentDocument {
                 made_by: transaction.made_by.clone(),
                 reason: transaction.reason.clone(),
                 refused: transaction.refused.clone(),
+                orders: (transaction.orders > 1).then_some(transaction.orders),
+                unclear: transaction.unclear.clone(),
+                paid_before_by: transaction.paid_before_by.clone(),
             },
             created_at: to_bson_time(transaction.created_at),
             updated_at: to_bson_time(transaction.updated_at),
             paid_at: transaction.paid_at.map(to_bson_time),
+            noticed_at: transaction.noticed_at.map(to_bson_time),
             expires_at: transaction.expires_at.map(to_bson_time),
             fingerprint: transaction.fingerprint.clone(),
             state: payment.clone(),
             movements: transaction.movements.iter().filter_map(MovementDocument::of).collect(),
             refunds: transaction.refunds.iter().map(refund).collect(),
             errand: transaction.errand.map(|errand| errand.name().to_owned()),
+            attention: transaction.attention().iter().map(|one| one.reason.to_owned()).collect(),
             revision: transaction.revision,
         }
     }
@@ -179,14 +201,18 @@ impl PaymentDocument {
             let what = effect(&movement.kind, movement.cash, movement.discount);
             let what = what.ok_or_else(|| foreign(&id, "a movement"))?;
             let effect = Effect { id: movement.id, what };
-            Ok(Movement { effect, at: from_bson_time(movement.at), made_by: movement.made_by })
+            let at = from_bson_time(movement.at);
+            // Movements from before the two were told apart were dated when they were noticed.
+            let noticed_at = movement.noticed_at.map_or(at, from_bson_time);
+            Ok(Movement { effect, at, noticed_at, made_by: movement.made_by })
         };
-        let refund = |RefundDocument { key, amount, reason, made_by, by_hand, all }| Refund {
+        let refund = |RefundDocument { key, amount, reason, made_by, by_hand, transaction, all }| Refund {
             key,
             amount,
             reason,
             made_by,
             by_hand,
+            transaction,
             all,
         };
         let errand = self.errand.as_deref().map(|name| Errand::named(name).ok_or(name));
@@ -202,10 +228,14 @@ impl PaymentDocument {
             payment_url: self.payment_url,
             page: self.metadata.page,
             return_url: self.metadata.return_url,
+            orders: self.metadata.orders.unwrap_or(1),
             refused: self.metadata.refused,
+            unclear: self.metadata.unclear,
+            paid_before_by: self.metadata.paid_before_by,
             created_at: from_bson_time(self.created_at),
             updated_at: from_bson_time(self.updated_at),
             paid_at: self.paid_at.map(from_bson_time),
+            noticed_at: self.noticed_at.or(self.paid_at).map(from_bson_time),
             expires_at: self.expires_at.map(from_bson_time),
             made_by: self.metadata.made_by,
             reason: self.metadata.reason,
@@ -219,7 +249,7 @@ impl PaymentDocument {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::payment::{Finding, Observation};
+    use crate::domain::payment::{Finding, Observation, Times};
     use jiff::Timestamp;
 
     #[test]
@@ -227,6 +257,7 @@ mod tests {
         let asked = Rupiah::whole(90_000);
         let at = |seconds: i64| Timestamp::from_second(1_795_000_000 + seconds).unwrap();
         let text = |text: &str| Some(text.to_owned());
+        let fee = Rupiah::whole(350);
         let mut transaction = Transaction {
             payment: Payment::new("payment-1", asked).with_voucher(Rupiah::whole(10_000)),
             customer_id: "customer-001".to_owned(),
@@ -237,10 +268,14 @@ mod tests {
             payment_url: text("https://pay.example.com/1"),
             page: text("inv-1"),
             return_url: text("https://app.example.com"),
+            orders: 2,
             refused: text("no"),
+            unclear: text("what?"),
+            paid_before_by: text("payment-0"),
             created_at: at(0),
             updated_at: at(1),
             paid_at: None,
+            noticed_at: None,
             expires_at: Some(at(86_400)),
             made_by: text("admin-001"),
             reason: text("why"),
@@ -251,16 +286,17 @@ mod tests {
             revision: 3,
         };
         for (seconds, finding) in [
-            (10, Finding::Paid { amount: asked }),
-            (20, Finding::Refunded { amount: asked, total: Rupiah::whole(30_000) }),
+            (10, Finding::Paid { amount: asked.and(fee), fee }),
+            (20, Finding::Refunded { amount: asked.and(fee), fee, total: Rupiah::whole(30_000) }),
             (30, Finding::Reversed),
         ] {
             let transaction_id = "t".to_owned();
-            let seen = Observation::Transaction { transaction: transaction_id, finding };
+            let times = Times { paid: Some(at(seconds - 5)), returned: Some(at(seconds - 4)) };
+            let seen = Observation::Transaction { transaction: transaction_id, finding, times };
             let effects = transaction.payment.observe(seen);
-            transaction.take(effects, at(seconds), Some("admin-001"));
+            transaction.take(effects, times, at(seconds), Some("admin-001"));
             let granted = transaction.payment.voucher_answered(true);
-            transaction.take(granted, at(seconds), None);
+            transaction.take(granted, Times::default(), at(seconds), None);
         }
         transaction.refunds.push(Refund {
             key: "k".to_owned(),
@@ -268,6 +304,7 @@ mod tests {
             reason: "r".to_owned(),
             made_by: "admin-001".to_owned(),
             by_hand: true,
+            transaction: text("t"),
             all: Some(true),
         });
         assert_eq!(transaction.movements.len(), 4);

@@ -129,13 +129,14 @@ impl Payments {
         let (payments, bills) = (self.payments.clone(), self.bills.clone());
         let (follow_ups, outbox) = (self.follow_ups.clone(), self.outbox.clone());
         let brought = transaction.payment.balance().get();
+        let method = transaction.method.name().to_owned();
         let mut session = self.database.client().start_session().await?;
         let stored = session
             .start_transaction()
             .and_run2(async move |session: &mut ClientSession| {
                 payments.insert_one(&document).session(&mut *session).await?;
                 if let Some(at) = first_turn {
-                    let turn = doc! { "_id": &id, "at": to_bson_time(at) };
+                    let turn = doc! { "_id": &id, "method": &method, "at": to_bson_time(at) };
                     follow_ups.insert_one(turn).session(&mut *session).await?;
                 }
                 if let Some(claim) = &claim {
@@ -192,14 +193,35 @@ impl Payments {
         self.follow_ups.update_one(doc! { "_id": id }, known).upsert(true).await.map(drop)
     }
 
-    /// Payments whose turn has come, the longest waiting first.
+    /// Payments by that method whose turn has come, the longest waiting first. Turns that name no method, from before they did,
+    /// come with those by hand.
     ///
     /// # Errors
     /// As above.
-    pub async fn due(&self, now: Timestamp, many: i64) -> Result<Vec<Turn>, Error> {
-        let due = doc! { "at": { "$lte": to_bson_time(now) } };
+    pub async fn due(&self, method: Method, now: Timestamp, many: i64) -> Result<Vec<Turn>, Error> {
+        let by: Vec<Option<&str>> = match method {
+            Method::Midtrans | Method::Xendit => vec![Some(method.name())],
+            Method::Manual => vec![Some(method.name()), None],
+        };
+        let due = doc! { "method": { "$in": by }, "at": { "$lte": to_bson_time(now) } };
         let turns = self.follow_ups.clone_with_type::<Turn>();
         turns.find(due).sort(doc! { "at": 1 }).limit(many).await?.try_collect().await
+    }
+
+    /// The payments of a bill that are credited.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn credited_for_bill(
+        &self,
+        customer_id: &str,
+        bill_id: &str,
+    ) -> Result<Vec<Transaction>, Error> {
+        let those = doc! {
+            "customer_id": customer_id, "metadata.bill_id": bill_id, "status": Status::Paid.name(),
+        };
+        let found: Vec<PaymentDocument> = self.payments.find(those).await?.try_collect().await?;
+        found.into_iter().map(PaymentDocument::transaction).collect()
     }
 
     /// Takes a turn until `until`; none if somebody else has it.
@@ -229,12 +251,12 @@ impl Payments {
         Ok(self.follow_ups.update_one(same, change).await?.matched_count == 1)
     }
 
-    /// Wants a payment to be followed up now.
+    /// Wants a payment by that method to be followed up now.
     ///
     /// # Errors
     /// As above.
-    pub async fn want(&self, id: &str, now: Timestamp) -> Result<(), Error> {
-        let now = doc! { "$set": { "at": to_bson_time(now) } };
+    pub async fn want(&self, id: &str, method: Method, now: Timestamp) -> Result<(), Error> {
+        let now = doc! { "$set": { "at": to_bson_time(now), "method": method.name() } };
         self.follow_ups.update_one(doc! { "_id": id }, now).upsert(true).await.map(drop)
     }
 }
@@ -255,6 +277,9 @@ fn matching(wanted: &PaymentFilter) -> Document {
         if let Some(value) = value {
             filter.insert(field, value);
         }
+    }
+    if wanted.needs_attention {
+        filter.insert("attention", doc! { "$exists": true });
     }
     let mut created = Document::new();
     for (bound, at) in [("$gte", wanted.from), ("$lt", wanted.to)] {

@@ -10,9 +10,18 @@ use mongodb::ClientSession;
 use mongodb::error::Error;
 
 use super::{Commit, Store};
-use crate::domain::ledger::{AccountDay, book_day, by_account};
+use crate::domain::ledger::{AccountDay, Entry, Kind, book_day, by_account};
 
 const DAYS: &str = "ledger_days";
+
+/// The day on whose books an entry is: of what moved at a gateway, the day on which it moved there, as in the gateway's own
+/// reports; of all else the day on which it was posted.
+fn day_of(entry: &Entry, posted_at: i64) -> Day {
+    book_day(match entry.draft.kind {
+        Kind::Payment | Kind::Reversal | Kind::Refund => entry.draft.occurred_at,
+        Kind::Usage | Kind::Adjustment => posted_at,
+    })
+}
 
 impl Store {
     /// Adds the legs of a transaction to their days. Transactions that are on their way together are of different partitions, and have
@@ -25,9 +34,12 @@ impl Store {
         let Some(partition) = commits.first().map(|commit| commit.partition) else { return Ok(()) };
         let mut sums: BTreeMap<(Day, &str), (i64, i64)> = BTreeMap::new();
         for commit in commits {
-            for (account, (amount, legs)) in by_account(&commit.entries) {
-                let sum = sums.entry((book_day(commit.posted_at), account)).or_default();
-                *sum = (sum.0.saturating_add(amount), sum.1 + legs);
+            for entry in &commit.entries {
+                let day = day_of(entry, commit.posted_at);
+                for (account, (amount, legs)) in by_account(std::slice::from_ref(entry)) {
+                    let sum = sums.entry((day, account)).or_default();
+                    *sum = (sum.0.saturating_add(amount), sum.1 + legs);
+                }
             }
         }
         let mut updates = Vec::new();

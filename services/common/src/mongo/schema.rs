@@ -200,7 +200,7 @@ pub const COLLECTIONS: &[Collection] = &[
     Collection {
         name: "payment_follow_ups",
         owner: "billing",
-        indexes: &[index(&[("at", 1)]), index(&[("page", 1)])],
+        indexes: &[index(&[("method", 1), ("at", 1)]), index(&[("page", 1)])],
     },
     Collection {
         name: "payment_notifications",

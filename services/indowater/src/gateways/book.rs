@@ -21,6 +21,8 @@ pub enum Brand {
 pub enum State {
     /// Waits for the customer.
     Pending,
+    /// The bank took the money, and the gateway suspects a fraud: the merchant accepts or denies it there.
+    Challenged,
     /// The money came.
     Settled,
     /// The bank said no; after a settlement, the money went back.
@@ -46,8 +48,10 @@ pub struct Try {
     pub made_at: Timestamp,
     /// When the money came, if it ever did.
     pub settled_at: Option<Timestamp>,
-    /// What came, or will.
+    /// What came in all, or will.
     pub amount: i64,
+    /// The part of it that the gateway added for itself.
+    pub fee: i64,
 }
 
 /// Money that went back.
@@ -59,6 +63,8 @@ pub struct Refund {
     pub key: String,
     /// Whole rupiah.
     pub amount: i64,
+    /// When.
+    pub made_at: Timestamp,
 }
 
 /// An order.
@@ -93,8 +99,17 @@ pub struct Order {
 pub enum Act {
     /// The customer chooses a method, and does not pay yet.
     Choose,
-    /// The customer pays what was asked, or this.
-    Pay(Option<i64>),
+    /// The customer pays.
+    Pay {
+        /// This, if it is not what was asked.
+        amount: Option<i64>,
+        /// What the gateway adds to it for itself.
+        fee: i64,
+    },
+    /// The customer pays by card, and the gateway suspects a fraud.
+    Challenge,
+    /// The merchant accepts what the gateway suspected.
+    Accept,
     /// The bank says no: before the settlement, or after it.
     Deny,
     /// The merchant ends it.
@@ -146,37 +161,60 @@ impl Order {
             Act::Choose => match state {
                 Some(State::Pending) => Ok(0),
                 _ if self.is_over => Err(No::NotNow),
-                Some(State::Settled | State::ChargedBack | State::Cancelled) => Err(No::NotNow),
+                Some(State::Settled | State::Challenged | State::ChargedBack | State::Cancelled) => {
+                    Err(No::NotNow)
+                }
                 _ => Ok(self.begin(method, now, new_id)),
             },
-            Act::Pay(amount) => self.pay(*amount, method, now, new_id),
+            Act::Pay { amount, fee } => self.pay((*amount, *fee), method, now, new_id),
+            Act::Challenge | Act::Accept if self.brand == Brand::Xendit => Err(No::NotNow),
+            Act::Challenge => {
+                self.pay((None, 0), method, now, new_id)?;
+                // Nothing has settled yet; a denial of it is no reversal.
+                self.settle(None);
+                self.turn(&[State::Settled], State::Challenged)
+            }
+            Act::Accept => {
+                let notices = self.turn(&[State::Challenged], State::Settled)?;
+                self.settle(Some(now));
+                Ok(notices)
+            }
             Act::Deny if self.brand == Brand::Xendit => Err(No::NotNow),
             Act::Deny => {
                 if state.is_none() {
                     self.begin(method, now, new_id);
                 }
-                self.turn(&[State::Pending, State::Settled], State::Denied)
+                self.turn(&[State::Pending, State::Challenged, State::Settled], State::Denied)
             }
             Act::Cancel => self.turn(&[State::Pending], State::Cancelled),
             Act::Expire => self.expire(),
             Act::ChargeBack if self.brand == Brand::Xendit => Err(No::NotNow),
             Act::ChargeBack => self.turn(&[State::Settled], State::ChargedBack),
-            Act::Refund { key, amount } => self.refund(key, *amount, new_id),
+            Act::Refund { key, amount } => self.refund(key, *amount, now, new_id),
         }
     }
 
     /// A new try; Midtrans tells of it.
     fn begin(&mut self, method: &str, now: Timestamp, new_id: &str) -> u8 {
         let (id, method, state) = (new_id.to_owned(), method.to_owned(), State::Pending);
-        self.tries.push(Try { id, method, state, made_at: now, settled_at: None, amount: self.amount });
+        let amount = self.amount;
+        self.tries.push(Try { id, method, state, made_at: now, settled_at: None, amount, fee: 0 });
         u8::from(self.brand == Brand::Midtrans)
     }
 
-    fn pay(&mut self, amount: Option<i64>, method: &str, now: Timestamp, new_id: &str) -> Result<u8, No> {
+    fn pay(
+        &mut self,
+        (amount, fee): (Option<i64>, i64),
+        method: &str,
+        now: Timestamp,
+        new_id: &str,
+    ) -> Result<u8, No> {
         match self.state() {
             // A virtual account that expired here is still open at the bank.
             Some(State::Pending | State::Expired) => {}
-            Some(State::Settled | State::Cancelled | State::ChargedBack) => return Err(No::NotNow),
+            Some(State::Settled | State::Challenged | State::Cancelled | State::ChargedBack) => {
+                return Err(No::NotNow);
+            }
             Some(State::Denied) | None if self.is_over && self.brand == Brand::Midtrans => {
                 return Err(No::NotNow);
             }
@@ -188,8 +226,15 @@ impl Order {
         let latest = self.tries.last_mut().ok_or(No::NoTry)?;
         latest.state = State::Settled;
         latest.settled_at = Some(now);
-        latest.amount = amount.unwrap_or(asked);
+        latest.amount = amount.unwrap_or(asked).saturating_add(fee);
+        latest.fee = fee;
         Ok(1)
+    }
+
+    fn settle(&mut self, at: Option<Timestamp>) {
+        if let Some(latest) = self.tries.last_mut() {
+            latest.settled_at = at;
+        }
     }
 
     fn turn(&mut self, from: &[State], to: State) -> Result<u8, No> {
@@ -203,7 +248,9 @@ impl Order {
 
     fn expire(&mut self) -> Result<u8, No> {
         match (self.brand, self.state()) {
-            (_, Some(State::Settled | State::ChargedBack | State::Cancelled)) => Err(No::NotNow),
+            (_, Some(State::Settled | State::Challenged | State::ChargedBack | State::Cancelled)) => {
+                Err(No::NotNow)
+            }
             (_, Some(State::Pending)) => {
                 self.is_over = true;
                 self.turn(&[State::Pending], State::Expired)
@@ -217,7 +264,7 @@ impl Order {
         }
     }
 
-    fn refund(&mut self, key: &str, amount: i64, new_id: &str) -> Result<u8, No> {
+    fn refund(&mut self, key: &str, amount: i64, now: Timestamp, new_id: &str) -> Result<u8, No> {
         if self.refunds.iter().any(|refund| refund.key == key) {
             return Err(No::SameKey);
         }
@@ -225,7 +272,7 @@ impl Order {
         if amount < 1 || self.refunded() + amount > settled.amount {
             return Err(No::NotNow);
         }
-        self.refunds.push(Refund { id: new_id.to_owned(), key: key.to_owned(), amount });
+        self.refunds.push(Refund { id: new_id.to_owned(), key: key.to_owned(), amount, made_at: now });
         // Midtrans tells of a refund when it is asked for and when the bank did it.
         Ok(if self.brand == Brand::Midtrans { 2 } else { 1 })
     }
@@ -254,6 +301,12 @@ impl Book {
     /// The gateway's order of that name.
     pub fn find(&self, brand: Brand, name: &str) -> Option<&Order> {
         self.named(name).into_iter().find(|order| order.brand == brand)
+    }
+
+    /// The gateway's order that has a transaction of that id.
+    pub fn having(&self, brand: Brand, transaction: &str) -> Option<&Order> {
+        let has = |order: &&Order| order.tries.iter().any(|one| one.id == transaction);
+        self.orders.values().filter(|order| order.brand == brand).find(has)
     }
 
     /// The order with the gateway's id, to change.

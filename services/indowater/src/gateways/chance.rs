@@ -23,6 +23,24 @@ pub struct Mischief {
     /// Calls that are done and not answered
     #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=100))]
     pub timeouts: u8,
+    /// Calls that are done, and whose connection breaks before the answer
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=100))]
+    pub resets: u8,
+    /// Orders that are only called used when they are made again, though nobody began to pay (Midtrans)
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=100))]
+    pub taken: u8,
+    /// Payments to which the gateway adds its fee
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=100))]
+    pub fees: u8,
+    /// Payments of more than was asked
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=100))]
+    pub surplus: u8,
+    /// Payments by card that the gateway suspects (Midtrans)
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=100))]
+    pub challenges: u8,
+    /// Answers with empty fields and amounts in other notations
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=100))]
+    pub odd_answers: u8,
     /// Calls that are answered with 503 and not done
     #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=100))]
     pub errors: u8,
@@ -48,6 +66,11 @@ impl Mischief {
     pub fn wait(&self, most: Duration, what: &str) -> Duration {
         let share = u32::try_from(self.roll(what) % 1_000).unwrap_or(0);
         most.saturating_mul(share + 1) / 1_000
+    }
+
+    /// One of the first `many` numbers in the case called `what`.
+    pub fn pick(&self, many: u64, what: &str) -> u64 {
+        self.roll(what) % many.max(1)
     }
 
     fn roll(&self, what: &str) -> u64 {

@@ -1,4 +1,5 @@
-//! What tests and impatient people do to an order: `POST /_control/orders/{order}/{act}`, and what there is to see.
+//! What tests and impatient people do to an order, `POST /_control/orders/{order}/{act}`, or to a whole gateway, `POST
+//! /_control/weather/{gateway}/{weather}`, and what there is to see.
 
 use std::sync::Arc;
 
@@ -11,8 +12,9 @@ use indowater_common::clock;
 use serde::Deserialize;
 
 use super::attacker;
-use super::book::Act;
+use super::book::{Act, Brand};
 use super::desk::Desk;
+use super::weather::Weather;
 
 /// The routes.
 pub fn routes() -> Router<Arc<Desk>> {
@@ -21,6 +23,7 @@ pub fn routes() -> Router<Arc<Desk>> {
         .route("/orders/{order}", get(order))
         .route("/orders/{order}/{act}", post(act))
         .route("/deliveries", get(deliveries))
+        .route("/weather/{gateway}/{weather}", post(weather))
 }
 
 /// How something happens.
@@ -28,6 +31,9 @@ pub fn routes() -> Router<Arc<Desk>> {
 pub struct How {
     /// For `pay`: what is paid, if it is not what was asked. For `refund`: how much.
     amount: Option<i64>,
+    /// For `pay`: what the gateway adds for itself.
+    #[serde(default)]
+    fee: i64,
     /// For `refund`: the refund's key.
     key: Option<String>,
     /// `qris` if it is not said.
@@ -49,6 +55,20 @@ async fn deliveries(Shared(desk): Shared<Arc<Desk>>) -> Response {
     Json(desk.deliveries()).into_response()
 }
 
+async fn weather(
+    Shared(desk): Shared<Arc<Desk>>,
+    Path((gateway, weather)): Path<(String, String)>,
+) -> Result<StatusCode, (StatusCode, String)> {
+    let brand = match gateway.as_str() {
+        "midtrans" => Brand::Midtrans,
+        "xendit" => Brand::Xendit,
+        other => return Err((StatusCode::NOT_FOUND, format!("there is no gateway {other}\n"))),
+    };
+    let unknown = || (StatusCode::NOT_FOUND, format!("no weather is called {weather}\n"));
+    desk.weather.set(brand, Weather::named(&weather).ok_or_else(unknown)?);
+    Ok(StatusCode::NO_CONTENT)
+}
+
 async fn act(
     Shared(desk): Shared<Arc<Desk>>,
     Path((name, act)): Path<(String, String)>,
@@ -58,7 +78,9 @@ async fn act(
     let order = found.ok_or_else(|| (StatusCode::NOT_FOUND, format!("there is no order {name}\n")))?;
     let act = match act.as_str() {
         "choose" => Act::Choose,
-        "pay" => Act::Pay(how.amount),
+        "pay" => Act::Pay { amount: how.amount, fee: how.fee },
+        "challenge" => Act::Challenge,
+        "accept" => Act::Accept,
         // A deny after the settlement is the reversal.
         "deny" | "reverse" => Act::Deny,
         "cancel" => Act::Cancel,
@@ -74,7 +96,7 @@ async fn act(
         }
         other => return Err((StatusCode::NOT_FOUND, format!("nothing is called {other}\n"))),
     };
-    let method = how.method.as_deref().unwrap_or("qris");
+    let method = how.method.as_deref().unwrap_or(if act == Act::Challenge { "credit_card" } else { "qris" });
     let order = desk
         .act(&order.reference, &act, method, how.silent)
         .map_err(|no| (StatusCode::CONFLICT, format!("not as the order stands: {no:?}\n")))?;

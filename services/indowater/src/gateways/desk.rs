@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::book::{Act, Book, Brand, No, Order, State};
 use super::sender::{self, Notice};
+use super::weather::Forecast;
 use super::{Options, attacker, midtrans, xendit};
 
 /// How many deliveries are remembered.
@@ -48,6 +49,8 @@ pub struct Desk {
     pub client: Client,
     /// Ends everything.
     pub stop: CancellationToken,
+    /// How the gateways are.
+    pub weather: Forecast,
     book: Mutex<Book>,
     deliveries: Mutex<VecDeque<Delivery>>,
     calls: AtomicU64,
@@ -62,6 +65,7 @@ impl Desk {
             base,
             client,
             stop: CancellationToken::new(),
+            weather: Forecast::default(),
             book: Mutex::default(),
             deliveries: Mutex::default(),
             calls: AtomicU64::new(0),
@@ -110,6 +114,7 @@ impl Desk {
         let (order, notices) = {
             let mut book = self.book();
             let order = book.get_mut(reference).ok_or(No::NoTry)?;
+            let act = &self.embellished(order, act, method);
             let notices = order.act(act, method, clock::now(), &new_id)?;
             (order.clone(), notices)
         };
@@ -120,6 +125,24 @@ impl Desk {
         }
         self.follow_up(&order, act);
         Ok(order)
+    }
+
+    /// A payment of what was asked, as chance has it: with the gateway's fee, with more, or suspected.
+    fn embellished(&self, order: &Order, act: &Act, method: &str) -> Act {
+        if *act != (Act::Pay { amount: None, fee: 0 }) {
+            return act.clone();
+        }
+        let (mischief, case) = (&self.options.mischief, format!("{}/{}", order.id, order.tries.len()));
+        let suspects = order.brand == Brand::Midtrans && method == "credit_card";
+        if suspects && mischief.happens(mischief.challenges, &format!("challenge {case}")) {
+            return Act::Challenge;
+        }
+        let is_more = mischief.happens(mischief.surplus, &format!("surplus {case}"));
+        let more = i64::try_from(mischief.pick(5_000, &format!("more {case}"))).unwrap_or(0) + 1;
+        // As much as of a payment by QRIS.
+        let fee = (order.amount * 7 + 999) / 1_000;
+        let is_fee = mischief.happens(mischief.fees, &format!("fee {case}"));
+        Act::Pay { amount: is_more.then_some(order.amount + more), fee: if is_fee { fee } else { 0 } }
     }
 
     fn notify(self: &Arc<Self>, order: &Order, act: &Act) {
@@ -141,14 +164,14 @@ impl Desk {
         let mischief = &self.options.mischief;
         let case = format!("{}/{}", order.id, order.tries.len());
         let (next, wait) = match act {
-            Act::Pay(_)
+            Act::Pay { .. }
                 if order.brand == Brand::Midtrans
                     && mischief.happens(mischief.reversals, &format!("reversal {case}")) =>
             {
                 (Act::Deny, REVERSAL.0 + mischief.wait(REVERSAL.1, &format!("reversal after {case}")))
             }
             Act::Expire if mischief.happens(mischief.late_payments, &format!("late {case}")) => {
-                (Act::Pay(None), mischief.wait(LATE, &format!("late after {case}")))
+                (Act::Pay { amount: None, fee: 0 }, mischief.wait(LATE, &format!("late after {case}")))
             }
             _ => return,
         };

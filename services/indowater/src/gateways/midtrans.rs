@@ -50,11 +50,18 @@ async fn create(Shared(desk): Shared<Arc<Desk>>, headers: HeaderMap, body: Strin
             book.add(order);
             reference
         }
-        Some(known) if known.tries.is_empty() && known.amount == order.amount => known.reference.clone(),
-        Some(_) => return refuse(400, "transaction_details.order_id has already been taken"),
+        Some(known) if is_free(&desk, known) && known.amount == order.amount => known.reference.clone(),
+        // In the language of the merchant's account.
+        Some(_) => return refuse(400, "transaction_details.order_id sudah digunakan"),
     };
     let url = format!("{}/midtrans/snap/v4/redirection/{reference}", desk.base);
     (StatusCode::CREATED, Json(json!({ "token": reference, "redirect_url": url }))).into_response()
+}
+
+/// Whether an order that is made again gets its page again: until the customer has chosen a method, but not always.
+fn is_free(desk: &Desk, known: &Order) -> bool {
+    let mischief = &desk.options.mischief;
+    known.tries.is_empty() && !mischief.happens(mischief.taken, &format!("taken {}", known.id))
 }
 
 /// Snap's way to say no.
@@ -124,12 +131,15 @@ fn say(status: u16, message: &str) -> Response {
     (StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), Json(body)).into_response()
 }
 
-/// The order, if the caller may see it and the customer has chosen a method.
+/// The order, by its id or that of its transaction, if the caller may see it and the customer has chosen a method.
 fn known(desk: &Desk, headers: &HeaderMap, id: &str) -> Result<(Order, Try), Refused> {
     if user(headers).as_deref() != Some(desk.options.midtrans_key.as_str()) {
         return Err(say(401, "Transaction cannot be authorized with the current client/server key.").into());
     }
-    let order = desk.book().find(Brand::Midtrans, id).cloned();
+    let order = {
+        let book = desk.book();
+        book.find(Brand::Midtrans, id).or_else(|| book.having(Brand::Midtrans, id)).cloned()
+    };
     let found = order.and_then(|order| order.latest().cloned().map(|latest| (order, latest)));
     found.ok_or_else(|| say(404, "Transaction doesn't exist.").into())
 }
@@ -140,7 +150,12 @@ async fn status(
     Path(id): Path<String>,
 ) -> Result<Response, Refused> {
     let (order, latest) = known(&desk, &headers, &id)?;
-    Ok(Json(told(&order, &latest, &desk.options.midtrans_key)).into_response())
+    let mut body = told(&order, &latest, &desk.options.midtrans_key);
+    let (mischief, case) = (&desk.options.mischief, format!("odd {id} {}", desk.next_call()));
+    if mischief.happens(mischief.odd_answers, &case) {
+        oddly(&mut body, latest.amount, mischief.pick(4, &case));
+    }
+    Ok(Json(body).into_response())
 }
 
 async fn cancel(
@@ -166,7 +181,7 @@ async fn refund(
     Json(body): Json<Value>,
 ) -> Result<Response, Refused> {
     let (order, _) = known(&desk, &headers, &id)?;
-    let left = order.amount - order.refunded();
+    let left = order.latest().map_or(order.amount, |latest| latest.amount) - order.refunded();
     let key = body["refund_key"].as_str().map_or_else(|| clock::new_id("refund"), str::to_owned);
     let amount = if body["amount"].is_null() { left } else { body["amount"].as_i64().unwrap_or(0) };
     change(&desk, &headers, &id, &Act::Refund { key, amount })
@@ -191,6 +206,7 @@ fn told(order: &Order, latest: &Try, key: &str) -> Value {
     let refunded = order.refunded();
     let (code, status) = match latest.state {
         State::Pending => ("201", "pending"),
+        State::Challenged => ("201", "capture"),
         State::Settled if refunded >= latest.amount => ("200", "refund"),
         State::Settled if refunded > 0 => ("200", "partial_refund"),
         State::Settled if is_card => ("200", "capture"),
@@ -215,18 +231,73 @@ fn told(order: &Order, latest: &Try, key: &str) -> Value {
     });
     if is_card {
         body["masked_card"] = json!("48111111-1114");
-        body["fraud_status"] = json!(if latest.state == State::Denied { "deny" } else { "accept" });
+        body["fraud_status"] = json!(match latest.state {
+            State::Denied => "deny",
+            State::Challenged => "challenge",
+            _ => "accept",
+        });
     }
     if let Some(settled) = latest.settled_at.filter(|_| status != "capture") {
         body["settlement_time"] = json!(time(settled));
     }
     if refunded > 0 {
         body["refund_amount"] = json!(amount(refunded));
-        let part = |refund: &super::book::Refund| json!({ "refund_chargeback_id": refund.id, "refund_key": refund.key, "refund_amount": amount(refund.amount) });
+        let part = |refund: &super::book::Refund| {
+            json!({
+                "refund_chargeback_id": refund.id, "refund_key": refund.key,
+                "refund_amount": amount(refund.amount), "created_at": time(refund.made_at),
+            })
+        };
         body["refunds"] = order.refunds.iter().map(part).collect();
     }
+    add_fee(&mut body, order, latest);
     sign(&mut body, key);
     body
+}
+
+/// What Midtrans says of the fee that it added for itself. Notifications and answers have it at the top, or, for some
+/// methods, below `metadata`; the amounts are texts or numbers.
+fn add_fee(body: &mut Value, order: &Order, latest: &Try) {
+    if latest.fee == 0 {
+        return;
+    }
+    let original = latest.amount - latest.fee;
+    let in_metadata = order.id.bytes().fold(0_u8, u8::wrapping_add) % 2 == 1;
+    let original = if in_metadata { json!(original) } else { json!(original.to_string()) };
+    let info = json!({
+        "original_amount": original,
+        "gross_amount": latest.amount,
+        "customer_imposed_payment_fee": latest.fee.to_string(),
+    });
+    let extra_info = json!({ "gross_amount_info": info });
+    if in_metadata {
+        body["metadata"] = json!({ "extra_info": extra_info });
+    } else {
+        body["extra_info"] = extra_info;
+    }
+}
+
+/// An answer with empty fields and the amount in another notation.
+fn oddly(body: &mut Value, rupiah: i64, which: u64) {
+    body["gross_amount"] = match which {
+        0 => json!(rupiah),
+        1 => json!(rupiah.to_string()),
+        2 => json!(format!("{}e-1", rupiah * 10)),
+        _ => json!(format!("{rupiah}.0")),
+    };
+    for field in ["fraud_status", "currency", "metadata"] {
+        if body[field].is_null() || field == "currency" {
+            body[field] = json!("");
+        }
+    }
+    if body["refunds"].is_null() {
+        body["refunds"] = Value::Null;
+        body["refund_amount"] = Value::Null;
+    }
+    body["status_code"] = body["status_code"]
+        .as_str()
+        .and_then(|code| code.parse().ok())
+        .map_or(Value::Null, |code: u16| json!(code));
 }
 
 /// Puts the signature of `key` on a notification as it stands.

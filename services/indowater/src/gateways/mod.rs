@@ -17,6 +17,7 @@ mod page;
 pub mod sender;
 #[cfg(test)]
 mod tests;
+pub mod weather;
 mod xendit;
 
 use std::net::SocketAddr;
@@ -181,19 +182,26 @@ fn router(desk: &Arc<Desk>) -> Router {
     router.with_state(desk.clone())
 }
 
-/// Does not do a call, or does it and does not answer, when chance says so.
+/// Does not do a call, or does it and does not answer, when the weather or chance says so.
 async fn misbehave(State(desk): State<Arc<Desk>>, request: Request, next: Next) -> Response {
+    let is_xendit = request.uri().path().starts_with("/xendit");
+    let brand = if is_xendit { book::Brand::Xendit } else { book::Brand::Midtrans };
+    let weather = desk.weather.at(brand);
+    if weather != weather::Weather::Fine {
+        return weather.strikes(brand, request, next, SILENCE).await;
+    }
     let mischief = &desk.options.mischief;
     let case = format!("{} {}", request.uri(), desk.next_call());
     if mischief.happens(mischief.errors, &format!("error {case}")) {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     let silent = mischief.happens(mischief.timeouts, &format!("timeout {case}"));
+    let breaks = mischief.happens(mischief.resets, &format!("reset {case}"));
     let response = next.run(request).await;
     if silent {
         tokio::time::sleep(SILENCE).await;
     }
-    response
+    if breaks { weather::broken() } else { response }
 }
 
 /// An answer that says no. Boxed, for it is seldom needed and large.

@@ -58,7 +58,7 @@ async fn choose(
     Form(choice): Form<Choice>,
 ) -> Response {
     let act = match choice.act.as_str() {
-        "pay" => Act::Pay(None),
+        "pay" => Act::Pay { amount: None, fee: 0 },
         "deny" => Act::Deny,
         "choose" => Act::Choose,
         _ => Act::Expire,
@@ -81,6 +81,7 @@ fn page(order: &Order) -> String {
         escaped(&order.id),
     );
     let (class, says) = match order.state() {
+        Some(State::Challenged) => ("", "Pembayaran sedang diperiksa"),
         Some(State::Settled) if order.refunded() > 0 => {
             ("good", "Pembayaran diterima, sebagian atau seluruhnya dikembalikan")
         }
@@ -94,7 +95,10 @@ fn page(order: &Order) -> String {
         None => ("", "Pilih cara pembayaran"),
     };
     body.push_str(&format!("<p class=\"{class}\">{says}</p>"));
-    if !matches!(order.state(), Some(State::Settled | State::Cancelled | State::ChargedBack)) {
+    if !matches!(
+        order.state(),
+        Some(State::Settled | State::Challenged | State::Cancelled | State::ChargedBack)
+    ) {
         body.push_str(&form(order));
     }
     if let Some(url) = order.return_url.as_deref().filter(|url| url.starts_with("http")) {

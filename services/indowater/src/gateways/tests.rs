@@ -234,6 +234,150 @@ async fn chance_repeats_loses_and_reverses() {
     assert_eq!(merchant.received().len(), 4, "nothing came");
 }
 
+async fn weather(gateways: &Gateways, path: &str) -> u16 {
+    let url = format!("{}/weather/{path}", gateways.control_url());
+    http().post(url).send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn midtrans_tells_its_fee_apart() {
+    let gateways = open(hurried()).await;
+    let mut places = Vec::new();
+    for id in ["o-1", "o-2"] {
+        snap(&gateways, id, 50_000).await;
+        assert_eq!(control(&gateways, &format!("{id}/pay?fee=350")).await, 200);
+        let told = status(&gateways, id).await;
+        assert_eq!(told["gross_amount"], "50350.00");
+        let (top, below) = (&told["extra_info"], &told["metadata"]["extra_info"]);
+        places.push(top.is_null());
+        let info = if top.is_null() { below } else { top }["gross_amount_info"].clone();
+        assert_eq!(
+            (&info["gross_amount"], &info["customer_imposed_payment_fee"]),
+            (&json!(50_350), &json!("350"))
+        );
+        let original = &info["original_amount"];
+        assert!(*original == json!("50000") || *original == json!(50_000), "{info}");
+    }
+    assert_ne!(places[0], places[1], "once at the top, once below metadata");
+}
+
+#[tokio::test]
+async fn midtrans_suspects_and_the_merchant_decides() {
+    let (merchant, url) = Merchant::open(&[]).await;
+    let gateways = open(Options { midtrans_notify: Some(url), ..hurried() }).await;
+    for (id, decision, ends) in [("o-1", "accept", "capture"), ("o-2", "deny", "deny")] {
+        snap(&gateways, id, 50_000).await;
+        control(&gateways, &format!("{id}/challenge")).await;
+        let told = status(&gateways, id).await;
+        assert_eq!(
+            (&told["transaction_status"], &told["fraud_status"]),
+            (&json!("capture"), &json!("challenge"))
+        );
+        assert_eq!(control(&gateways, &format!("{id}/pay")).await, 409, "it is paid");
+        assert_eq!(control(&gateways, &format!("{id}/{decision}")).await, 200);
+        assert_eq!(status(&gateways, id).await["transaction_status"], ends);
+    }
+    merchant.waits_for(4).await;
+}
+
+#[tokio::test]
+async fn an_order_that_was_made_may_only_be_called_used() {
+    let mischief = Mischief { taken: 100, ..Mischief::default() };
+    let gateways = open(Options { mischief, ..hurried() }).await;
+    assert_eq!(snap(&gateways, "o-1", 50_000).await.0, 201);
+    let (code, said) = snap(&gateways, "o-1", 50_000).await;
+    assert_eq!(
+        (code, &said["error_messages"][0]),
+        (400, &json!("transaction_details.order_id sudah digunakan"))
+    );
+    assert_eq!(status(&gateways, "o-1").await["status_code"], "404", "nobody has chosen a method");
+    assert_eq!(snap(&gateways, "o-1~2", 50_000).await.0, 201);
+}
+
+#[tokio::test]
+async fn answers_may_be_odd_and_mean_the_same() {
+    let mischief = Mischief { odd_answers: 100, fees: 100, ..Mischief::default() };
+    let gateways = open(Options { mischief, ..hurried() }).await;
+    snap(&gateways, "o-1", 50_000).await;
+    control(&gateways, "o-1/pay").await;
+    let mut notations = std::collections::BTreeSet::new();
+    for _ in 0..40 {
+        let told = status(&gateways, "o-1").await;
+        assert_eq!((&told["fraud_status"], &told["refunds"]), (&json!(""), &Value::Null));
+        notations.insert(told["gross_amount"].to_string());
+    }
+    let all = ["\"50350\"", "\"50350.0\"", "\"503500e-1\"", "50350"];
+    assert_eq!(notations.iter().map(String::as_str).collect::<Vec<_>>(), all);
+}
+
+#[tokio::test]
+async fn each_weather_is_what_it_is_called() {
+    let gateways = open(hurried()).await;
+    let url = format!("{}/v2/invoices", gateways.xendit_url());
+    let make = async |id: &str| {
+        let body = json!({ "external_id": id, "amount": 75_000 });
+        let call = http().post(&url).basic_auth(XENDIT_KEY, Some("")).json(&body);
+        let answer = call.timeout(Duration::from_millis(300)).send().await.ok()?;
+        let (status, wait) = (answer.status().as_u16(), answer.headers().contains_key("retry-after"));
+        Some((status, wait, answer.text().await.ok()?))
+    };
+    for (name, status, waits, is_made) in [
+        ("fine", Some(200), false, true),
+        ("hangs", None, false, false),
+        ("busy", Some(429), true, false),
+        ("down", Some(503), true, false),
+        ("locked", Some(401), false, false),
+        ("forbidden", Some(403), false, false),
+        ("empty", Some(200), false, false),
+        ("resets", None, false, true),
+    ] {
+        assert_eq!(weather(&gateways, &format!("xendit/{name}")).await, 204);
+        let answer = make(name).await;
+        assert_eq!(
+            answer.as_ref().map(|(status, waits, _)| (*status, *waits)),
+            status.map(|status| (status, waits)),
+            "{name}"
+        );
+        assert_eq!(gateways.desk.book().named(name).len(), usize::from(is_made), "{name}");
+        assert_eq!(snap(&gateways, &format!("m-{name}"), 50_000).await.0, 201, "the other gateway is fine");
+    }
+    assert_eq!(weather(&gateways, "xendit/sunny").await, 404);
+}
+
+#[tokio::test]
+async fn xendit_lists_its_fees_and_dates_its_refunds() {
+    let gateways = open(hurried()).await;
+    let base = gateways.xendit_url();
+    let send = async |request: reqwest::RequestBuilder| -> Value {
+        request.basic_auth(XENDIT_KEY, Some("")).send().await.unwrap().json().await.unwrap()
+    };
+    let order = json!({ "external_id": "p-1", "amount": 75_000 });
+    let id = send(http().post(format!("{base}/v2/invoices")).json(&order)).await["id"].clone();
+    control(&gateways, "p-1/pay?fee=4500").await;
+    let told = send(http().get(format!("{base}/v2/invoices?external_id=p-1"))).await[0].clone();
+    assert_eq!((&told["amount"], &told["paid_amount"]), (&json!(75_000), &json!(79_500)));
+    assert_eq!(told["fees"], json!([{ "type": "ADMIN", "value": 4_500 }]));
+    control(&gateways, "p-1/refund?amount=1000").await;
+    let refunds = send(http().get(format!("{base}/refunds?invoice_id={}", id.as_str().unwrap()))).await;
+    assert!(refunds["data"][0]["updated"].is_string(), "{refunds}");
+}
+
+#[tokio::test]
+async fn midtrans_refunds_by_the_transaction_too() {
+    let gateways = open(hurried()).await;
+    snap(&gateways, "o-1", 50_000).await;
+    control(&gateways, "o-1/pay").await;
+    let transaction = status(&gateways, "o-1").await["transaction_id"].as_str().unwrap().to_owned();
+    let url = format!("{}/v2/{transaction}/refund", gateways.midtrans_url());
+    let body = json!({ "refund_key": "r", "amount": 1_000 });
+    http().post(url).basic_auth(MIDTRANS_KEY, Some("")).json(&body).send().await.unwrap();
+    let told = status(&gateways, "o-1").await;
+    assert_eq!(
+        (&told["refund_amount"], &told["refunds"][0]["created_at"].is_string()),
+        (&json!("1000.00"), &true)
+    );
+}
+
 #[tokio::test]
 async fn a_call_may_be_done_without_an_answer() {
     let mischief = Mischief { timeouts: 100, ..Mischief::default() };

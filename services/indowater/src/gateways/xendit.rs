@@ -97,7 +97,15 @@ async fn list(
     orders.retain(|order| order.brand == Brand::Xendit);
     // The newest first.
     orders.sort_by_key(|order| std::cmp::Reverse(order.created_at));
-    let shown: Value = orders.into_iter().map(|order| invoice(&desk, order)).collect();
+    let (mischief, call) = (&desk.options.mischief, desk.next_call());
+    let shown = orders.into_iter().map(|order| {
+        let mut shown = invoice(&desk, order);
+        if mischief.happens(mischief.odd_answers, &format!("odd {} {call}", order.reference)) {
+            oddly(&mut shown);
+        }
+        shown
+    });
+    let shown: Value = shown.collect();
     Ok(Json(shown).into_response())
 }
 
@@ -190,6 +198,17 @@ fn invoice(desk: &Desk, order: &Order) -> Value {
     body
 }
 
+/// An answer with an amount as a text, and fields that are there and empty.
+fn oddly(shown: &mut Value) {
+    if let Some(paid) = shown["paid_amount"].as_i64() {
+        shown["paid_amount"] = json!(format!("{paid}.00"));
+    }
+    if shown["fees"].is_null() {
+        shown["fees"] = Value::Null;
+    }
+    shown["currency"] = json!("");
+}
+
 fn callback(order: &Order) -> Value {
     let mut body = json!({
         "id": order.reference,
@@ -207,6 +226,11 @@ fn callback(order: &Order) -> Value {
         body["paid_at"] = json!(paid.settled_at.map(|at| at.to_string()));
         body["payment_method"] = json!(paid.method.to_uppercase());
         body["payment_channel"] = json!("BCA");
+        if paid.fee > 0 {
+            body["fees"] = json!([{ "type": "ADMIN", "value": paid.fee }]);
+            body["fees_paid_amount"] = json!(paid.fee);
+            body["adjusted_received_amount"] = json!(paid.amount - paid.fee);
+        }
     }
     body
 }
@@ -215,6 +239,7 @@ fn refund_body(order: &Order, refund: &Refund) -> Value {
     json!({
         "id": refund.id, "invoice_id": order.reference, "reference_id": refund.key, "amount": refund.amount,
         "currency": "IDR", "status": "SUCCEEDED", "reason": "REQUESTED_BY_CUSTOMER",
+        "created": refund.made_at.to_string(), "updated": refund.made_at.to_string(),
     })
 }
 

@@ -75,6 +75,15 @@ pub async fn bills_are_paid_once(base: Arc<Base>) -> Result<()> {
     shop.has(water).await?;
     let found = shop.customer.find(&bill_path(&bill)?).await?;
     ensure!(found["status"] == "paid" && whole(&found, "surplus")? == water, "{found}");
+    eventually("that a bill is paid twice is noted", async || {
+        let found = shop.administrator.find(&format!("{PAYMENTS}/{}", id(&first)?)).await?;
+        let note = &found["needs_attention"][0];
+        ensure!(note["reason"] == "bill_paid_twice" && note["amount"] == water, "{found}");
+        Ok(())
+    })
+    .await?;
+    let found = shop.administrator.find(&format!("{PAYMENTS}/{}", id(&third)?)).await?;
+    ensure!(found["needs_attention"] == json!([]), "the one that paid it: {found}");
     shop.adds_up().await
 }
 

@@ -33,10 +33,11 @@ async fn customers_pay_for_themselves() {
             "customer_email": "customer-001@indowater.com", "amount": 50_000, "discount_amount": 0,
             "final_amount": 50_000, "payment_method": "midtrans", "payment_type": "balance_topup",
             "status": "pending", "payment_url": "https://app.example.com/paid", "voucher_code": "HEMAT10",
-            "voucher_state": null, "bill_id": null, "refunded_amount": 0, "credited_amount": 0, "reason": null,
-            "made_by": null, "notes": [], "created_at": "2026-11-22T03:15:00Z",
-            "updated_at": "2026-11-22T03:15:00Z", "paid_at": null, "expires_at": "2026-11-23T03:15:00Z",
-            "revision": 2,
+            "voucher_state": null, "bill_id": null, "received_amount": 0, "fee_amount": 0, "uncredited_amount": 0,
+            "refunded_amount": 0, "excess_amount": 0, "credited_amount": 0, "reason": null, "made_by": null,
+            "notes": [], "needs_attention": [], "created_at": "2026-11-22T03:15:00Z",
+            "updated_at": "2026-11-22T03:15:00Z", "paid_at": null, "noticed_at": null,
+            "expires_at": "2026-11-23T03:15:00Z", "revision": 2,
         })
     );
     let named = with(&top_up(), &json!({ "customer_id": "customer-001" }));
@@ -152,6 +153,11 @@ async fn what_cannot_be_paid_says_why() {
         assert!(detail.contains("same request") && detail.contains("Idempotency-Key"), "{detail}");
         assert!(answer.headers.contains_key(RETRY_AFTER));
     }
+    // A gateway that says when to come again is handed on.
+    let wish = with(&top_up(), &json!({ "amount": 502 }));
+    let answer = api.post_keyed("/payments", &siti, Some("1"), &wish).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.headers[RETRY_AFTER], "17");
 }
 
 #[tokio::test]
@@ -164,6 +170,11 @@ async fn payments_are_seen_by_those_whose_they_are() {
     let payment = api.get("/payments/payment-001", &siti).await.json;
     assert_eq!((&payment["amount"], &payment["final_amount"]), (&json!(100_000), &json!(90_000)));
     assert_eq!((&payment["made_by"], &payment["notes"]), (&Value::Null, &json!([])));
+    assert_eq!(payment["needs_attention"], json!([]), "that is the utility's business");
+    assert_eq!((&payment["received_amount"], &payment["fee_amount"]), (&json!(95_350), &json!(350)));
+    assert_eq!(payment["noticed_at"], "2026-11-22T03:15:02Z");
+    // What needs a person is not told by a filter either.
+    assert_eq!(api.get("/payments?needs_attention=true", &siti).await.ids(), ["payment-003", "payment-001"]);
     for customer in ["customer-002", "customer-999"] {
         let answer = api.get(&format!("/payments?customer_id={customer}"), &siti).await;
         answer.is_problem(403, "forbidden");
@@ -178,6 +189,9 @@ async fn payments_are_seen_by_those_whose_they_are() {
     assert_eq!(api.get("/payments", &admin).await.ids(), ["payment-003", "payment-002", "payment-001"]);
     let payment = api.get("/payments/payment-002", &admin).await.json;
     assert_eq!((&payment["made_by"], &payment["notes"]), (&json!("admin-001"), &json!(["look at it"])));
+    let surplus = json!([{ "reason": "surplus", "amount": 5_000, "text": "look at it" }]);
+    assert_eq!((&payment["needs_attention"], &payment["uncredited_amount"]), (&surplus, &json!(5_000)));
+    assert_eq!(api.get("/payments?needs_attention=true", &admin).await.ids(), ["payment-002"]);
     for (query, expected) in [
         ("payment_method=xendit", 0),
         ("payment_method=midtrans&payment_type=balance_topup&customer_id=customer-002", 3),

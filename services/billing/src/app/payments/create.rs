@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use indowater_common::error::Retry;
 
-use super::{Cashier, Refusal, TRIES, after, down, now, order_id};
+use super::{Cashier, LATER, Refusal, TRIES, after, down, failed, now, order_id};
 use crate::domain::bill::{Bill, Status as BillStatus};
-use crate::domain::payment::{Payment, Rupiah, Status};
+use crate::domain::payment::{Payment, Rupiah, Status, Times};
 use crate::domain::purchase::{Method, Purchase, Purpose};
 use crate::domain::transaction::{Errand, Transaction};
-use crate::gateway::Order;
+use crate::gateway::{GatewayError, Order, Page};
 use crate::mongo::{Claim, Inserted};
 use crate::observe;
 
+/// How many orders one payment has at a gateway at most.
+const MOST_ORDERS: usize = 5;
 /// How long a voucher's place is held beyond the time to pay, so that a payment of the last minute still finds it.
 const HELD_LONGER: Duration = Duration::from_secs(3_600);
 
@@ -47,7 +49,7 @@ impl Cashier {
             match self.payments.insert(&transaction, claim, first).await.map_err(down)? {
                 Inserted::Yes => {
                     observe::payment_made(&transaction);
-                    self.wanted.notify_one();
+                    self.wanted.of(method).notify_one();
                     if transaction.payment.is_free() {
                         // If the voucher service does not answer now, it is asked again later.
                         return Ok(self.run_errand(transaction.clone()).await.unwrap_or(transaction));
@@ -143,10 +145,14 @@ impl Cashier {
             payment_url: None,
             page: None,
             return_url: purchase.return_url.clone(),
+            orders: 1,
             refused: None,
+            unclear: None,
+            paid_before_by: None,
             created_at: now,
             updated_at: now,
             paid_at: None,
+            noticed_at: None,
             expires_at: is_asked.then(|| after(now, self.terms.payable)),
             made_by: purchase.made_by.clone(),
             reason: purchase.reason.clone(),
@@ -156,21 +162,47 @@ impl Cashier {
             errand: None,
             revision: 1,
         };
-        transaction.take(effects, now, purchase.made_by.as_deref());
+        transaction.take(effects, Times::default(), now, purchase.made_by.as_deref());
         Ok(transaction)
     }
 
     /// The payment with the page where it is paid, made if there is none yet.
+    ///
+    /// An answer may be lost after the gateway made the page. Where it then gives the page again (Midtrans mostly, Xendit when it is
+    /// asked for the invoices of the order) that is all; where it only says that the order exists, it is asked how the
+    /// order stands. A payment that has a page or a transaction is never ended for it; one of which nothing is known has a page that
+    /// nobody can reach, and gets another order.
     async fn with_page(&self, known: Transaction, purchase: &Purchase) -> Result<Transaction, Refusal> {
-        if let Some(words) = &known.refused {
-            return Err(Refusal::Not(format!("The payment was not made: {words}.")));
+        let mut known = known;
+        let Some(gateway) = self.gateways.of(known.method) else { return Ok(known) };
+        for _ in 0..MOST_ORDERS {
+            if let Some(words) = &known.refused {
+                return Err(Refusal::Not(format!("The payment was not made: {words}.")));
+            }
+            if !waits_for_page(&known) {
+                return Ok(known);
+            }
+            let id = known.payment.id().to_owned();
+            let order = self.order(&known, purchase)?;
+            match gateway.create(&order).await {
+                Ok(page) => return self.made(&id, page).await,
+                Err(error) if error.is_final() => {
+                    observe::gateway_failed(gateway.name(), &error);
+                    self.ask(&id, gateway).await?;
+                    known = self.not_made(&id, known.orders, error).await?;
+                }
+                Err(error) => return Err(failed(gateway, error)),
+            }
         }
-        let waits = known.payment_url.is_none() && known.payment.status() == Status::Pending;
-        let waits = waits && !known.payment.is_free();
-        let (Some(gateway), true) = (self.gateways.of(known.method), waits) else { return Ok(known) };
-        let id = known.payment.id();
-        let order = Order {
-            id: order_id(id)?,
+        Err(Refusal::Later {
+            why: "the gateway has made every order, and gives no page".to_owned(),
+            after: LATER,
+        })
+    }
+
+    fn order(&self, known: &Transaction, purchase: &Purchase) -> Result<Order, Retry> {
+        Ok(Order {
+            id: order_id(&known.order(known.orders))?,
             amount: known.payment.asked(),
             description: match &known.bill_id {
                 Some(_) => "Tagihan air IndoWater".to_owned(),
@@ -181,28 +213,46 @@ impl Cashier {
             created_at: known.created_at,
             payable: self.terms.payable,
             return_url: known.return_url.clone(),
-        };
-        match gateway.create(&order).await {
-            Ok(page) => {
-                self.payments.remember_page(id, &page.reference).await.map_err(down)?;
-                let with_page = self.change(id, None, |transaction| {
-                    transaction.payment_url.get_or_insert_with(|| page.url.clone());
-                    transaction.page.get_or_insert_with(|| page.reference.clone());
-                    Ok(Vec::new())
-                });
-                with_page.await
-            }
-            Err(error) if error.is_final() => {
-                let words = error.to_string();
-                let refused = self.change(id, None, |transaction| {
-                    transaction.refused = Some(words.clone());
-                    Ok(transaction.payment.withdraw())
-                });
-                refused.await?;
-                self.want(id).await?;
-                Err(Refusal::Not(format!("The payment was not made: {words}.")))
-            }
-            Err(error) => Err(error.into()),
-        }
+        })
     }
+
+    /// The gateway made a page.
+    async fn made(&self, id: &str, page: Page) -> Result<Transaction, Refusal> {
+        self.payments.remember_page(id, &page.reference).await.map_err(down)?;
+        let with_page = self.change(id, None, |transaction| {
+            transaction.payment_url.get_or_insert_with(|| page.url.clone());
+            transaction.page.get_or_insert_with(|| page.reference.clone());
+            Ok(Vec::new())
+        });
+        with_page.await
+    }
+
+    /// The gateway did not take the last of `orders`. What becomes of the payment follows from what is known of it by now.
+    async fn not_made(&self, id: &str, orders: u32, error: GatewayError) -> Result<Transaction, Refusal> {
+        let words = error.to_string();
+        let is_taken = matches!(error, GatewayError::Taken);
+        let changed = self.change(id, None, |transaction| {
+            // Another call was faster, or the customer has begun to pay.
+            if !waits_for_page(transaction) {
+                return Ok(Vec::new());
+            }
+            if is_taken {
+                transaction.orders = transaction.orders.max(orders + 1);
+                return Ok(Vec::new());
+            }
+            transaction.refused = Some(words.clone());
+            Ok(transaction.payment.withdraw())
+        });
+        let changed = changed.await?;
+        if changed.refused.is_some() {
+            self.want(&changed).await?;
+        }
+        Ok(changed)
+    }
+}
+
+/// Whether a payment needs a page, has none, and none was ever seen by its customer.
+fn waits_for_page(known: &Transaction) -> bool {
+    let is_asked = !known.payment.is_free() && known.payment.status() == Status::Pending;
+    is_asked && known.payment_url.is_none() && !known.payment.is_begun()
 }

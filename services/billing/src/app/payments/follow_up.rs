@@ -3,42 +3,52 @@
 //!
 //! Every payment that is not at rest has a turn: a moment at which it is looked at. Whoever takes the turn moves it into the
 //! near future first, so nobody else takes it, and it comes again if this instance dies.
+//!
+//! Turns are in lanes, one for each gateway: each has places of its own, so a gateway that hangs holds up its own payments
+//! and nobody else's.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use indowater_common::error::{Fatal, Retry};
+use rand::RngExt as _;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Cashier, Refusal, after, now, order_id};
+use super::{Cashier, Refusal, after, down, failed, now, order_id};
+use crate::domain::payment::{Status, Times};
+use crate::domain::purchase::Method;
 use crate::domain::transaction::{Errand, Transaction};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, GatewayError};
 use crate::mongo::Turn;
 use crate::observe;
 
-/// Payments that one instance follows up at the same time: gateways are slow, and each is asked politely.
+/// Payments of one lane that one instance follows up at the same time: gateways are slow, and each is asked politely.
 const AT_ONCE: usize = 16;
 /// How long a turn may take: longer than all tries of the calls in it.
 const TURN: Duration = Duration::from_secs(120);
 /// How long nobody looks for turns when there is none.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Follows payments up for as long as the service runs.
+/// The payments that are followed up together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lane(pub Method);
+
+/// Follows the payments of a lane up for as long as the service runs.
 ///
 /// # Errors
 /// Never; its kind is that of all parts of the service.
-pub async fn follow_up(cashier: Arc<Cashier>, stop: CancellationToken) -> Result<(), Fatal> {
+pub async fn follow_up(cashier: Arc<Cashier>, lane: Lane, stop: CancellationToken) -> Result<(), Fatal> {
     let mut turns = JoinSet::new();
     while !stop.is_cancelled() {
         while turns.try_join_next().is_some() {}
-        let due = cashier.due(AT_ONCE.saturating_sub(turns.len())).await;
+        let due = cashier.due(lane, AT_ONCE.saturating_sub(turns.len())).await;
         let found = !due.is_empty();
         for turn in due {
             match cashier.payments.begin(&turn, after(now(), TURN)).await {
                 Ok(Some(mine)) => {
                     observe::turn_came(turn.due_at(), now());
-                    turns.spawn(take(cashier.clone(), mine));
+                    turns.spawn(take(cashier.clone(), lane, mine));
                 }
                 Ok(None) => {}
                 Err(error) => observe::follow_up_waits(&error),
@@ -49,7 +59,7 @@ pub async fn follow_up(cashier: Arc<Cashier>, stop: CancellationToken) -> Result
         }
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
-            () = cashier.wanted.notified() => {}
+            () = cashier.wanted.of(lane.0).notified() => {}
             Some(_) = turns.join_next(), if turns.len() >= AT_ONCE => {}
             () = stop.cancelled() => {}
         }
@@ -59,12 +69,16 @@ pub async fn follow_up(cashier: Arc<Cashier>, stop: CancellationToken) -> Result
     Ok(())
 }
 
-async fn take(cashier: Arc<Cashier>, turn: Turn) {
-    let next = match cashier.look_at(&turn.id).await {
+async fn take(cashier: Arc<Cashier>, lane: Lane, turn: Turn) {
+    let next = match cashier.look_at(&turn.id, lane).await {
         Ok(next) => next.map(|wait| after(now(), wait)),
-        Err(error) => {
-            observe::payment_waits(&turn.id, &error);
-            Some(after(now(), cashier.terms.pace))
+        Err(refusal) => {
+            let wait = match &refusal {
+                Refusal::Later { after, .. } => cashier.terms.pace.max(*after),
+                _ => cashier.terms.pace,
+            };
+            observe::payment_waits(&turn.id, &retry(refusal));
+            Some(after(now(), jittered(wait)))
         }
     };
     if let Err(error) = cashier.payments.end(&turn, next).await {
@@ -72,59 +86,119 @@ async fn take(cashier: Arc<Cashier>, turn: Turn) {
     }
 }
 
+/// A wait, up to half of it longer, so that those who failed together do not come back together.
+fn jittered(wait: Duration) -> Duration {
+    wait.saturating_mul(rand::rng().random_range(1_000..=1_500_u32)) / 1_000
+}
+
 impl Cashier {
-    /// At most so many payments whose turn has come.
-    async fn due(&self, most: usize) -> Vec<Turn> {
+    /// At most so many payments of a lane whose turn has come.
+    async fn due(&self, lane: Lane, most: usize) -> Vec<Turn> {
         if most == 0 {
             return Vec::new();
         }
-        let due = self.payments.due(now(), i64::try_from(most).unwrap_or(i64::MAX)).await;
+        let due = self.payments.due(lane.0, now(), i64::try_from(most).unwrap_or(i64::MAX)).await;
         due.inspect_err(observe::follow_up_waits).unwrap_or_default()
     }
 
     /// Does what there is to do for a payment, and says in how long it should be looked at again.
-    async fn look_at(&self, id: &str) -> Result<Option<Duration>, Retry> {
-        let mut transaction = match self.payments.one(id).await? {
-            Some(transaction) => transaction,
-            None => return Ok(None),
-        };
+    async fn look_at(&self, id: &str, lane: Lane) -> Result<Option<Duration>, Refusal> {
+        let Some(known) = self.payments.one(id).await.map_err(down)? else { return Ok(None) };
+        if known.method != lane.0 {
+            // Turns from before there were lanes say nothing of theirs.
+            self.want(&known).await?;
+            return Ok(None);
+        }
         // First what needs no gateway, for that may not answer.
-        transaction = self.run_errand(transaction).await?;
-        if let Some(gateway) = self.gateways.of(transaction.method).filter(|_| !transaction.payment.is_free())
-        {
-            self.repeat_refunds(&transaction, gateway).await.map_err(|error| {
-                observe::gateway_failed(gateway.name(), &error);
-                Retry::because(error)
-            })?;
-            transaction = self.ask(id, gateway).await.map_err(retry)?;
+        let mut transaction = self.run_errand(known).await?;
+        transaction = self.compare_with_bill(transaction).await?;
+        let is_asked = !transaction.payment.is_free();
+        if let Some(gateway) = self.gateways.of(transaction.method).filter(|_| is_asked) {
+            let repeated = self.repeat_refunds(&transaction, gateway).await;
+            repeated.map_err(|error| failed(gateway, error))?;
+            transaction = self.ask(id, gateway).await?;
             transaction = self.run_errand(transaction).await?;
+            transaction = self.compare_with_bill(transaction).await?;
         }
         Ok(transaction.next_question(self.terms.pace, now()))
     }
 
     /// Asks the gateway how a payment stands, and takes in the answer; ends it if its time is over and nobody chose how to pay.
     pub(super) async fn ask(&self, id: &str, gateway: &Gateway) -> Result<Transaction, Refusal> {
-        let observations = gateway.status(&order_id(id)?).await.inspect_err(|error| {
-            observe::gateway_failed(gateway.name(), error);
-        })?;
-        let asked = self.change(id, None, |transaction| {
-            let mut effects = Vec::new();
+        let known = self.payment(id).await?;
+        let mut observations = Vec::new();
+        for order in known.all_orders() {
+            match gateway.status(&order_id(&order)?).await {
+                Ok(found) => observations.extend(found),
+                Err(GatewayError::NotUnderstood(words)) => {
+                    let unclear = |transaction: &mut Transaction| {
+                        transaction.unclear = Some(words.clone());
+                        Ok(Vec::new())
+                    };
+                    self.change(id, None, unclear).await?;
+                    return Err(failed(gateway, GatewayError::NotUnderstood(words)));
+                }
+                Err(error) => return Err(failed(gateway, error)),
+            }
+        }
+        let asked = self.rewrite(id, |transaction| {
+            transaction.unclear = None;
             for observation in observations.clone() {
-                effects.extend(transaction.payment.observe(observation));
+                let times = observation.times();
+                let effects = transaction.payment.observe(observation);
+                transaction.take(effects, times, now(), None);
             }
             if transaction.is_overdue(now()) && !transaction.payment.is_closed() {
-                effects.extend(transaction.payment.lapse());
+                let effects = transaction.payment.lapse();
+                transaction.take(effects, Times::default(), now(), None);
             }
-            Ok(effects)
+            Ok(())
         });
         asked.await
     }
 
+    /// Notes a payment whose bill others had paid in full before it: the customer has paid twice, or ahead.
+    async fn compare_with_bill(&self, transaction: Transaction) -> Result<Transaction, Refusal> {
+        let Some(bill) = &transaction.bill_id else { return Ok(transaction) };
+        let is_credited = transaction.payment.status() == Status::Paid;
+        if !is_credited {
+            return match transaction.paid_before_by {
+                Some(_) => self.note_paid_before(&transaction, None).await,
+                None => Ok(transaction),
+            };
+        }
+        let Some(bill) = self.bills.one(bill).await.map_err(down)? else { return Ok(transaction) };
+        let others =
+            self.payments.credited_for_bill(&transaction.customer_id, &bill.id()).await.map_err(down)?;
+        let when = |transaction: &Transaction| (transaction.noticed_at, transaction.payment.id().to_owned());
+        let (own, mut before) = (when(&transaction), Vec::new());
+        before.extend(others.iter().filter(|other| when(other) < own));
+        let paid: i64 = before.iter().map(|other| other.payment.balance().get()).sum();
+        let last = before.iter().max_by_key(|other| when(other)).filter(|_| paid >= bill.amount());
+        let last = last.map(|last| last.payment.id().to_owned());
+        if last == transaction.paid_before_by {
+            return Ok(transaction);
+        }
+        self.note_paid_before(&transaction, last).await
+    }
+
+    async fn note_paid_before(
+        &self,
+        known: &Transaction,
+        by: Option<String>,
+    ) -> Result<Transaction, Refusal> {
+        let note = |transaction: &mut Transaction| {
+            transaction.paid_before_by = by.clone();
+            Ok(Vec::new())
+        };
+        self.change(known.payment.id(), None, note).await
+    }
+
     /// Does what is left to do at the voucher service.
-    pub(super) async fn run_errand(&self, transaction: Transaction) -> Result<Transaction, Retry> {
+    pub(super) async fn run_errand(&self, transaction: Transaction) -> Result<Transaction, Refusal> {
         let id = transaction.payment.id();
-        let done = match transaction.errand {
-            None => return Ok(transaction),
+        match transaction.errand {
+            None => Ok(transaction),
             Some(Errand::Release) => {
                 self.vouchers.release(id).await?;
                 self.change(id, None, |transaction| {
@@ -142,8 +216,7 @@ impl Cashier {
                 })
                 .await
             }
-        };
-        done.map_err(retry)
+        }
     }
 }
 
@@ -151,6 +224,7 @@ impl Cashier {
 fn retry(refusal: Refusal) -> Retry {
     match refusal {
         Refusal::Unavailable(error) => error,
+        Refusal::Later { why, .. } => Retry::because(why),
         Refusal::Not(why) => Retry::because(why),
         Refusal::Wrong(problems) => Retry::because(problems),
         Refusal::KeyTaken => Retry::because("the key is taken"),

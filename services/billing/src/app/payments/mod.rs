@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use prost::Message as _;
 use tokio::sync::Notify;
 
-use crate::domain::payment::{self, Effect, Status};
+use crate::domain::payment::{self, Effect, Status, Times};
 use crate::domain::purchase::{Bounds, Method};
 use crate::domain::transaction::{After, PaymentFilter, Transaction};
 use crate::gateway::{Gateway, GatewayError, OrderId};
@@ -30,7 +30,7 @@ use crate::kafka::SOURCE;
 use crate::mongo::{Bills, Notifications, Payments, Tell};
 use crate::{observe, wire};
 
-pub use follow_up::follow_up;
+pub use follow_up::{Lane, follow_up};
 pub use notify::Verdict;
 pub use refund::RefundWish;
 
@@ -45,8 +45,15 @@ pub enum Refusal {
     NotFound,
     /// Not as things stand; the sentence says why.
     Not(String),
-    /// The database, the broker, the voucher service or the gateway does not answer.
+    /// The database, the broker or the voucher service does not answer.
     Unavailable(Retry),
+    /// The gateway does not answer, or not as it should. The same request goes on where this one stopped.
+    Later {
+        /// What was seen.
+        why: String,
+        /// After how long it is worth while.
+        after: Duration,
+    },
 }
 
 impl From<Retry> for Refusal {
@@ -72,9 +79,21 @@ impl From<payment::Refusal> for Refusal {
     }
 }
 
+/// How soon it is worth while to ask a gateway again that does not say when.
+const SOON: Duration = Duration::from_secs(5);
+/// The same where a person has to mend something first.
+const LATER: Duration = Duration::from_secs(60);
+
 impl From<GatewayError> for Refusal {
     fn from(error: GatewayError) -> Self {
-        if error.is_final() { Self::Not(error.to_string()) } else { down(error) }
+        let after = match &error {
+            GatewayError::Unavailable { after, .. } => after.unwrap_or(SOON),
+            GatewayError::Locked { .. } | GatewayError::NotUnderstood(_) => LATER,
+            GatewayError::Refused { .. } | GatewayError::Taken | GatewayError::Unknown => {
+                return Self::Not(error.to_string());
+            }
+        };
+        Self::Later { why: error.to_string(), after }
     }
 }
 
@@ -124,7 +143,26 @@ pub struct Cashier {
     /// How.
     pub terms: Terms,
     /// A payment wants to be followed up.
-    pub wanted: Notify,
+    pub wanted: Wanted,
+}
+
+/// Wakes those who follow payments up: for each method on its own, so that what waits for one gateway delays no other.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    midtrans: Notify,
+    xendit: Notify,
+    manual: Notify,
+}
+
+impl Wanted {
+    /// The bell of a method.
+    pub fn of(&self, method: Method) -> &Notify {
+        match method {
+            Method::Midtrans => &self.midtrans,
+            Method::Xendit => &self.xendit,
+            Method::Manual => &self.manual,
+        }
+    }
 }
 
 /// How often a change is tried when others change the same payment.
@@ -159,10 +197,12 @@ impl Cashier {
     pub async fn cancel(&self, id: &str, made_by: &str) -> Result<Transaction, Refusal> {
         let known = self.payment(id).await?;
         if let Some(gateway) = self.gateways.of(known.method).filter(|_| !known.payment.is_closed()) {
-            match gateway.end(&order_id(id)?).await {
-                // It knows no transaction of this order, or takes no end of it: what counts is what it says next.
-                Err(error) if !error.is_final() => return Err(error.into()),
-                Ok(()) | Err(_) => {}
+            for order in known.all_orders() {
+                match gateway.end(&order_id(&order)?).await {
+                    // It knows no transaction of this order, or takes no end of it: what counts is what it says next.
+                    Err(error) if !error.is_final() => return Err(failed(gateway, error)),
+                    Ok(()) | Err(_) => {}
+                }
             }
             self.ask(id, gateway).await?;
         }
@@ -176,7 +216,7 @@ impl Cashier {
                 Status::Reversed | Status::Refunded => Err(Refusal::Not("The payment is over.".to_owned())),
             })
             .await?;
-        self.want(id).await?;
+        self.want(&cancelled).await?;
         Ok(cancelled)
     }
 
@@ -190,7 +230,7 @@ impl Cashier {
             Ok(transaction.payment.confirm_by_hand()?)
         });
         let confirmed = confirmed.await?;
-        self.want(id).await?;
+        self.want(&confirmed).await?;
         Ok(confirmed)
     }
 
@@ -204,16 +244,28 @@ impl Cashier {
         made_by: Option<&str>,
         act: impl Fn(&mut Transaction) -> Result<Vec<Effect>, Refusal>,
     ) -> Result<Transaction, Refusal> {
+        let act = |transaction: &mut Transaction| {
+            let effects = act(transaction)?;
+            transaction.take(effects, Times::default(), now(), made_by);
+            Ok(())
+        };
+        self.rewrite(id, act).await
+    }
+
+    /// The same, of what takes its effects in by itself.
+    async fn rewrite(
+        &self,
+        id: &str,
+        act: impl Fn(&mut Transaction) -> Result<(), Refusal>,
+    ) -> Result<Transaction, Refusal> {
         for _ in 0..TRIES {
             let known = self.payment(id).await?;
             let mut new = known.clone();
-            let now = now();
-            let effects = act(&mut new)?;
-            new.take(effects, now, made_by);
+            act(&mut new)?;
             if new == known {
                 return Ok(known);
             }
-            (new.updated_at, new.revision) = (now, known.revision + 1);
+            (new.updated_at, new.revision) = (now(), known.revision + 1);
             if self.payments.replace(&new).await.map_err(down)? {
                 observe::payment_changed(&known, &new);
                 return Ok(new);
@@ -223,11 +275,17 @@ impl Cashier {
     }
 
     /// Wants a payment to be followed up, by whichever instance is first.
-    async fn want(&self, id: &str) -> Result<(), Retry> {
-        self.payments.want(id, now()).await?;
-        self.wanted.notify_one();
+    async fn want(&self, transaction: &Transaction) -> Result<(), Retry> {
+        self.payments.want(transaction.payment.id(), transaction.method, now()).await?;
+        self.wanted.of(transaction.method).notify_one();
         Ok(())
     }
+}
+
+/// A gateway did not do what it was asked: noted, and why something else was not done.
+fn failed(gateway: &Gateway, error: GatewayError) -> Refusal {
+    observe::gateway_failed(gateway.name(), &error);
+    error.into()
 }
 
 /// The present, in the precision of the database.

@@ -7,6 +7,7 @@ use indowater_common::error::Retry;
 
 use super::{Cashier, now};
 use crate::domain::purchase::Method;
+use crate::domain::transaction::Transaction;
 use crate::gateway::{Gateway, Hint, Rejected};
 use crate::observe;
 
@@ -58,30 +59,32 @@ impl Cashier {
             // Nobody whom we know would send it.
             None => Err(Rejected::Forged),
         };
-        let (verdict, payment_id, says) = match hint {
+        let (verdict, payment, says) = match hint {
             Ok(hint) => {
-                let payment_id = self.meant(&hint).await?;
-                let verdict = if payment_id.is_some() { Verdict::Taken } else { Verdict::UnknownOrder };
-                (verdict, payment_id, hint.says)
+                let payment = self.meant(&hint).await?;
+                let verdict = if payment.is_some() { Verdict::Taken } else { Verdict::UnknownOrder };
+                (verdict, payment, hint.says)
             }
             Err(Rejected::Forged) => (Verdict::Forged, None, String::new()),
             Err(Rejected::Unreadable(why)) => (Verdict::Unreadable, None, why),
         };
-        self.notifications.judge(&id, verdict.name(), payment_id.as_deref(), &says).await?;
-        observe::notified(method.name(), verdict.name(), payment_id.as_deref(), &says);
-        if let Some(payment_id) = payment_id {
-            self.want(&payment_id).await?;
+        let payment_id = payment.as_ref().map(|payment| payment.payment.id());
+        self.notifications.judge(&id, verdict.name(), payment_id, &says).await?;
+        observe::notified(method.name(), verdict.name(), payment_id, &says);
+        if let Some(payment) = &payment {
+            self.want(payment).await?;
         }
         Ok(verdict)
     }
 
     /// The payment that a notification is about: by its order, or by the gateway's own id where it names no order.
-    async fn meant(&self, hint: &Hint) -> Result<Option<String>, Retry> {
+    async fn meant(&self, hint: &Hint) -> Result<Option<Transaction>, Retry> {
         if let Some(order) = &hint.order_id {
-            return Ok(self.payments.one(order).await?.map(|known| known.payment.id().to_owned()));
+            return Ok(self.payments.one(Transaction::of_order(order)).await?);
         }
-        match &hint.transaction {
-            Some(page) => Ok(self.payments.by_page(page).await?),
+        let Some(page) = &hint.transaction else { return Ok(None) };
+        match self.payments.by_page(page).await? {
+            Some(id) => Ok(self.payments.one(&id).await?),
             None => Ok(None),
         }
     }

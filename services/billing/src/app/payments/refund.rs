@@ -1,6 +1,6 @@
 //! Refunds by administrators: through the gateway, or outside it.
 
-use super::{Cashier, Refusal, order_id};
+use super::{Cashier, Refusal, failed, order_id};
 use crate::domain::payment::{self, Effect, Rupiah};
 use crate::domain::purchase::Method;
 use crate::domain::transaction::{Refund, Transaction};
@@ -52,11 +52,11 @@ impl Cashier {
         if let Some(gateway) = self.gateways.of(refunded.method).filter(|_| !wish.by_hand) {
             if let Err(error) = send(gateway, &refunded, &wish.key).await {
                 self.take_back(&wish, &error).await?;
-                return Err(error.into());
+                return Err(failed(gateway, error));
             }
             refunded = self.ask(&wish.id, gateway).await?;
         }
-        self.want(&wish.id).await?;
+        self.want(&refunded).await?;
         Ok(refunded)
     }
 
@@ -66,8 +66,7 @@ impl Cashier {
         transaction: &Transaction,
         gateway: &Gateway,
     ) -> Result<(), GatewayError> {
-        let by_gateway = transaction.payment.refunded().less(transaction.asked_back(true));
-        if by_gateway >= transaction.asked_back(false) {
+        if transaction.payment.refunded_by_gateway() >= transaction.asked_back(false) {
             return Ok(());
         }
         for refund in transaction.refunds.iter().filter(|refund| !refund.by_hand) {
@@ -102,7 +101,7 @@ fn note(transaction: &mut Transaction, wish: &RefundWish) -> Result<Vec<Effect>,
     if let Some(known) = transaction.refund(&wish.key) {
         return if wish.is(known) { Ok(Vec::new()) } else { Err(Refusal::KeyTaken) };
     }
-    if transaction.payment.balance().is_zero() {
+    if !transaction.payment.has_anything() {
         return Err(payment::Refusal::NotPaid.into());
     }
     let left = transaction.refundable();
@@ -116,6 +115,8 @@ fn note(transaction: &mut Transaction, wish: &RefundWish) -> Result<Vec<Effect>,
         reason: wish.reason.clone(),
         made_by: wish.made_by.clone(),
         by_hand: wish.by_hand,
+        // The same whenever it is sent again, for by then another transaction may be the fullest.
+        transaction: transaction.payment.to_refund_from().filter(|_| !wish.by_hand).map(str::to_owned),
         all: Some(wish.amount.is_none()),
     });
     if wish.by_hand {
@@ -132,6 +133,7 @@ async fn send(gateway: &Gateway, transaction: &Transaction, key: &str) -> Result
     let refund = gateway::Refund {
         // The caller's key may hold what a gateway does not take.
         key: gateway::refund_key(id, key),
+        transaction: refund.transaction.clone(),
         amount: refund.amount,
         reason: refund.reason.clone(),
     };
@@ -158,6 +160,7 @@ mod tests {
             reason: "Paid twice".to_owned(),
             made_by: "admin-001".to_owned(),
             by_hand: true,
+            transaction: None,
             all,
         };
         let everything = RefundWish { amount: None, ..wish.clone() };

@@ -7,13 +7,18 @@
 //! payment follows from the set alone; and the effects are the difference to what was posted before. So **the sum of the
 //! effects depends on what was seen, and neither on its order nor on how often**:
 //!
-//! - Paid with exactly what was asked: credited, once. Late, after `expired` or after a denied first try, as well.
-//! - Paid with another amount: nothing is credited; the payment stays pending with a [`Note::Mismatch`] for a person.
+//! - Paid with what was asked: credited, once. Late, after `expired` or after a denied first try, as well. What the gateway
+//!   added for itself ([`Sums::fees`]) passes the utility by and is written down beside it.
+//! - Paid with more: what was asked is credited; the rest is kept with a [`Note::Surplus`] for a person.
+//! - Paid with less: nothing is credited; the payment stays pending with a [`Note::Short`] for a person.
+//! - Suspected by the gateway: pending, with a [`Note::Challenged`] for the person who decides there.
 //! - Settled and then denied, cancelled or charged back: what is left of the credit is reversed. **A transaction that was
 //!   taken back is never credited again**, whatever is heard of it later; a `paid` of it that comes afterwards is old.
 //!   The payment is credited again only for *another* transaction of the gateway (the customer tried again and
 //!   paid again), or when an administrator confirms it.
-//! - Refunds count by their total, so one that is noticed twice is refunded once.
+//! - Refunds count by their total, so one that is noticed twice is refunded once. They come out of what is on no balance
+//!   first, then out of the credit. What went back beyond all that came (by hand, and by the gateway as well) is
+//!   kept with a [`Note::OverRefunded`]; [`Sums`] shows everything that moved, cut by nothing (P1).
 //! - Two transactions of one payment that both have the money credit once, with a [`Note::PaidTwice`] for a person.
 //!
 //! # Vouchers
@@ -31,13 +36,17 @@
 
 mod effect;
 mod facts;
+#[cfg(test)]
+mod properties;
 mod rupiah;
+mod sums;
 #[cfg(test)]
 mod tests;
 
 pub use effect::{Effect, What};
-pub use facts::{Facts, Finding, Observation, Seen};
+pub use facts::{Facts, Finding, Observation, Seen, Times};
 pub use rupiah::{NotRupiah, Rupiah};
+pub use sums::Sums;
 
 use serde::{Deserialize, Serialize};
 
@@ -84,15 +93,33 @@ impl Status {
 /// What a person should look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// A transaction was paid with another amount than was asked.
-    Mismatch {
+    /// A transaction was paid with less than was asked. Nothing is credited.
+    Short {
         /// The gateway's id.
         transaction: String,
         /// What was paid.
         paid: Rupiah,
     },
-    /// More than one transaction has the money; only one is credited.
-    PaidTwice,
+    /// More came than was asked; what was asked is credited.
+    Surplus {
+        /// What is left of the rest.
+        amount: Rupiah,
+    },
+    /// More than one transaction has the money; one is credited.
+    PaidTwice {
+        /// What is left of the others.
+        amount: Rupiah,
+    },
+    /// The gateway suspects a fraud and waits for somebody to accept or deny it there.
+    Challenged {
+        /// The gateway's id.
+        transaction: String,
+    },
+    /// More went back than came, by hand and by the gateway together.
+    OverRefunded {
+        /// How much more.
+        amount: Rupiah,
+    },
 }
 
 /// Why a person cannot do something with a payment.
@@ -223,9 +250,31 @@ impl Payment {
         self.posted.as_ref()?.transaction.as_deref()
     }
 
-    /// What was refunded of what the customer paid.
+    /// Everything that went back to the customer.
     pub fn refunded(&self) -> Rupiah {
-        self.posted.as_ref().map_or(Rupiah::ZERO, |posted| posted.refunded)
+        self.sums().refunded
+    }
+
+    /// What the gateway gave back of what it has.
+    pub fn refunded_by_gateway(&self) -> Rupiah {
+        self.facts.held(self.asked).refunded
+    }
+
+    /// Whether the gateway ever told of a transaction: the customer has, or had, a page.
+    pub fn is_begun(&self) -> bool {
+        !self.facts.is_empty()
+    }
+
+    /// The gateway's transaction out of which money is best given back; none if it has none.
+    pub fn to_refund_from(&self) -> Option<&str> {
+        self.facts.fullest(self.asked)
+    }
+
+    /// What moved.
+    pub fn sums(&self) -> Sums {
+        let held = self.facts.held(self.asked);
+        let refunded = held.refunded.and(self.refunded_by_hand);
+        Sums::of(self.asked, self.source().is_some(), held.gross, held.fees, refunded)
     }
 
     /// What the balance has of the payment now: the sum of its effects.
@@ -234,6 +283,11 @@ impl Payment {
             let (cash, discount) = self.left(posted);
             cash.and(discount)
         })
+    }
+
+    /// Whether anything came of it: money, or a voucher that paid all.
+    pub fn has_anything(&self) -> bool {
+        !self.sums().received.is_zero() || !self.balance().is_zero()
     }
 
     /// How it stands.
@@ -247,7 +301,7 @@ impl Payment {
             Some(posted) if posted.refunded >= self.asked => Status::Refunded,
             Some(_) => Status::Paid,
             None if self.facts.any_taken_back() => Status::Reversed,
-            None if self.withdrawn && !self.facts.any_mismatched() => Status::Failed,
+            None if self.withdrawn && !self.facts.any_for_a_person() => Status::Failed,
             None if self.facts.any_waiting() => Status::Pending,
             None if self.lapsed || self.facts.any_expired() => Status::Expired,
             None if self.facts.any_denied() || self.facts.any_cancelled() => Status::Failed,
@@ -278,15 +332,29 @@ impl Payment {
 
     /// What a person should look at.
     pub fn notes(&self) -> Vec<Note> {
-        let mismatches = self.facts.mismatches();
-        let mismatches = mismatches
-            .map(|(transaction, paid)| Note::Mismatch { transaction: transaction.to_owned(), paid });
-        mismatches.chain((self.facts.count_good() > 1).then_some(Note::PaidTwice)).collect()
+        let sums = self.sums();
+        let challenged = self.facts.challenged();
+        let mut notes: Vec<Note> =
+            challenged.map(|transaction| Note::Challenged { transaction: transaction.to_owned() }).collect();
+        let amount = sums.uncredited;
+        if self.source().is_none() {
+            let short = self.facts.short();
+            notes.extend(
+                short.map(|(transaction, paid)| Note::Short { transaction: transaction.to_owned(), paid }),
+            );
+        } else if !amount.is_zero() {
+            let is_twice = self.facts.count_good() > 1;
+            notes.push(if is_twice { Note::PaidTwice { amount } } else { Note::Surplus { amount } });
+        }
+        if !sums.excess.is_zero() {
+            notes.push(Note::OverRefunded { amount: sums.excess });
+        }
+        notes
     }
 
     /// Takes in what the gateway said.
     pub fn observe(&mut self, observation: Observation) -> Vec<Effect> {
-        if let Observation::Transaction { transaction, finding } = observation {
+        if let Observation::Transaction { transaction, finding, .. } = observation {
             self.facts.join(transaction, finding, self.asked);
         }
         self.settle()
@@ -328,32 +396,36 @@ impl Payment {
     /// An administrator gave money back outside the gateway: `total` so far, over and above what the gateway refunded.
     ///
     /// # Errors
-    /// The payment is not credited, or less is left of it.
+    /// Nothing came, or less is left of it.
     pub fn refund_by_hand(&mut self, total: Rupiah) -> Result<Vec<Effect>, Refusal> {
-        let (_, by_gateway) = self.source().ok_or(Refusal::NotPaid)?;
-        if by_gateway.and(total) > self.asked {
+        if !self.has_anything() {
+            return Err(Refusal::NotPaid);
+        }
+        let sums = self.sums();
+        if total.less(self.refunded_by_hand) > sums.left() {
             return Err(Refusal::TooMuch);
         }
         self.refunded_by_hand = self.refunded_by_hand.max(total);
         Ok(self.settle())
     }
 
-    /// Why the payment is to be credited, and how much of it the gateway refunded.
-    fn source(&self) -> Option<(Option<String>, Rupiah)> {
+    /// Why the payment is to be credited: for the gateway's transaction, or, without one, because a voucher pays all of it or a
+    /// person confirmed it.
+    fn source(&self) -> Option<Option<&str>> {
         if self.is_free() {
-            return Some((None, Rupiah::ZERO));
+            return Some(None);
         }
-        if let Some((transaction, refunded)) = self.facts.good() {
-            return Some((Some(transaction.to_owned()), refunded));
+        if let Some(transaction) = self.facts.good() {
+            return Some(Some(transaction));
         }
         let holds = self.confirmed.is_some_and(|confirmed| confirmed.settled == self.facts.count_settled());
-        holds.then_some((None, Rupiah::ZERO))
+        holds.then_some(None)
     }
 
     /// What should be credited: for which transaction, and how much of it is refunded, by whomever.
     fn due(&self) -> Option<(Option<String>, Rupiah)> {
-        let (transaction, by_gateway) = self.source()?;
-        Some((transaction, by_gateway.and(self.refunded_by_hand).min(self.asked)))
+        let transaction = self.source()?.map(str::to_owned);
+        Some((transaction, self.sums().refunded_of_credit))
     }
 
     /// What is left of a credit: cash and discount.

@@ -33,19 +33,38 @@ impl Rupiah {
         Self(amount as i64)
     }
 
-    /// Reads the decimal notation of gateways, `10000`, `10000.0` or `10000.00`, digit by digit: no float is involved. Three zeros would
-    /// be thousands to some, and are refused.
+    /// Reads the notations of gateways, `10000`, `10000.0`, `10000.00` or `1e4`, digit by digit: no float is involved. Three zeros
+    /// after a point would be thousands to some, and are refused where no exponent says that the point is one of decimals.
     ///
     /// # Errors
-    /// A sign, an exponent, a fraction other than zero, anything that is not a digit, or an amount out of bounds.
+    /// A sign, a part of a rupiah, anything that is no number, or an amount out of bounds.
     pub fn parse(text: &str) -> Result<Self, NotRupiah> {
-        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-        let digits = !whole.is_empty() && whole.bytes().all(|byte| byte.is_ascii_digit());
-        let zeros = (1..=2).contains(&fraction.len()) && fraction.bytes().all(|byte| byte == b'0');
-        if !(digits && zeros) {
+        let (number, exponent) = text.split_once(['e', 'E']).map_or((text, None), |(n, e)| (n, Some(e)));
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+        let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let is_clear = exponent.is_some() || fraction.len() <= 2;
+        let exponent: i32 = exponent.unwrap_or("0").parse().map_err(|_| NotRupiah)?;
+        if !are_digits(whole) || !are_digits(fraction) || !is_clear || text.len() > LONGEST {
             return Err(NotRupiah);
         }
-        whole.parse().map_err(|_| NotRupiah).and_then(Self::new)
+        // The digits without their point, and how many of them stand before it.
+        let digits = format!("{whole}{fraction}");
+        let point = i32::try_from(whole.len()).map_err(|_| NotRupiah)?.saturating_add(exponent);
+        let (before, after) = match usize::try_from(point) {
+            Ok(point) if point <= digits.len() => digits.split_at(point),
+            // More zeros than any amount has would only be refused later.
+            Ok(point) if point <= LONGEST => return Self::parse(&format!("{digits:0<point$}")),
+            Ok(_) => return if is_nothing(&digits) { Ok(Self::ZERO) } else { Err(NotRupiah) },
+            Err(_) => ("", digits.as_str()),
+        };
+        if !is_nothing(after) {
+            return Err(NotRupiah);
+        }
+        if before.is_empty() {
+            Ok(Self::ZERO)
+        } else {
+            before.parse().map_err(|_| NotRupiah).and_then(Self::new)
+        }
     }
 
     /// The number.
@@ -86,6 +105,13 @@ impl Rupiah {
     }
 }
 
+/// No amount is written longer.
+const LONGEST: usize = 64;
+
+fn is_nothing(digits: &str) -> bool {
+    digits.bytes().all(|digit| digit == b'0')
+}
+
 impl TryFrom<i64> for Rupiah {
     type Error = NotRupiah;
 
@@ -117,6 +143,13 @@ mod tests {
             ("10000.0", 10_000),
             ("10000.00", 10_000),
             ("0.00", 0),
+            ("5e4", 50_000),
+            ("5.0E+4", 50_000),
+            ("50350e0", 50_350),
+            ("5.035e4", 50_350),
+            ("500000e-1", 50_000),
+            ("0e99", 0),
+            ("0e-99", 0),
             ("999999999999999.00", 999_999_999_999_999),
         ] {
             assert_eq!(Rupiah::parse(text).map(Rupiah::get), Ok(amount), "{text}");
@@ -132,7 +165,14 @@ mod tests {
             ".00",
             "-1",
             "+1",
-            "1e4",
+            "1e",
+            "e4",
+            "1e4.0",
+            "5.03505e4",
+            "5e-1",
+            "1e16",
+            "1e999999999",
+            "1e99999999999",
             "10000.50",
             "5.000",
             "10.000",
