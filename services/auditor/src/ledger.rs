@@ -98,6 +98,8 @@ impl Books {
 
     fn charge(&mut self, day: &DailyUsage) -> Result<()> {
         let cost: Decimal = day.cost.parse().with_context(|| format!("{} has no cost", day.id))?;
+        // What another system computed was charged there.
+        let cost = if day.billable.unwrap_or(true) { cost } else { Decimal::ZERO };
         let own = std::iter::once((&day.customer_id, cost));
         let former = day.former_customer_ids.iter().map(|customer_id| (customer_id, Decimal::ZERO));
         for (customer_id, cost) in own.chain(former) {

@@ -16,7 +16,8 @@ use prost::Message;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
-use crate::app::devices::{Devices, Reading, Shared};
+use crate::app::device::Reading;
+use crate::app::devices::{Devices, Shared};
 use crate::domain::day::DayRecord;
 use crate::wire;
 

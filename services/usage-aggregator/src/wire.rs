@@ -13,7 +13,7 @@ use indowater_proto::usage::v1::{
     DailyUsage, MeterFinding, MeterFindingKind, MeterPoint, ReadingType, UsageFlag, UsageQuality,
 };
 
-use crate::app::devices::Reading;
+use crate::app::device::Reading;
 use crate::domain::day::{DayRecord, Flags, Quality};
 use crate::domain::finding::{Finding, FindingKind};
 use crate::domain::reads::{Read, Source};
@@ -155,7 +155,8 @@ pub fn daily_usage(device_id: &str, record: &DayRecord, time_zone: &str) -> Dail
         reading_type: if record.is_manual() { ReadingType::Manual } else { ReadingType::Automatic }.into(),
         timestamp: figures.timestamp,
         former_customer_ids: record.former_customers.iter().map(ToString::to_string).collect(),
-        billable: Some(record.owner.billable),
+        // What another system computed it has also charged for.
+        billable: Some(record.owner.billable && !record.is_imported()),
         glitches: figures.glitches,
         unbilled_ml: figures.unbilled,
     }

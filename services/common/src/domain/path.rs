@@ -24,7 +24,7 @@ const MOST_SCORE: i32 = 64 * READ;
 const INTERVALS: usize = 8;
 /// The interval of a meter that nobody has seen twice.
 const ORDINARY_INTERVAL: i64 = 3_600;
-/// Ends that one day hands on at most; more than these only a set of many contradictory series has.
+/// Ends that one day hands on at most, the best ones; more than these only a set of many contradictory series has.
 const MOST_ENDS: usize = 128;
 
 /// How many reads an impossible step costs, by the meter's own interval: the reads of eight hours, at least three (three
@@ -230,9 +230,15 @@ impl DayPath {
     }
 
     fn hand_on(&self) -> Vec<End> {
-        let surplus = (self.top() - MOST_SCORE).max(0);
-        let skipped = self.active.len().saturating_sub(MOST_ENDS);
-        let ends = self.active[skipped..].iter().map(|end| &self.nodes[*end]);
+        // By whole reads, so that which ends are worth as many reads stays the same.
+        let surplus = (self.top() - MOST_SCORE).max(0) / READ * READ;
+        let mut ends = self.active.clone();
+        if ends.len() > MOST_ENDS {
+            ends.sort_by_key(|end| (-self.nodes[*end].score, -self.nodes[*end].point.at));
+            ends.truncate(MOST_ENDS);
+            ends.sort_unstable();
+        }
+        let ends = ends.into_iter().map(|end| &self.nodes[end]);
         ends.map(|node| End { point: node.point, score: node.score - surplus }).collect()
     }
 

@@ -195,13 +195,18 @@ impl Registry {
         let (properties, devices) = self.0.due(now).await?;
         for id in properties {
             let store = self.0.clone();
-            to_the_end(store.turn_property(id, now)).await?;
-            observe::registry_changed("property", 1);
+            // One that cannot be turned must not keep the others from it.
+            match to_the_end(store.turn_property(id, now)).await {
+                Ok(()) => observe::registry_changed("property", 1),
+                Err(refusal) => observe::turning_waits(&refusal),
+            }
         }
         for id in devices {
             let store = self.0.clone();
-            to_the_end(store.turn_device(id, now)).await?;
-            observe::registry_changed("device", 1);
+            match to_the_end(store.turn_device(id, now)).await {
+                Ok(()) => observe::registry_changed("device", 1),
+                Err(refusal) => observe::turning_waits(&refusal),
+            }
         }
         Ok(())
     }

@@ -7,7 +7,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::StreamExt;
 use indowater_common::clock;
-use indowater_common::domain::facts::{BEGINNING, Timeline};
 use indowater_common::domain::tariff::{Tariff, TariffBook};
 use indowater_common::domain::zone::{Day, Zone};
 use indowater_common::error::Retry;
@@ -15,12 +14,13 @@ use indowater_common::kafka::Ticket;
 use indowater_common::mongo::Guarded;
 use tracing::Span;
 
-use crate::domain::day::{Context, DayRecord, Pending};
-use crate::domain::history::{History, NeedsOlder};
+use super::device::{Device, Reading};
+use crate::domain::day::Pending;
 use crate::domain::reads::Read;
 use crate::kafka::{Outlet, Published};
-use crate::mongo::{Loaded, OfDevice, Replaced, Store};
+use crate::mongo::{Replaced, Store};
 use crate::observe::Observe;
+use crate::wire;
 
 /// What all partitions of an instance share.
 pub struct Shared {
@@ -50,33 +50,6 @@ impl Shared {
         let mut tariffs = self.tariffs.write().unwrap_or_else(PoisonError::into_inner);
         *tariffs = Arc::new(tariffs.with(class, versions));
     }
-}
-
-/// One record of the readings topic, understood.
-#[derive(Debug)]
-pub struct Reading {
-    /// `devices.id`.
-    pub device_id: Box<str>,
-    /// What the registry says of it.
-    pub timeline: Timeline,
-    /// The property's zone.
-    pub zone: Zone,
-    /// None where only the registry's entry has changed.
-    pub reads: Vec<Read>,
-    /// Open until the effect is durable, if the record is part of a kept trace.
-    pub span: Option<Span>,
-}
-
-/// A device in memory.
-struct Device {
-    /// Of the newest version known.
-    timeline: Timeline,
-    zone: Zone,
-    history: History,
-    /// The first day on which the registry says something else than when the figures were computed.
-    changed_from: Option<Day>,
-    /// Documents of another system that its records replace.
-    imported: Replaced,
 }
 
 /// Devices loaded at once when reads come from before what is in memory.
@@ -176,9 +149,9 @@ impl Devices {
             })
             .buffer_unordered(LOADS_AT_ONCE);
         while let Some((id, loaded)) = loads.next().await {
-            let Loaded { days, truncated, imported, .. } = loaded?;
+            let loaded = loaded?;
             if let Some(device) = self.devices.get_mut(&id) {
-                device.prepend(days, truncated, imported);
+                device.prepend(loaded);
             }
         }
         Ok(())
@@ -221,6 +194,7 @@ impl Devices {
     /// The database or the broker did not answer. Nothing is forgotten; doing it again is safe.
     pub async fn flush(&mut self) -> Result<(), Retry> {
         self.settle().await?;
+        self.announce().await?;
         let mut round = 0;
         loop {
             let stale = self.write().await?;
@@ -249,6 +223,21 @@ impl Devices {
         }
         self.reads = 0;
         self.evict();
+        Ok(())
+    }
+
+    /// Notes durably what is going to be written and published beyond what a repetition of the same reads would find again: a
+    /// crash in between leaves neither old days nor a topic that does not know of the new ones.
+    async fn announce(&mut self) -> Result<(), Retry> {
+        for id in self.dirty.keys() {
+            let Some(device) = self.devices.get_mut(id) else { continue };
+            let revised = device.history.take_revised();
+            let Some(from) = device.unpublished_from.into_iter().chain(revised).min() else { continue };
+            device.unpublished_from = Some(from);
+            if let Some(stored) = device.history.days().iter().rev().find(|record| record.revision > 0) {
+                self.shared.store.announce(&wire::record_id(id, stored), from).await?;
+            }
+        }
         Ok(())
     }
 
@@ -337,6 +326,10 @@ impl Devices {
         self.shared.observe.published(published);
         for id in self.dirty.keys() {
             if let Some(device) = self.devices.get_mut(id) {
+                if device.unpublished_from.is_some() {
+                    self.shared.store.published(id).await?;
+                    device.unpublished_from = None;
+                }
                 device.history.days_mut().iter_mut().for_each(|record| record.pending = Pending::Nothing);
             }
         }
@@ -368,91 +361,6 @@ fn surplus(here: usize, all: usize, most: usize) -> usize {
 impl Drop for Devices {
     fn drop(&mut self) {
         self.shared.in_memory.fetch_sub(self.devices.len(), Ordering::Relaxed);
-    }
-}
-
-impl Device {
-    /// With what is stored of it, if anything is.
-    fn new(reading: &Reading, stored: Option<Loaded>) -> Self {
-        Self::loaded(reading.zone.clone(), reading.timeline.clone(), stored.unwrap_or_default())
-    }
-
-    /// With what is stored of it; `timeline` is what the registry says if no document does.
-    fn loaded(zone: Zone, timeline: Timeline, stored: Loaded) -> Self {
-        let Loaded { days, truncated, timeline: known, imported } = stored;
-        let timeline = known.unwrap_or(timeline);
-        // What another system computed is a beginning without all that is carried from day to day.
-        let changed_from = (!imported.is_empty()).then_some(BEGINNING);
-        let history = History::of(days, truncated, &timeline, &zone);
-        Self { timeline, zone, history, changed_from, imported }
-    }
-
-    fn prepend(&mut self, days: Vec<DayRecord>, truncated: bool, imported: Replaced) {
-        if !imported.is_empty() {
-            self.changed_from = Some(BEGINNING);
-        }
-        self.imported.extend(imported);
-        self.history.prepend(days, truncated, &self.timeline, &self.zone);
-    }
-
-    /// Whether a reading can be taken without older days.
-    fn covers(&self, reading: &Reading) -> bool {
-        let needed = self.needs(reading);
-        needed == i64::MAX || self.history.covers(needed)
-    }
-
-    /// The moment from which on days are needed to take a reading; [`i64::MAX`] if none are.
-    fn needs(&self, reading: &Reading) -> i64 {
-        let earliest = reading.reads.iter().map(|read| read.at).min().unwrap_or(i64::MAX);
-        match self.news(&reading.timeline) {
-            Some(BEGINNING) => i64::MIN,
-            Some(day) => earliest.min(self.zone.start_of(day)),
-            None => earliest,
-        }
-    }
-
-    /// The first day on which a newer timeline says something else.
-    fn news(&self, timeline: &Timeline) -> Option<Day> {
-        if timeline.version <= self.timeline.version {
-            return None;
-        }
-        self.timeline.differs_from(timeline, &self.zone)
-    }
-
-    /// Takes a timeline if it is newer.
-    fn learn(&mut self, timeline: Timeline) {
-        if timeline.version > self.timeline.version {
-            self.changed_from = self.changed_from.into_iter().chain(self.news(&timeline)).min();
-            self.timeline = timeline;
-        }
-    }
-
-    /// Computes what follows from what came.
-    fn settle(&mut self, tariffs: &TariffBook) -> Result<(), NeedsOlder> {
-        if let Some(day) = self.changed_from {
-            if !self.history.reaches(day) {
-                return Err(NeedsOlder);
-            }
-            self.history.touch_from(day);
-        }
-        let context = Context { timeline: &self.timeline, zone: &self.zone, tariffs };
-        self.history.settle(context)?;
-        if self.changed_from.take().is_some()
-            && let Some(last) = self.history.days_mut().last_mut()
-        {
-            // The newest day keeps what the registry says.
-            last.pending = Pending::Write;
-        }
-        Ok(())
-    }
-
-    /// The moment at which what is in memory begins.
-    fn start(&self) -> i64 {
-        self.history.days().first().map_or(i64::MIN, |first| self.zone.start_of(first.day))
-    }
-
-    fn of_device<'a>(&'a self, device_id: &'a str) -> OfDevice<'a> {
-        OfDevice { device_id, timeline: &self.timeline, zone: &self.zone }
     }
 }
 

@@ -1,4 +1,5 @@
-//! The use cases: [`devices`] merges reads, [`questions`] answers people.
+//! The use cases: [`devices`] merges reads into each [`device`], [`questions`] answers people.
 
+pub mod device;
 pub mod devices;
 pub mod questions;

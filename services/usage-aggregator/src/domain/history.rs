@@ -30,6 +30,8 @@ pub struct History {
     touched: Option<(Day, Day)>,
     /// The first read on the path in these days, as the day before them has it.
     head: Option<Point>,
+    /// The first day that was computed again although no read came for it, since this was last asked.
+    revised_from: Option<Day>,
 }
 
 /// Older days are needed to go on.
@@ -43,7 +45,7 @@ impl History {
     /// Days out of the database; `truncated` says that there are older ones.
     pub fn of(days: Vec<DayRecord>, truncated: bool, timeline: &Timeline, zone: &Zone) -> Self {
         let head = first_on_path(&days, timeline, zone);
-        Self { days, truncated, incoming: Vec::new(), touched: None, head }
+        Self { days, truncated, incoming: Vec::new(), touched: None, head, revised_from: None }
     }
 
     /// The days.
@@ -132,9 +134,19 @@ impl History {
         if let Some((first, last)) = self.days.first().zip(self.days.last()) {
             let (first, last) = (first.day.max(from), last.day);
             if first <= last {
+                self.note_revised(first);
                 self.touch(first, last);
             }
         }
+    }
+
+    /// The first day that was computed again although no read came for it, since this was last asked.
+    pub fn take_revised(&mut self) -> Option<Day> {
+        self.revised_from.take()
+    }
+
+    fn note_revised(&mut self, from: Day) {
+        self.revised_from = self.revised_from.into_iter().chain([from]).min();
     }
 
     fn touch(&mut self, first: Day, last: Day) {
@@ -180,6 +192,9 @@ impl History {
         // The day before these has another read after it now.
         if self.truncated && head != self.head {
             return Err(NeedsOlder);
+        }
+        if start < first {
+            self.note_revised(self.days[start].day);
         }
         self.take_paths(start, &found);
         // The days since the read before the first path read that may be new have another read after them now.

@@ -67,7 +67,12 @@ pub struct Stored {
     findings: Vec<StoredFinding>,
     #[serde(default)]
     withdrawn_findings: Vec<StoredFinding>,
+    #[serde(default)]
+    unpublished_from: Option<DateTime>,
 }
+
+/// The field that says from which day on something may be written and not published.
+pub const UNPUBLISHED_FROM: &str = "unpublished_from";
 
 const fn yes() -> bool {
     true
@@ -150,11 +155,13 @@ pub struct OfDevice<'a> {
     pub timeline: &'a Timeline,
     /// The property's zone.
     pub zone: &'a Zone,
+    /// From which day on its days are written and have to be published then.
+    pub unpublished_from: Option<Day>,
 }
 
 /// The document of a record, whole, guarded by the revision it replaces.
 pub fn guarded(device: OfDevice<'_>, record: &DayRecord, now: Timestamp) -> Guarded {
-    let OfDevice { device_id, timeline, zone } = device;
+    let OfDevice { device_id, timeline, zone, unpublished_from } = device;
     let id = wire::record_id(device_id, record);
     let DayRecord { figures, carry, owner, .. } = record;
     let created = if record.created_ms == 0 { now.as_millisecond() } else { record.created_ms };
@@ -202,6 +209,9 @@ pub fn guarded(device: OfDevice<'_>, record: &DayRecord, now: Timestamp) -> Guar
     }
     if timeline.installed_at != i64::MIN {
         document.append(cstr!("installed_at"), time(timeline.installed_at));
+    }
+    if let Some(from) = unpublished_from {
+        document.append(cstr!("unpublished_from"), date(from));
     }
     append_what_is_rare(&mut document, record, timeline);
     Guarded { id, replaces: record.revision, document }
@@ -275,6 +285,12 @@ impl Stored {
             None => StoredPeriod::alone(self.owner(), self.meter.facts(unit)).period(),
         };
         Ok(Timeline::new(version, installed_at, first, periods.collect()))
+    }
+
+    /// The first day of what may have been written and not published before a crash.
+    pub fn unpublished_from(&self) -> Option<Day> {
+        let day = self.unpublished_from?.timestamp_millis().div_euclid(86_400_000);
+        Some(Day(i32::try_from(day).unwrap_or(i32::MIN)))
     }
 
     fn owner(&self) -> Owner {

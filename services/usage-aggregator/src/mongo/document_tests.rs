@@ -88,7 +88,8 @@ fn record() -> DayRecord {
 
 fn written(record: &DayRecord) -> RawDocumentBuf {
     let (timeline, zone) = (timeline(), Zone::named("Asia/Makassar").unwrap());
-    let device = OfDevice { device_id: "device-1", timeline: &timeline, zone: &zone };
+    let unpublished_from = Some(Day(20_500));
+    let device = OfDevice { device_id: "device-1", timeline: &timeline, zone: &zone, unpublished_from };
     let guarded = guarded(device, record, Timestamp::from_second(1_772_400_000).unwrap());
     assert_eq!((guarded.id.as_str(), guarded.replaces), ("device-1|2026-03-01", record.revision));
     guarded.document
@@ -106,6 +107,8 @@ fn a_record_comes_back_as_it_was_written() {
     let (back, known) = read_back(&written(&record));
     assert_eq!(back, DayRecord { revision: record.revision + 1, ..record });
     assert_eq!(known, timeline());
+    let stored: Stored = bson::deserialize_from_slice(written(&self::record()).as_bytes()).unwrap();
+    assert_eq!(stored.unpublished_from(), Some(Day(20_500)));
 }
 
 #[test]

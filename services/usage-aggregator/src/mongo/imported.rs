@@ -39,6 +39,22 @@ pub struct Imported {
     pub record: DayRecord,
 }
 
+/// Reads a document that may be another system's: one of those that says too little is left out, and the log names it, for it
+/// must not keep others from being read.
+///
+/// # Errors
+/// It is one of ours, and is not as this service writes it.
+pub fn read_or_pass(raw: &RawDocumentBuf, zone: &Zone) -> Result<Option<Found>, Error> {
+    match read(raw, zone) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if raw.get("carry").is_ok_and(|carry| carry.is_none()) => {
+            crate::observe::passed_over(&error);
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// Reads a document.
 ///
 /// # Errors
@@ -56,7 +72,7 @@ pub fn read(raw: &RawDocumentBuf, zone: &Zone) -> Result<Found, Error> {
     let date = document.get_datetime("date").map_err(|_| lacks("date"))?;
     let number = |field: &str| document.get(field).and_then(decimal).unwrap_or_default();
     // Noise below a millilitre is a binary float's.
-    let volume = (number("consumption") * Decimal::from(1_000_000)).round();
+    let volume = number("consumption").checked_mul(Decimal::from(1_000_000)).map(|volume| volume.round());
     let millis = |field: &str| document.get_datetime(field).map(|time| time.timestamp_millis());
     let record = DayRecord {
         day: zone.day_of(date.timestamp_millis().div_euclid(1_000)),
@@ -70,7 +86,9 @@ pub fn read(raw: &RawDocumentBuf, zone: &Zone) -> Result<Found, Error> {
         off_path: Box::default(),
         carry: Carry::default(),
         figures: Figures {
-            volume: volume.to_i64().ok_or_else(|| lacks("consumption that a meter can count"))?,
+            volume: volume
+                .and_then(|volume| volume.to_i64())
+                .ok_or_else(|| lacks("consumption that a meter can count"))?,
             cost: number("cost").normalize(),
             quality: Quality::Estimated,
             flags: Flags::IMPORTED,

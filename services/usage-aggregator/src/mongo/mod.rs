@@ -56,6 +56,8 @@ pub struct Loaded {
     pub timeline: Option<Timeline>,
     /// Documents of another system that the records replace.
     pub imported: Replaced,
+    /// The first day of what may have been written and not published before a crash.
+    pub unpublished_from: Option<Day>,
 }
 
 impl Store {
@@ -75,6 +77,25 @@ impl Store {
     /// The database does not answer.
     pub async fn write(&self, documents: &[Guarded]) -> Result<Vec<usize>, Error> {
         write_guarded(&self.database, WATER_USAGE, documents).await
+    }
+
+    /// Notes with the newest stored day of a device that its days from `from` on are about to be written, and have to be
+    /// published then: whoever loads it after a crash does both again.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn announce(&self, id: &str, from: Day) -> Result<(), Error> {
+        let mark = doc! { "$set": { document::UNPUBLISHED_FROM: document::date(from) } };
+        self.usage.update_one(doc! { "_id": id }, mark).await.map(drop)
+    }
+
+    /// Notes that nothing of a device waits to be published any more.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn published(&self, device_id: &str) -> Result<(), Error> {
+        let marked = doc! { "device_id": device_id, document::UNPUBLISHED_FROM: { "$exists": true } };
+        self.usage.update_many(marked, doc! { "$unset": { document::UNPUBLISHED_FROM: "" } }).await.map(drop)
     }
 
     /// Removes documents of another system, once the records that replace them are stored.
@@ -111,15 +132,18 @@ impl Store {
         let mut tails = HashMap::with_capacity(found.len());
         for raw in found {
             let Some((id, zone)) = named(&raw).and_then(|id| devices.get_key_value(id)) else { continue };
-            let tail = match imported::read(&raw, zone)? {
-                Found::Ours(stored) => {
+            let tail = match imported::read(&raw, zone) {
+                Ok(Found::Ours(stored)) => {
+                    let unpublished_from = stored.unpublished_from();
                     let timeline = Some(stored.timeline()?);
                     let record = stored.record()?;
                     let truncated =
                         record.carry.previous.is_some() || record.carry.recent != Default::default();
-                    Loaded { days: vec![record], truncated, timeline, imported: Replaced::default() }
+                    let imported = Replaced::default();
+                    Loaded { days: vec![record], truncated, timeline, imported, unpublished_from }
                 }
-                Found::Imported(..) => self.days_from(id, zone, i64::MIN, None).await?,
+                // Another system's, or one that nobody can read: the whole history says what there is.
+                _ => self.days_from(id, zone, i64::MIN, None).await?,
             };
             tails.insert(Box::from(*id), tail);
         }
@@ -155,12 +179,15 @@ impl Store {
             self.usage.find(filter).sort(doc! { "date": 1 }).await?.try_collect().await?;
         let mut loaded = Loaded { truncated: start.is_some(), ..Loaded::default() };
         for raw in &found {
-            match imported::read(raw, zone)? {
-                Found::Ours(stored) => {
+            match imported::read_or_pass(raw, zone)? {
+                None => {}
+                Some(Found::Ours(stored)) => {
+                    let unpublished = [loaded.unpublished_from, stored.unpublished_from()];
+                    loaded.unpublished_from = unpublished.into_iter().flatten().min();
                     loaded.timeline = Some(stored.timeline()?);
                     loaded.days.push(stored.record()?);
                 }
-                Found::Imported(day) => {
+                Some(Found::Imported(day)) => {
                     loaded.imported.0.push(day.id);
                     loaded.days.push(day.record);
                 }

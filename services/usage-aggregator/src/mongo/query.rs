@@ -52,7 +52,7 @@ impl Store {
         let order = doc! { "date": direction, "_id": direction };
         let stored: Vec<RawDocumentBuf> =
             self.usage.find(wanted).sort(order).limit(page(filter)).await?.try_collect().await?;
-        stored.iter().map(found).collect()
+        Ok(stored.iter().filter_map(readable).collect())
     }
 
     /// The first read on the path of a device after a day.
@@ -67,7 +67,7 @@ impl Store {
         };
         let mut days = self.usage.find(later).sort(doc! { "date": 1 }).await?;
         while let Some(raw) = days.try_next().await? {
-            let found = found(&raw)?;
+            let Some(found) = readable(&raw) else { continue };
             if let Some(first) = found.record.taken_apart(found.context()).first() {
                 return Ok(Some(first));
             }
@@ -88,7 +88,7 @@ impl Store {
         wanted.insert("first_read_at", doc! { "$lt": document::time(span.before) });
         let stored: Vec<RawDocumentBuf> =
             self.usage.find(wanted).sort(doc! { "date": -1 }).limit(many).await?.try_collect().await?;
-        stored.iter().map(found).collect()
+        Ok(stored.iter().filter_map(readable).collect())
     }
 
     /// A page of months.
@@ -125,6 +125,11 @@ impl Store {
 fn exact(field: &str) -> Document {
     let rounded = doc! { "$round": [{ "$toDecimal": field }, 6] };
     doc! { "$cond": [{ "$eq": [{ "$type": field }, "decimal"] }, field, rounded] }
+}
+
+/// As [`found`]; what cannot be read is left out, and the log names it.
+fn readable(raw: &RawDocumentBuf) -> Option<Found> {
+    found(raw).inspect_err(crate::observe::passed_over).ok()
 }
 
 /// A stored record and what it takes to show it. What another system left is shown in the zone of most.

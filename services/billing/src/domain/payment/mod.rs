@@ -1,7 +1,6 @@
 //! A payment: what a customer is asked for, what the gateway says became of it, and what that does to the balance.
 //!
 //! # How it decides
-//!
 //! Notifications of gateways are hints that anybody could forge, repeat, delay or reorder. What counts is the answer to a
 //! status call. Each answer is joined into the [`Facts`], a set that only grows; what the balance should have of the
 //! payment follows from the set alone; and the effects are the difference to what was posted before. So **the sum of the
