@@ -158,7 +158,19 @@ impl Bill {
 
     /// What its payments brought beyond what was to be paid: it stays on the balance.
     pub fn surplus(&self) -> i64 {
-        self.covered().saturating_sub(self.amount()).max(0)
+        self.beyond(self.covered())
+    }
+
+    /// The part of its surplus that a payment brought, if those of `before` came first: of all payments together it is the surplus.
+    pub fn surplus_of<'a>(&self, payment_id: &str, before: impl IntoIterator<Item = &'a str>) -> i64 {
+        let applied = |id: &str| self.applied.get(id).copied().unwrap_or(0);
+        let earlier = before.into_iter().fold(0, |sum: i64, id| sum.saturating_add(applied(id)));
+        let with_it = earlier.saturating_add(applied(payment_id));
+        self.beyond(with_it).saturating_sub(self.beyond(earlier)).max(0)
+    }
+
+    fn beyond(&self, brought: i64) -> i64 {
+        brought.saturating_sub(self.amount()).max(0)
     }
 
     /// How it stands.
@@ -276,6 +288,19 @@ mod tests {
     }
 
     #[test]
+    fn the_surplus_is_of_the_payments_that_came_when_the_bill_was_covered() {
+        let mut bill = owed(100_000);
+        for (payment, brought) in [("a", 60_000), ("b", 100_000), ("c", 40_000)] {
+            bring(&mut bill, payment, brought);
+        }
+        let of = |payment, before: &[&str]| bill.surplus_of(payment, before.iter().copied());
+        // The second paid the rest and more, the third nothing that was owed.
+        assert_eq!((of("a", &[]), of("b", &["a"]), of("c", &["a", "b"])), (0, 60_000, 40_000));
+        assert_eq!(bill.surplus(), 100_000);
+        assert_eq!(of("d", &["a", "b", "c"]), 0, "one that brought nothing");
+    }
+
+    #[test]
     fn what_comes_for_a_carried_bill_counts_where_it_is_owed() {
         let mut chain = [owed(100_000), owed(60_000)];
         bring(&mut chain[0], "a", 40_000);
@@ -311,6 +336,9 @@ mod tests {
                 prop_assert_eq!((bill.open(), bill.surplus()), (rest.max(0), (-rest).max(0)));
                 prop_assert_eq!(bill.status() == Status::Paid, bill.open() == 0);
                 prop_assert_eq!(bill.covered(), last.iter().sum::<i64>());
+                let ids: Vec<String> = (0..last.len()).map(|payment| payment.to_string()).collect();
+                let of = |at: usize| bill.surplus_of(&ids[at], ids[..at].iter().map(String::as_str));
+                prop_assert_eq!((0..ids.len()).map(of).sum::<i64>(), bill.surplus());
             }
         }
 

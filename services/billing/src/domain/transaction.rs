@@ -65,6 +65,15 @@ pub struct Refund {
     pub all: Option<bool>,
 }
 
+/// What a payment brought to a bill that was covered without it. It stays on the balance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BillSurplus {
+    /// How much of the bill's surplus came with this payment.
+    pub amount: Rupiah,
+    /// The payment that came for the bill before it, if one did.
+    pub paid_before_by: Option<String>,
+}
+
 /// Something about a payment that a person should look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attention {
@@ -109,8 +118,8 @@ pub struct Transaction {
     pub refused: Option<String>,
     /// Why the gateway's last answer was not understood, if it was not.
     pub unclear: Option<String>,
-    /// The payment that had paid the same bill before.
-    pub paid_before_by: Option<String>,
+    /// What it brought beyond what its bill asks for, if it did.
+    pub bill_surplus: Option<BillSurplus>,
     /// When somebody wanted it.
     pub created_at: Timestamp,
     /// When it changed last.
@@ -261,9 +270,13 @@ impl Transaction {
             );
             all.push(Attention::new("not_understood", Rupiah::ZERO, text));
         }
-        if let Some(other) = &self.paid_before_by {
-            let text = format!("payment {other} had paid the bill; the customer has paid twice, or ahead");
-            all.push(Attention::new("bill_paid_twice", self.payment.balance(), text));
+        if let Some(BillSurplus { amount, paid_before_by }) = &self.bill_surplus {
+            let before = paid_before_by.as_ref().map(|other| format!(" after payment {other}"));
+            let text = format!(
+                "Rp {amount} more came for the bill{} than was owed; the customer has paid twice, or ahead",
+                before.unwrap_or_default()
+            );
+            all.push(Attention::new("bill_paid_twice", *amount, text));
         }
         all
     }

@@ -26,7 +26,7 @@ fn transaction(method: Method) -> Transaction {
         orders: 1,
         refused: None,
         unclear: None,
-        paid_before_by: None,
+        bill_surplus: None,
         created_at: at(0),
         updated_at: at(0),
         paid_at: None,
@@ -123,8 +123,9 @@ fn what_a_person_should_look_at_has_a_word_and_a_sum() {
     assert_eq!(reasons(&more), [("surplus", 5_000)]);
     assert_eq!(more.refundable().get(), 95_000);
     more.unclear = Some("refunds".to_owned());
-    more.paid_before_by = Some("payment-0".to_owned());
-    assert_eq!(reasons(&more), [("surplus", 5_000), ("not_understood", 0), ("bill_paid_twice", 90_000)]);
+    let paid_before_by = Some("payment-0".to_owned());
+    more.bill_surplus = Some(BillSurplus { amount: Rupiah::whole(60_000), paid_before_by });
+    assert_eq!(reasons(&more), [("surplus", 5_000), ("not_understood", 0), ("bill_paid_twice", 60_000)]);
     let mut less = transaction(Method::Midtrans);
     pay(&mut less, Finding::Paid { amount: Rupiah::whole(85_000), fee: Rupiah::ZERO }, at(1));
     assert_eq!(reasons(&less), [("short", 85_000)]);

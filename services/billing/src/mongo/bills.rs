@@ -157,6 +157,23 @@ impl Bills {
         self.bills.find_one(doc! { "_id": id }).await?.map(BillDocument::bill).transpose()
     }
 
+    /// A bill, or the one that took its place in the end: where it is owed.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn last(&self, id: &str) -> Result<Option<Bill>, Error> {
+        let mut last = self.one(id).await?;
+        let mut next = last.as_ref().and_then(|bill| following(bill, None));
+        while let Some(bill) = match next {
+            Some(id) => self.one(&id).await?,
+            None => None,
+        } {
+            next = following(&bill, last.as_ref());
+            last = Some(bill);
+        }
+        Ok(last)
+    }
+
     /// A page of bills, newest first, after that of `after` (its month, and its id).
     ///
     /// # Errors
@@ -284,9 +301,7 @@ impl Bills {
         while let Some(id) = next.take() {
             let found = self.bills.find_one(doc! { "_id": &id }).session(&mut *session).await?;
             let Some(bill) = found.map(BillDocument::bill).transpose()? else { break };
-            // Each is of a later month than the one before, so that there is no circle.
-            next =
-                bill.carried_to.clone().filter(|_| chain.last().is_none_or(|last| last.month < bill.month));
+            next = following(&bill, chain.last());
             chain.push(bill);
         }
         if !apply(&mut chain, payment_id, brought) {
@@ -345,6 +360,12 @@ impl Bills {
         }
         Ok((balance, charges, later))
     }
+}
+
+/// The bill that took the place of `bill`, which took that of `last`. Each is of a later month than the one before, so that there
+/// is no circle.
+fn following(bill: &Bill, last: Option<&Bill>) -> Option<String> {
+    bill.carried_to.clone().filter(|_| last.is_none_or(|last| last.month < bill.month))
 }
 
 #[cfg(test)]

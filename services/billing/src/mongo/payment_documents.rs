@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::payment::{Effect, Payment, Rupiah, What};
 use crate::domain::purchase::Method;
-use crate::domain::transaction::{Errand, Movement, Refund, Transaction};
+use crate::domain::transaction::{BillSurplus, Errand, Movement, Refund, Transaction};
 
 /// `payment_type` of what raises the balance of whoever pays ahead, and of what pays a bill.
 const TYPES: [&str; 2] = ["balance_topup", "water_bill"];
@@ -69,6 +69,8 @@ struct Metadata {
     orders: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     unclear: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bill_surplus: Option<Rupiah>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     paid_before_by: Option<String>,
 }
@@ -178,7 +180,11 @@ impl PaymentDocument {
                 refused: transaction.refused.clone(),
                 orders: (transaction.orders > 1).then_some(transaction.orders),
                 unclear: transaction.unclear.clone(),
-                paid_before_by: transaction.paid_before_by.clone(),
+                bill_surplus: transaction.bill_surplus.as_ref().map(|surplus| surplus.amount),
+                paid_before_by: transaction
+                    .bill_surplus
+                    .as_ref()
+                    .and_then(|surplus| surplus.paid_before_by.clone()),
             },
             created_at: to_bson_time(transaction.created_at),
             updated_at: to_bson_time(transaction.updated_at),
@@ -216,6 +222,7 @@ impl PaymentDocument {
             all,
         };
         let errand = self.errand.as_deref().map(|name| Errand::named(name).ok_or(name));
+        let paid_before_by = self.metadata.paid_before_by;
         Ok(Transaction {
             method: Method::named(&self.payment_method).ok_or_else(|| foreign(&id, "payment_method"))?,
             errand: errand.transpose().map_err(|_| foreign(&id, "errand"))?,
@@ -231,7 +238,7 @@ impl PaymentDocument {
             orders: self.metadata.orders.unwrap_or(1),
             refused: self.metadata.refused,
             unclear: self.metadata.unclear,
-            paid_before_by: self.metadata.paid_before_by,
+            bill_surplus: self.metadata.bill_surplus.map(|amount| BillSurplus { amount, paid_before_by }),
             created_at: from_bson_time(self.created_at),
             updated_at: from_bson_time(self.updated_at),
             paid_at: self.paid_at.map(from_bson_time),
@@ -271,7 +278,7 @@ mod tests {
             orders: 2,
             refused: text("no"),
             unclear: text("what?"),
-            paid_before_by: text("payment-0"),
+            bill_surplus: Some(BillSurplus { amount: Rupiah::whole(5), paid_before_by: text("payment-0") }),
             created_at: at(0),
             updated_at: at(1),
             paid_at: None,

@@ -208,19 +208,14 @@ impl Payments {
         turns.find(due).sort(doc! { "at": 1 }).limit(many).await?.try_collect().await
     }
 
-    /// The payments of a bill that are credited.
+    /// The payments of those ids.
     ///
     /// # Errors
     /// As above.
-    pub async fn credited_for_bill(
-        &self,
-        customer_id: &str,
-        bill_id: &str,
-    ) -> Result<Vec<Transaction>, Error> {
-        let those = doc! {
-            "customer_id": customer_id, "metadata.bill_id": bill_id, "status": Status::Paid.name(),
-        };
-        let found: Vec<PaymentDocument> = self.payments.find(those).await?.try_collect().await?;
+    pub async fn those(&self, ids: impl IntoIterator<Item = &String>) -> Result<Vec<Transaction>, Error> {
+        let ids: Vec<&String> = ids.into_iter().collect();
+        let found = self.payments.find(doc! { "_id": { "$in": ids } }).await?;
+        let found: Vec<PaymentDocument> = found.try_collect().await?;
         found.into_iter().map(PaymentDocument::transaction).collect()
     }
 

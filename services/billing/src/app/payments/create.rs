@@ -148,7 +148,7 @@ impl Cashier {
             orders: 1,
             refused: None,
             unclear: None,
-            paid_before_by: None,
+            bill_surplus: None,
             created_at: now,
             updated_at: now,
             paid_at: None,

@@ -16,9 +16,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{Cashier, Refusal, after, down, failed, now, order_id};
-use crate::domain::payment::{Status, Times};
+use crate::domain::bill::Bill;
+use crate::domain::payment::{Rupiah, Times};
 use crate::domain::purchase::Method;
-use crate::domain::transaction::{Errand, Transaction};
+use crate::domain::transaction::{BillSurplus, Errand, Transaction};
 use crate::gateway::{Gateway, GatewayError};
 use crate::mongo::Turn;
 use crate::observe;
@@ -157,41 +158,40 @@ impl Cashier {
         asked.await
     }
 
-    /// Notes a payment whose bill others had paid in full before it: the customer has paid twice, or ahead.
+    /// Notes what a payment brought beyond what its bill, or the one that took its place, asks for: the customer has paid twice, or
+    /// ahead. The bill says how much; it is of the payments that came last.
     async fn compare_with_bill(&self, transaction: Transaction) -> Result<Transaction, Refusal> {
         let Some(bill) = &transaction.bill_id else { return Ok(transaction) };
-        let is_credited = transaction.payment.status() == Status::Paid;
-        if !is_credited {
-            return match transaction.paid_before_by {
-                Some(_) => self.note_paid_before(&transaction, None).await,
-                None => Ok(transaction),
-            };
-        }
-        let Some(bill) = self.bills.one(bill).await.map_err(down)? else { return Ok(transaction) };
-        let others =
-            self.payments.credited_for_bill(&transaction.customer_id, &bill.id()).await.map_err(down)?;
-        let when = |transaction: &Transaction| (transaction.noticed_at, transaction.payment.id().to_owned());
-        let (own, mut before) = (when(&transaction), Vec::new());
-        before.extend(others.iter().filter(|other| when(other) < own));
-        let paid: i64 = before.iter().map(|other| other.payment.balance().get()).sum();
-        let last = before.iter().max_by_key(|other| when(other)).filter(|_| paid >= bill.amount());
-        let last = last.map(|last| last.payment.id().to_owned());
-        if last == transaction.paid_before_by {
+        let bill = self.bills.last(bill).await.map_err(down)?;
+        let surplus = match bill.filter(|bill| bill.surplus() > 0) {
+            Some(bill) => self.surplus_of(&bill, &transaction).await?,
+            None => None,
+        };
+        if surplus == transaction.bill_surplus {
             return Ok(transaction);
         }
-        self.note_paid_before(&transaction, last).await
-    }
-
-    async fn note_paid_before(
-        &self,
-        known: &Transaction,
-        by: Option<String>,
-    ) -> Result<Transaction, Refusal> {
         let note = |transaction: &mut Transaction| {
-            transaction.paid_before_by = by.clone();
+            transaction.bill_surplus.clone_from(&surplus);
             Ok(Vec::new())
         };
-        self.change(known.payment.id(), None, note).await
+        self.change(transaction.payment.id(), None, note).await
+    }
+
+    /// The payment's part of the surplus of a bill.
+    async fn surplus_of(
+        &self,
+        bill: &Bill,
+        transaction: &Transaction,
+    ) -> Result<Option<BillSurplus>, Refusal> {
+        let all = self.payments.those(bill.applied.keys()).await.map_err(down)?;
+        let when = |transaction: &Transaction| (transaction.noticed_at, transaction.payment.id().to_owned());
+        let own = when(transaction);
+        let before: Vec<&Transaction> = all.iter().filter(|other| when(other) < own).collect();
+        let ids = before.iter().map(|other| other.payment.id());
+        let amount = Rupiah::new(bill.surplus_of(transaction.payment.id(), ids)).map_err(down)?;
+        let last = before.iter().max_by_key(|other| when(other));
+        let paid_before_by = last.map(|last| last.payment.id().to_owned());
+        Ok((!amount.is_zero()).then_some(BillSurplus { amount, paid_before_by }))
     }
 
     /// Does what is left to do at the voucher service.
