@@ -408,8 +408,7 @@ impl Payment {
         Ok(self.settle())
     }
 
-    /// Why the payment is to be credited: for the gateway's transaction, or, without one, because a voucher pays all of it or a
-    /// person confirmed it.
+    /// Why the payment is to be credited: for the gateway's transaction, or, with none, for a voucher or by a person's word.
     fn source(&self) -> Option<Option<&str>> {
         if self.is_free() {
             return Some(None);
