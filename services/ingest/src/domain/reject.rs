@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn a_detail_moves_no_cursor() {
         let reject = Reject::new(Reason::Malformed, "unit `\x1b[2J` \u{202e}");
-        assert_eq!(reject.detail, "unit `\\u{1b}[2J` \\u{202e}");
+        assert_eq!(reject.detail, "unit `\\u001b[2J` \\u202e");
     }
 
     #[test]

@@ -249,6 +249,7 @@ fn readings_carry_what_the_registry_knows() {
         rssi_dbm: None,
         alarms: vec![MeterAlarm::Tilt.into()],
         billable: Some(true),
+        installed_at: Some(facts.installed_at),
         ..readings::Readings::default()
     };
     // The encoder is used again and again: nothing of one message stays for the next.
