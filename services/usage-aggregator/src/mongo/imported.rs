@@ -8,7 +8,7 @@ use indowater_common::domain::facts::Owner;
 use indowater_common::domain::meter::Unit;
 use indowater_common::domain::step::MeterFacts;
 use indowater_common::domain::zone::{Day, Zone};
-use indowater_common::mongo::from_decimal128;
+use indowater_common::mongo::number;
 use mongodb::error::Error;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -70,9 +70,9 @@ pub fn read(raw: &RawDocumentBuf, zone: &Zone) -> Result<Found, Error> {
     let lacks = |field: &str| Error::custom(format!("the document {id} of water_usage has no {field}"));
     let device_id = document.get_str("device_id").map_err(|_| lacks("device_id"))?.to_owned();
     let date = document.get_datetime("date").map_err(|_| lacks("date"))?;
-    let number = |field: &str| document.get(field).and_then(decimal).unwrap_or_default();
+    let figure = |field: &str| document.get(field).and_then(number).unwrap_or_default();
     // Noise below a millilitre is a binary float's.
-    let volume = number("consumption").checked_mul(Decimal::from(1_000_000)).map(|volume| volume.round());
+    let volume = figure("consumption").checked_mul(Decimal::from(1_000_000)).map(|volume| volume.round());
     let millis = |field: &str| document.get_datetime(field).map(|time| time.timestamp_millis());
     let record = DayRecord {
         day: zone.day_of(date.timestamp_millis().div_euclid(1_000)),
@@ -89,7 +89,7 @@ pub fn read(raw: &RawDocumentBuf, zone: &Zone) -> Result<Found, Error> {
             volume: volume
                 .and_then(|volume| volume.to_i64())
                 .ok_or_else(|| lacks("consumption that a meter can count"))?,
-            cost: number("cost").normalize(),
+            cost: figure("cost").normalize(),
             quality: Quality::Estimated,
             flags: Flags::IMPORTED,
             is_anomaly: document.get_bool("is_anomaly").unwrap_or_default(),
@@ -105,17 +105,6 @@ pub fn read(raw: &RawDocumentBuf, zone: &Zone) -> Result<Found, Error> {
         pending: Pending::Write,
     };
     Ok(Found::Imported(Box::new(Imported { id, device_id, record })))
-}
-
-/// A number of whatever kind, by its shortest decimal text: 0.1 is a tenth.
-fn decimal(value: &Bson) -> Option<Decimal> {
-    match value {
-        Bson::Double(double) => Decimal::from_scientific(&format!("{double:e}")).ok(),
-        Bson::Int32(whole) => Some(Decimal::from(*whole)),
-        Bson::Int64(whole) => Some(Decimal::from(*whole)),
-        Bson::Decimal128(value) => from_decimal128(*value),
-        _ => None,
-    }
 }
 
 /// Contiguous days of these records (by rising date): of two records of one day ours counts, of two imported ones the sum;
