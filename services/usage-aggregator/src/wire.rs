@@ -134,7 +134,7 @@ fn meter(meter: Option<&readings::Meter>) -> Result<MeterFacts, String> {
 pub fn daily_usage(device_id: &str, record: &DayRecord, time_zone: &str) -> DailyUsage {
     let figures = &record.figures;
     DailyUsage {
-        id: record_id(device_id, record),
+        id: record.id(device_id),
         device_id: device_id.to_owned(),
         customer_id: record.owner.customer_id.to_string(),
         property_id: record.owner.property_id.to_string(),
@@ -184,11 +184,6 @@ pub fn findings<'a>(device_id: &'a str, record: &'a DayRecord) -> impl Iterator<
     };
     let now = record.figures.findings.iter().map(move |finding| message(finding, false));
     now.chain(record.withdrawn.iter().map(move |finding| message(finding, true)))
-}
-
-/// The deterministic id of a daily record.
-pub fn record_id(device_id: &str, record: &DayRecord) -> String {
-    format!("{device_id}|{}", record.day)
 }
 
 /// How sure, on the wire.

@@ -20,7 +20,6 @@ use crate::domain::reads::Read;
 use crate::kafka::{Outlet, Published};
 use crate::mongo::{Replaced, Store};
 use crate::observe::Observe;
-use crate::wire;
 
 /// What all partitions of an instance share.
 pub struct Shared {
@@ -235,7 +234,7 @@ impl Devices {
             let Some(from) = device.unpublished_from.into_iter().chain(revised).min() else { continue };
             device.unpublished_from = Some(from);
             if let Some(stored) = device.history.days().iter().rev().find(|record| record.revision > 0) {
-                self.shared.store.announce(&wire::record_id(id, stored), from).await?;
+                self.shared.store.announce(&stored.id(id), from).await?;
             }
         }
         Ok(())

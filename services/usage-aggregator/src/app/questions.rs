@@ -5,7 +5,6 @@ use indowater_common::error::Retry;
 use crate::domain::hourly;
 use crate::domain::question::{Filter, Found, HoursOfDay, Month, Page, PageToken, Reads, Span, Whose};
 use crate::mongo::Store;
-use crate::wire;
 
 /// Days of reads loaded at once.
 const DAYS_OF_READS: i64 = 8;
@@ -29,7 +28,7 @@ impl Questions {
         let found = self.store.days(filter).await?;
         Ok(Page::of(found, filter.page, |found| PageToken {
             day: found.record.day,
-            id: wire::record_id(&found.device_id, &found.record),
+            id: found.record.id(&found.device_id),
         }))
     }
 

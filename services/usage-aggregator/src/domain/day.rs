@@ -396,6 +396,11 @@ impl OfDay {
 }
 
 impl DayRecord {
+    /// The id of the record of that device: always the same.
+    pub fn id(&self, device_id: &str) -> String {
+        format!("{device_id}|{}", self.day)
+    }
+
     /// Its reads, taken apart.
     pub fn taken_apart(&self, context: Context<'_>) -> OfDay {
         let candidates = self.reads.candidates(context.timeline, context.zone);

@@ -18,7 +18,6 @@ use crate::domain::day::{Carry, DayRecord, Figures, Flags, Pending, Quality, cub
 use crate::domain::finding::{Finding, FindingKind, Findings};
 use crate::domain::outlier::Recent;
 use crate::domain::reads::ReadSet;
-use crate::wire;
 
 /// How reads and volumes are kept: 2 packs registers in millilitres. Documents without it are from before.
 const FORMAT: i32 = 2;
@@ -162,7 +161,7 @@ pub struct OfDevice<'a> {
 /// The document of a record, whole, guarded by the revision it replaces.
 pub fn guarded(device: OfDevice<'_>, record: &DayRecord, now: Timestamp) -> Guarded {
     let OfDevice { device_id, timeline, zone, unpublished_from } = device;
-    let id = wire::record_id(device_id, record);
+    let id = record.id(device_id);
     let DayRecord { figures, carry, owner, .. } = record;
     let created = if record.created_ms == 0 { now.as_millisecond() } else { record.created_ms };
     let quality =
