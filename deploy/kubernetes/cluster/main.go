@@ -65,6 +65,8 @@ func runKwok() {
 	}
 	command := kwok.NewCommand(ctx)
 	command.PersistentFlags().AddFlagSet(flags)
+	// The other parts' `--version` is no switch, which kwok's would have to be.
+	command.Version = ""
 	if err := command.ExecuteContext(ctx); err != nil {
 		refuse(err.Error())
 	}
