@@ -37,7 +37,8 @@ fn table() -> String {
             Retention::Compacted => "compacted".to_owned(),
         };
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{:45} {:>2} partitions  {kept}", topic.name(DEFAULT_PREFIX), topic.partitions);
+        let _ =
+            writeln!(text, "{:45} {:>2} partitions  {kept}", topic.name(DEFAULT_PREFIX), topic.partitions);
     }
     text
 }
