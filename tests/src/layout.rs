@@ -14,7 +14,7 @@ mod house;
 mod reach;
 mod tree;
 
-use tree::Tree;
+pub use tree::Tree;
 
 /// Fails with every violation and why the rule is there.
 pub fn hold(rule: &str, violations: impl IntoIterator<Item = String>) {
