@@ -21,6 +21,8 @@ use indowater_common::kafka::{Consume, FlushPolicy, Pace, consume};
 use indowater_common::lifecycle::Host;
 use indowater_common::mongo::Lease;
 use indowater_common::mongo::outbox::Outbox;
+use indowater_common::mongo::quarantine;
+use indowater_common::quarantine::Quarantine;
 use indowater_proto::topics::{INSTRUCTIONS, PAYMENTS, Topic, USAGE};
 
 use app::bills::BillDesk;
@@ -81,7 +83,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let outbox = Outbox::open(&database, host.name).await?;
     let tariffs = TariffDesk::new(mongo::Tariffs::new(&database, outbox.clone(), announce(prefix)));
     tariffs.begin_eventually().await;
-    host.spawn("outbox relay", outbox.clone().relay(publisher, host.instance.to_string(), stop.clone()));
+    outbox.clone().relay(&host, publisher);
 
     // Payments: made, and followed up at their gateway.
     let bills = mongo::Bills::new(&database);
@@ -103,6 +105,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
 
     // What people ask.
     let corrections = Corrections::new(mongo::CorrectionStore::new(&database), outlet.clone());
+    let quarantine = Quarantine::new(quarantine::Store::new(&database, host.name));
     let store = mongo::Store::new(database);
     let questions = Questions::new(store.clone(), tariffs.clone());
     let routes = grpc::routes(grpc::Answering { questions, corrections, tariffs, cashier, bills });
@@ -115,6 +118,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
         topic: topic.name(prefix),
         group,
         flush: INSTRUCTING,
+        returned: Some(quarantine.returned(&host, &topic.name(prefix))),
         joined,
         stop: stop.clone(),
     };
@@ -122,9 +126,13 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
         instructing(&USAGE, "billing-charging", usage_joined),
         instructing(&PAYMENTS, "billing-crediting", payments_joined),
     );
-    let (charging, crediting) = (outlet.clone(), outlet.clone());
-    host.spawn("charging", consume(usage, move |_| kafka::Instructing::of_usage(charging.clone())));
-    host.spawn("crediting", consume(payments, move |_| kafka::Instructing::of_payments(crediting.clone())));
+    let (out, aside) = (outlet.clone(), quarantine.clone());
+    let (topic, other) = (Arc::from(usage.topic.as_str()), Arc::from(payments.topic.as_str()));
+    let charging = move |_| kafka::Instructing::of_usage(out.clone(), aside.of(Arc::clone(&topic)));
+    host.spawn("charging", consume(usage, charging));
+    let (out, aside) = (outlet.clone(), quarantine.clone());
+    let crediting = move |_| kafka::Instructing::of_payments(out.clone(), aside.of(Arc::clone(&other)));
+    host.spawn("crediting", consume(payments, crediting));
 
     // Instructions become postings.
     let instructions = Consume {
@@ -136,6 +144,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
             age: settings.ledger_age,
             pending: settings.ledger_group,
         },
+        returned: Some(quarantine.returned(&host, &INSTRUCTIONS.name(prefix))),
         joined: instructions_joined,
         stop,
     };
@@ -143,9 +152,9 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     host.spawn("commits", committing.run());
     let shared =
         Arc::new(Shared { store, committer, outlet, months_in_memory: settings.ledger_months_in_memory });
-    host.spawn(
-        "ledger",
-        consume(instructions, move |partition| kafka::Partition::new(shared.clone(), partition)),
-    );
+    let topic: Arc<str> = instructions.topic.as_str().into();
+    let ledger =
+        move |partition| kafka::Partition::new(shared.clone(), partition, quarantine.of(topic.clone()));
+    host.spawn("ledger", consume(instructions, ledger));
     Ok(())
 }

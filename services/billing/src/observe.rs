@@ -17,7 +17,6 @@ struct Instruments {
     entries: Counter<u64>,
     commit: Histogram<f64>,
     repeated: Counter<u64>,
-    faults: Counter<u64>,
     payments: Counter<u64>,
     notifications: Counter<u64>,
     gateway_failures: Counter<u64>,
@@ -36,10 +35,6 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| Instruments {
     repeated: telemetry::counter(
         "indowater_ledger_repeated",
         "Movements that were told again and posted once",
-    ),
-    faults: telemetry::counter(
-        "indowater_ledger_faults",
-        "What could not be posted and needs a person, by kind: not zero is an alarm",
     ),
     payments: telemetry::counter(
         "indowater_payments",
@@ -93,18 +88,6 @@ pub fn posted_before(partition: i32) {
 /// Partitions could not be written in one transaction: normal around a rebalance, a fault if it lasts.
 pub fn not_together(partitions: usize, why: &impl Display) {
     tracing::info!(partitions, %why, "partitions are written one by one");
-}
-
-/// A record cannot be understood. It stays on its topic.
-pub fn unreadable(topic: &str, partition: i32, offset: i64, why: &impl Display) {
-    INSTRUMENTS.faults.add(1, &[KeyValue::new("kind", "unreadable")]);
-    tracing::error!(topic, partition, offset, %why, "a record makes no sense and is not posted");
-}
-
-/// An amount is beyond counting.
-pub fn unpostable(customer_id: &str, why: &impl Display) {
-    INSTRUMENTS.faults.add(1, &[KeyValue::new("kind", "unpostable")]);
-    tracing::error!(customer_id, %why, "an entry was not posted");
 }
 
 /// The first tariffs could not be stored yet.

@@ -35,7 +35,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let outbox = Outbox::open(&database, host.name).await?;
     let announce = announce(host.name, &common.kafka.topic_prefix);
     let vouchers = Vouchers::new(mongo::Store::new(&database, outbox.clone(), announce), settings.terms());
-    host.spawn("outbox relay", outbox.relay(publisher, host.instance.to_string(), stop.clone()));
+    outbox.relay(&host, publisher);
 
     let every = settings.sweep;
     let lease = Lease::new(&database, "voucher-sweep", &host.instance, term(every));

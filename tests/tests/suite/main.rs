@@ -11,6 +11,7 @@ mod payments;
 mod person;
 mod pipeline;
 mod prompt;
+mod quarantine;
 mod readme;
 mod redrive;
 mod registry;
@@ -55,6 +56,7 @@ fn all() -> Vec<(&'static str, Story)> {
         registry::facts_hold_from_a_day_on_and_are_told,
         registry::findings_become_work_orders,
         redrive::only_what_was_set_aside_is_sent_again,
+        quarantine::what_cannot_be_processed_is_set_aside_and_processed_once_mended,
         replay::files_in_any_order_become_days,
         audit::what_is_right_holds_and_what_is_changed_is_named,
         api::customers_see_only_what_is_theirs,

@@ -9,7 +9,7 @@ use rdkafka::message::{BorrowedMessage, Headers};
 use super::headers::OURS;
 
 /// Records of one partition in offset order.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Batch {
     /// The partition all of them are from.
     pub partition: i32,
@@ -19,7 +19,7 @@ pub struct Batch {
     ours: Vec<(Range<usize>, Range<usize>)>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Slots {
     offset: i64,
     timestamp_ms: i64,
@@ -100,6 +100,27 @@ impl Batch {
             traceparent,
             ours: ours..self.ours.len(),
         });
+    }
+
+    /// Adds a record that came before and was set aside. Headers of our own are telemetry's, which is never set aside so.
+    pub(crate) fn push_again(
+        &mut self,
+        offset: i64,
+        timestamp_ms: i64,
+        key: &[u8],
+        value: &[u8],
+        content_type: Option<&str>,
+    ) {
+        let slots = Slots {
+            offset,
+            timestamp_ms,
+            key: self.copy(key),
+            value: self.copy(value),
+            content_type: content_type.map(|text| self.copy(text.as_bytes())),
+            traceparent: None,
+            ours: self.ours.len()..self.ours.len(),
+        };
+        self.records.push(slots);
     }
 
     /// Adds the records of the batch that comes next.

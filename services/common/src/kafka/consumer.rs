@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::Batch;
-use super::partition::{BATCH_RECORDS, Command, FlushPolicy, Partition, Work};
+use super::partition::{BATCH_RECORDS, Command, FlushPolicy, Partition, Returned, Work};
 use super::progress::Progress;
 use crate::error::Fatal;
 use crate::health::Dependency;
@@ -37,6 +37,8 @@ pub struct Consume {
     pub group: &'static str,
     /// When partitions flush.
     pub flush: FlushPolicy,
+    /// Records that were set aside and are to be processed again, if this topic's ever are.
+    pub returned: Option<mpsc::Receiver<Returned>>,
     /// Set once the group has given this instance its share, which may be nothing.
     pub joined: Dependency,
     /// Ends the consumption: partitions flush, commit and are given back.
@@ -94,6 +96,7 @@ pub async fn consume<W: Work>(
         consumer: Arc::new(consumer),
         topic: consume.topic.as_str().into(),
         policy: consume.flush,
+        returned: consume.returned,
         metrics,
         stop: consume.stop,
         work,
@@ -258,6 +261,7 @@ struct Poller<F> {
     consumer: Arc<BaseConsumer<Coordinates>>,
     topic: Arc<str>,
     policy: FlushPolicy,
+    returned: Option<mpsc::Receiver<Returned>>,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
     work: F,
@@ -287,6 +291,12 @@ where
             }
             for batch in std::mem::take(&mut self.batches).into_values() {
                 self.hand_over(batch);
+            }
+            while let Some(returned) = self.returned.as_mut().and_then(|queue| queue.try_recv().ok()) {
+                // Where the partition is another instance's, its own look finds them.
+                if let Some((commands, _)) = self.task(returned.batch.partition) {
+                    let _ = commands.send(Command::Return(returned));
+                }
             }
         }
         Ok(())

@@ -22,7 +22,7 @@ pub use client::{base_config, watch_broker};
 pub use consumer::{Consume, consume};
 pub use follow::{Followed, From, follow};
 pub use headers::{BACKFILL, Event, FIRST_RECEIVED, JSON, PROTOBUF};
-pub use partition::{FlushPolicy, Work};
+pub use partition::{FlushPolicy, Returned, Work};
 pub use partitioner::{ByEntity, partition_of};
 pub use publisher::{Outgoing, Pace, PublishError, Publisher, Ticket};
 
