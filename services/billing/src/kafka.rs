@@ -6,7 +6,7 @@ use indowater_common::error::Retry;
 use indowater_common::kafka::{Batch, Event, Outgoing, Publisher, Record, Ticket, Work};
 use indowater_common::quarantine::Aside;
 use indowater_proto::billing::v1 as wire;
-use indowater_proto::topics::{BALANCES, ENTRIES, INSTRUCTIONS, Topic};
+use indowater_proto::topics::{BALANCES, ENTRIES, INSTRUCTIONS, PAYMENTS, TARIFFS, Topic, USAGE};
 use prost::Message;
 
 use crate::app::books::{Books, Shared};
@@ -15,6 +15,9 @@ use crate::wire as encode;
 
 /// `ce_source` of everything this service says.
 pub const SOURCE: &str = "/indowater/billing";
+
+/// The topics that this service relies on.
+pub const TOPICS: [&Topic; 6] = [&USAGE, &TARIFFS, &PAYMENTS, &INSTRUCTIONS, &ENTRIES, &BALANCES];
 
 /// The way out.
 #[derive(Clone)]

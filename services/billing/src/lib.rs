@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indowater_common::error::Fatal;
+use indowater_common::health::Dependency;
 use indowater_common::kafka::{Consume, FlushPolicy, Pace, consume};
 use indowater_common::lifecycle::Host;
 use indowater_common::mongo::Lease;
@@ -71,9 +72,8 @@ fn follow_payments(host: &Host, cashier: &Arc<Cashier>) {
 /// Settings that no waiting mends.
 pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let (common, stop) = (host.common.clone(), host.stop.clone());
-    let [usage_joined, payments_joined, instructions_joined] =
-        ["usage", "payments", "instructions"].map(|topic| host.health.needs(topic));
-    indowater_common::kafka::watch(&host);
+    let joined = ["usage", "payments", "instructions"].map(|topic| host.health.needs(topic));
+    indowater_common::kafka::watch(&host, &kafka::TOPICS);
     let database = indowater_common::mongo::open(&host).await?;
     let prefix = &common.kafka.topic_prefix;
     let publisher = indowater_common::kafka::publisher(&host, Pace::Prompt)?;
@@ -112,49 +112,46 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let served = indowater_common::grpc::serve(common.grpc_listen, routes, host.health.clone(), stop.clone());
     host.spawn("gRPC", served);
 
-    // Usage and payments become instructions, by customer.
-    let instructing = |topic: &Topic, group, joined| Consume {
-        kafka: common.kafka.clone(),
-        topic: topic.name(prefix),
-        group,
-        flush: INSTRUCTING,
-        returned: Some(quarantine.returned(&host, &topic.name(prefix))),
-        joined,
-        stop: stop.clone(),
-    };
-    let (usage, payments) = (
-        instructing(&USAGE, "billing-charging", usage_joined),
-        instructing(&PAYMENTS, "billing-crediting", payments_joined),
-    );
-    let (out, aside) = (outlet.clone(), quarantine.clone());
-    let (topic, other) = (Arc::from(usage.topic.as_str()), Arc::from(payments.topic.as_str()));
-    let charging = move |_| kafka::Instructing::of_usage(out.clone(), aside.of(Arc::clone(&topic)));
-    host.spawn("charging", consume(usage, charging));
-    let (out, aside) = (outlet.clone(), quarantine.clone());
-    let crediting = move |_| kafka::Instructing::of_payments(out.clone(), aside.of(Arc::clone(&other)));
-    host.spawn("crediting", consume(payments, crediting));
+    keep_ledger(&host, store, outlet, &settings, quarantine, joined);
+    Ok(())
+}
 
-    // Instructions become postings.
-    let instructions = Consume {
-        kafka: common.kafka.clone(),
-        topic: INSTRUCTIONS.name(prefix),
-        group: "billing-ledger",
-        flush: FlushPolicy {
-            idle: settings.ledger_idle,
-            age: settings.ledger_age,
-            pending: settings.ledger_group,
-        },
-        returned: Some(quarantine.returned(&host, &INSTRUCTIONS.name(prefix))),
-        joined: instructions_joined,
-        stop,
+/// Usage and payments become instructions, by customer; instructions become postings.
+fn keep_ledger(
+    host: &Host,
+    store: mongo::Store,
+    outlet: kafka::Outlet,
+    settings: &Settings,
+    quarantine: Quarantine,
+    [usage, payments, instructions]: [Dependency; 3],
+) {
+    let consumer = |topic: &Topic, group, flush, joined| {
+        let topic = topic.name(&host.common.kafka.topic_prefix);
+        let returned = Some(quarantine.returned(host, &topic));
+        let (kafka, stop) = (host.common.kafka.clone(), host.stop.clone());
+        Consume { kafka, topic, group, flush, returned, joined, stop }
     };
+    let instructing: [(_, _, fn(_, _) -> _); 2] = [
+        ("charging", consumer(&USAGE, "billing-charging", INSTRUCTING, usage), kafka::Instructing::of_usage),
+        (
+            "crediting",
+            consumer(&PAYMENTS, "billing-crediting", INSTRUCTING, payments),
+            kafka::Instructing::of_payments,
+        ),
+    ];
+    for (part, consumer, instructing) in instructing {
+        let (outlet, aside) = (outlet.clone(), quarantine.of(&consumer.topic));
+        host.spawn(part, consume(consumer, move |_| instructing(outlet.clone(), aside())));
+    }
+
+    let flush =
+        FlushPolicy { idle: settings.ledger_idle, age: settings.ledger_age, pending: settings.ledger_group };
+    let consumer = consumer(&INSTRUCTIONS, "billing-ledger", flush, instructions);
     let (committer, committing) = Committer::new(store.clone());
     host.spawn("commits", committing.run());
     let shared =
         Arc::new(Shared { store, committer, outlet, months_in_memory: settings.ledger_months_in_memory });
-    let topic: Arc<str> = instructions.topic.as_str().into();
-    let ledger =
-        move |partition| kafka::Partition::new(shared.clone(), partition, quarantine.of(topic.clone()));
-    host.spawn("ledger", consume(instructions, ledger));
-    Ok(())
+    let aside = quarantine.of(&consumer.topic);
+    let ledger = move |partition| kafka::Partition::new(shared.clone(), partition, aside());
+    host.spawn("ledger", consume(consumer, ledger));
 }

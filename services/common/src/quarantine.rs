@@ -52,9 +52,10 @@ impl Quarantine {
         }
     }
 
-    /// What one partition of `topic` sets aside.
-    pub fn of(&self, topic: Arc<str>) -> Aside {
-        Aside { quarantine: self.clone(), topic, since: Vec::new() }
+    /// Makes what each partition of `topic` sets aside.
+    pub fn of(&self, topic: &str) -> impl Fn() -> Aside + Clone + Send + use<> {
+        let (quarantine, topic) = (self.clone(), Arc::<str>::from(topic));
+        move || Aside { quarantine: quarantine.clone(), topic: topic.clone(), since: Vec::new() }
     }
 
     async fn put(&self, topic: &str, entries: Vec<SetAside>) -> Result<(), Retry> {

@@ -46,7 +46,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let (common, stop) = (host.common.clone(), host.stop.clone());
     let joined = host.health.needs("telemetry");
     let findings_joined = host.health.needs("meter findings");
-    indowater_common::kafka::watch(&host);
+    indowater_common::kafka::watch(&host, &kafka::TOPICS);
     let database = indowater_common::mongo::open(&host).await?;
     mongo::adopt_eventually(&database).await;
     let topics = Topics::new(&common.kafka.topic_prefix);
@@ -82,8 +82,8 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
         stop: stop.clone(),
     };
     let orders = mongo::Orders::new(&database);
-    let of = topics.findings.clone();
-    let findings = move |_| Findings::new(orders.clone(), quarantine.of(of.clone()));
+    let aside = quarantine.of(&topics.findings);
+    let findings = move |_| Findings::new(orders.clone(), aside());
     host.spawn("meter findings", indowater_common::kafka::consume(consume, findings));
 
     // Telemetry.

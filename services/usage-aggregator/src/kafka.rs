@@ -22,6 +22,10 @@ use crate::app::devices::{Devices, Shared};
 use crate::domain::day::DayRecord;
 use crate::wire;
 
+/// The topics that this service relies on.
+pub const TOPICS: [&topics::Topic; 4] =
+    [&topics::READINGS, &topics::TARIFFS, &topics::USAGE, &topics::METER_FINDINGS];
+
 /// One partition of the readings topic.
 pub struct Partition {
     shared: Arc<Shared>,

@@ -29,7 +29,7 @@ pub const ABOUT: &str = "IndoWater: turns accepted reads into daily consumption 
 /// # Errors
 /// Settings that no waiting mends.
 pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
-    indowater_common::kafka::watch(&host);
+    indowater_common::kafka::watch(&host, &kafka::TOPICS);
     let joined = host.health.needs("readings");
     let database = indowater_common::mongo::open(&host).await?;
     let prefix = &host.common.kafka.topic_prefix;
@@ -61,8 +61,8 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
         joined,
         stop: host.stop.clone(),
     };
-    let topic: Arc<str> = topic.into();
-    let partition = move |_| kafka::Partition::new(shared.clone(), quarantine.of(topic.clone()));
+    let aside = quarantine.of(&topic);
+    let partition = move |_| kafka::Partition::new(shared.clone(), aside());
     host.spawn("readings", consume(readings, partition));
     let address = host.common.grpc_listen;
     let served = indowater_common::grpc::serve(address, routes, host.health.clone(), host.stop.clone());

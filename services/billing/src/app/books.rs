@@ -57,7 +57,7 @@ pub enum Instruction {
 
 impl Instruction {
     /// Whose books it changes.
-    pub fn customer_id(&self) -> &Box<str> {
+    pub fn customer_id(&self) -> &str {
         match self {
             Self::Day { key, .. } => &key.customer_id,
             Self::Movement { customer_id, .. } => customer_id,
@@ -150,7 +150,7 @@ impl Books {
         self.load_months(instructions).await?;
         let posted = self.posted(instructions).await?;
         for instruction in instructions {
-            if self.spoilt.iter().any(|spoilt| spoilt.key == *instruction.customer_id()) {
+            if self.spoilt.iter().any(|spoilt| &*spoilt.key == instruction.customer_id()) {
                 continue;
             }
             match instruction {
@@ -233,7 +233,7 @@ impl Books {
     async fn load_balances(&mut self, instructions: &[Instruction]) -> Result<(), Retry> {
         let customers = instructions.iter().map(Instruction::customer_id);
         let missing: BTreeSet<Box<str>> =
-            customers.filter(|id| !self.balances.contains_key(*id)).cloned().collect();
+            customers.filter(|id| !self.balances.contains_key(*id)).map(Box::from).collect();
         let mut loaded = self.shared.store.balances(missing.iter()).await?;
         for customer_id in missing {
             let balance = loaded.found.remove(&customer_id).map(|(balance, _)| balance);

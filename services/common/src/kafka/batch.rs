@@ -8,6 +8,10 @@ use rdkafka::message::{BorrowedMessage, Headers};
 
 use super::headers::OURS;
 
+/// What is copied of a value at most: the largest that the table of topics allows, and a byte by which it is seen that there
+/// was more. A batch that compresses well can unpack to hundreds of times what the broker lets through.
+const MOST_COPIED: usize = (2 << 20) + 1;
+
 /// Records of one partition in offset order.
 #[derive(Clone, Debug)]
 pub struct Batch {
@@ -72,7 +76,8 @@ impl Batch {
 
     pub(super) fn push(&mut self, message: &BorrowedMessage<'_>) {
         let key = self.copy(message.key().unwrap_or_default());
-        let value = self.copy(message.payload().unwrap_or_default());
+        let payload = message.payload().unwrap_or_default();
+        let value = self.copy(&payload[..payload.len().min(MOST_COPIED)]);
         let (mut content_type, mut traceparent) = (None, None);
         let ours = self.ours.len();
         if let Some(headers) = message.headers() {

@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::Batch;
+use super::client::reading_config;
 use super::partition::{BATCH_RECORDS, Command, FlushPolicy, Partition, Returned, Work};
 use super::progress::Progress;
 use crate::error::Fatal;
@@ -76,10 +77,9 @@ pub async fn consume<W: Work>(
         metrics: metrics.clone(),
         topic: consume.topic.clone(),
     };
-    let consumer: BaseConsumer<Coordinates> = super::base_config(&consume.kafka)
+    let consumer: BaseConsumer<Coordinates> = reading_config(&consume.kafka)
         .set("group.id", &group)
         .set("partition.assignment.strategy", "cooperative-sticky")
-        .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "earliest")
         .set("session.timeout.ms", "15000")
