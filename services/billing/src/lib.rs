@@ -96,6 +96,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
         terms: settings.terms(),
         wanted: Wanted::default(),
     });
+    cashier.adopt_eventually().await;
     follow_payments(&host, &cashier);
 
     // Bills of those who pay afterwards.

@@ -100,6 +100,16 @@ pub fn tariff_set(class: &str, revision: i64, set_by: &str) {
     tracing::info!(class, revision, set_by, "a tariff was set");
 }
 
+/// A document of `payment_transactions` is neither ours nor as the data model has them.
+pub fn payment_unreadable(why: &impl Display) {
+    tracing::error!(%why, "a payment cannot be read and is left out; mend its document");
+}
+
+/// Payments of another system are followed up from now on.
+pub fn payments_adopted(many: usize) {
+    tracing::info!(many, "payments of another system wait for their customers, and are followed up");
+}
+
 /// Somebody wants to pay.
 pub fn payment_made(transaction: &Transaction) {
     in_status(transaction);

@@ -77,6 +77,7 @@ fn all() -> Vec<(&'static str, Story)> {
         payments::trouble_at_a_gateway_ends_no_payment,
         payments::a_gateway_that_hangs_starves_nobody,
         payments::bills_are_paid_once,
+        payments::payments_of_another_system_are_kept_and_gone_on_with,
         payments::an_empty_database_fills_with_the_same_balances,
         telemetry::one_trace_spans_device_ingest_and_aggregator,
         telemetry::metrics_answer_whether_it_keeps_up,

@@ -3,6 +3,7 @@
 mod bills;
 mod corrections;
 mod documents;
+mod foreign_payments;
 mod notifications;
 mod payment_documents;
 mod payments;

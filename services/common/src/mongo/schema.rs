@@ -117,7 +117,7 @@ pub const COLLECTIONS: &[Collection] = &[
             index(&[("customer_id", 1), ("created_at", -1)]),
             index(&[("status", 1)]),
             // Besides the data model: for lists of all customers' payments.
-            index(&[("created_at", -1), ("_id", -1)]),
+            index(&[("created_at", -1), ("id", -1)]),
         ],
     },
     Collection {
