@@ -330,7 +330,8 @@ impl World {
         .await?
     }
 
-    fn kafka(&self) -> config::Kafka {
+    /// How clients of its broker are made.
+    pub fn kafka(&self) -> config::Kafka {
         config::Kafka {
             bootstrap: self.system.kafka.clone(),
             topic_prefix: self.system.topic_prefix.clone(),

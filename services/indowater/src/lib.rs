@@ -18,6 +18,7 @@ pub mod bench;
 pub mod dead_letters;
 pub mod gateways;
 pub mod init;
+pub mod quarantine;
 pub mod registry;
 pub mod replay;
 pub mod seed;
@@ -54,6 +55,7 @@ enum Command {
     Status(status::Args),
     Topics(topics::Args),
     DeadLetters(dead_letters::Args),
+    Quarantine(quarantine::Args),
     Registry(registry::Args),
     Verify(verify::Args),
     Bench(bench::Args),
@@ -72,6 +74,7 @@ impl Cli {
             Command::Status(args) => status::run(args).await,
             Command::Topics(args) => topics::run(&args),
             Command::DeadLetters(args) => dead_letters::run(args).await,
+            Command::Quarantine(args) => quarantine::run(args).await,
             Command::Registry(args) => registry::run(args).await,
             Command::Verify(args) => verify::run(args).await,
             Command::Bench(args) => bench::run(args).await,

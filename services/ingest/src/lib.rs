@@ -17,6 +17,8 @@ use indowater_common::error::Fatal;
 use indowater_common::kafka::{Consume, FlushPolicy, Pace, PublishError};
 use indowater_common::lifecycle::Host;
 use indowater_common::mongo::outbox::Outbox;
+use indowater_common::mongo::quarantine;
+use indowater_common::quarantine::Quarantine;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -44,7 +46,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let (common, stop) = (host.common.clone(), host.stop.clone());
     let joined = host.health.needs("telemetry");
     let findings_joined = host.health.needs("meter findings");
-    indowater_common::kafka::watch(&host);
+    indowater_common::kafka::watch(&host, &kafka::TOPICS);
     let database = indowater_common::mongo::open(&host).await?;
     mongo::adopt_eventually(&database).await;
     let topics = Topics::new(&common.kafka.topic_prefix);
@@ -53,7 +55,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     // The registry: served, and told to the world.
     let outbox = Outbox::open(&database, host.name).await?;
     let registry = Registry::new(mongo::Registry::new(&database, outbox.clone(), announce(topics.clone())));
-    host.spawn("outbox relay", outbox.relay(publisher.clone(), host.instance.to_string(), stop.clone()));
+    outbox.relay(&host, publisher.clone());
     host.spawn("turn of days", registry.clone().turn_days(stop.clone()));
     let routes = grpc::routes(registry);
     let served = indowater_common::grpc::serve(common.grpc_listen, routes, host.health.clone(), stop.clone());
@@ -65,6 +67,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     host.spawn("registry follower", following);
 
     // What reads say about meters.
+    let quarantine = Quarantine::new(quarantine::Store::new(&database, host.name));
     let consume = Consume {
         kafka: common.kafka.clone(),
         topic: topics.findings.to_string(),
@@ -74,12 +77,14 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
             age: Duration::from_secs(1),
             pending: FINDINGS_AT_ONCE,
         },
+        returned: Some(quarantine.returned(&host, &topics.findings)),
         joined: findings_joined,
         stop: stop.clone(),
     };
     let orders = mongo::Orders::new(&database);
-    let findings = indowater_common::kafka::consume(consume, move |_| Findings::new(orders.clone()));
-    host.spawn("meter findings", findings);
+    let aside = quarantine.of(&topics.findings);
+    let findings = move |_| Findings::new(orders.clone(), aside());
+    host.spawn("meter findings", indowater_common::kafka::consume(consume, findings));
 
     // Telemetry.
     let (fatal, refusals) = mpsc::unbounded_channel();
@@ -102,6 +107,8 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
             age: settings.flush_age,
             pending: settings.flush_messages,
         },
+        // What cannot be used becomes a dead letter.
+        returned: None,
         joined,
         stop,
     };

@@ -8,8 +8,12 @@ use rdkafka::message::{BorrowedMessage, Headers};
 
 use super::headers::OURS;
 
+/// What is copied of a value at most: the largest that the table of topics allows, and a byte by which it is seen that there
+/// was more. A batch that compresses well can unpack to hundreds of times what the broker lets through.
+const MOST_COPIED: usize = (2 << 20) + 1;
+
 /// Records of one partition in offset order.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Batch {
     /// The partition all of them are from.
     pub partition: i32,
@@ -19,7 +23,7 @@ pub struct Batch {
     ours: Vec<(Range<usize>, Range<usize>)>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Slots {
     offset: i64,
     timestamp_ms: i64,
@@ -72,7 +76,8 @@ impl Batch {
 
     pub(super) fn push(&mut self, message: &BorrowedMessage<'_>) {
         let key = self.copy(message.key().unwrap_or_default());
-        let value = self.copy(message.payload().unwrap_or_default());
+        let payload = message.payload().unwrap_or_default();
+        let value = self.copy(&payload[..payload.len().min(MOST_COPIED)]);
         let (mut content_type, mut traceparent) = (None, None);
         let ours = self.ours.len();
         if let Some(headers) = message.headers() {
@@ -100,6 +105,27 @@ impl Batch {
             traceparent,
             ours: ours..self.ours.len(),
         });
+    }
+
+    /// Adds a record that came before and was set aside. Headers of our own are telemetry's, which is never set aside so.
+    pub(crate) fn push_again(
+        &mut self,
+        offset: i64,
+        timestamp_ms: i64,
+        key: &[u8],
+        value: &[u8],
+        content_type: Option<&str>,
+    ) {
+        let slots = Slots {
+            offset,
+            timestamp_ms,
+            key: self.copy(key),
+            value: self.copy(value),
+            content_type: content_type.map(|text| self.copy(text.as_bytes())),
+            traceparent: None,
+            ours: self.ours.len()..self.ours.len(),
+        };
+        self.records.push(slots);
     }
 
     /// Adds the records of the batch that comes next.

@@ -21,7 +21,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::Batch;
-use super::partition::{BATCH_RECORDS, Command, FlushPolicy, Partition, Work};
+use super::client::reading_config;
+use super::partition::{BATCH_RECORDS, Command, FlushPolicy, Partition, Returned, Work};
 use super::progress::Progress;
 use crate::error::Fatal;
 use crate::health::Dependency;
@@ -37,6 +38,8 @@ pub struct Consume {
     pub group: &'static str,
     /// When partitions flush.
     pub flush: FlushPolicy,
+    /// Records that were set aside and are to be processed again, if this topic's ever are.
+    pub returned: Option<mpsc::Receiver<Returned>>,
     /// Set once the group has given this instance its share, which may be nothing.
     pub joined: Dependency,
     /// Ends the consumption: partitions flush, commit and are given back.
@@ -74,10 +77,9 @@ pub async fn consume<W: Work>(
         metrics: metrics.clone(),
         topic: consume.topic.clone(),
     };
-    let consumer: BaseConsumer<Coordinates> = super::base_config(&consume.kafka)
+    let consumer: BaseConsumer<Coordinates> = reading_config(&consume.kafka)
         .set("group.id", &group)
         .set("partition.assignment.strategy", "cooperative-sticky")
-        .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "earliest")
         .set("session.timeout.ms", "15000")
@@ -94,6 +96,7 @@ pub async fn consume<W: Work>(
         consumer: Arc::new(consumer),
         topic: consume.topic.as_str().into(),
         policy: consume.flush,
+        returned: consume.returned,
         metrics,
         stop: consume.stop,
         work,
@@ -268,6 +271,7 @@ struct Poller<F> {
     consumer: Arc<BaseConsumer<Coordinates>>,
     topic: Arc<str>,
     policy: FlushPolicy,
+    returned: Option<mpsc::Receiver<Returned>>,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
     work: F,
@@ -297,6 +301,12 @@ where
             }
             for batch in std::mem::take(&mut self.batches).into_values() {
                 self.hand_over(batch);
+            }
+            while let Some(returned) = self.returned.as_mut().and_then(|queue| queue.try_recv().ok()) {
+                // Where the partition is another instance's, its own look finds them.
+                if let Some((commands, _)) = self.task(returned.batch.partition) {
+                    let _ = commands.send(Command::Return(returned));
+                }
             }
         }
         Ok(())

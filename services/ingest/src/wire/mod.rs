@@ -24,7 +24,7 @@ pub fn decode<'a>(
     most_bytes: usize,
 ) -> Result<Uplink<'a>, Reject> {
     if value.len() > most_bytes {
-        let detail = format!("{} bytes; a message may have {most_bytes}", value.len());
+        let detail = format!("{} bytes or more; a message may have {most_bytes}", value.len());
         return Err(Reject::new(Reason::Oversized, detail));
     }
     match content_type.map(essence) {
