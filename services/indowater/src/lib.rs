@@ -24,6 +24,7 @@ pub mod replay;
 pub mod seed;
 pub mod simulate;
 pub mod status;
+pub mod topics;
 pub mod up;
 pub mod verify;
 
@@ -52,6 +53,7 @@ enum Command {
     Simulate(simulate::Args),
     Replay(Box<replay::Args>),
     Status(status::Args),
+    Topics(topics::Args),
     DeadLetters(dead_letters::Args),
     Quarantine(quarantine::Args),
     Registry(registry::Args),
@@ -70,6 +72,7 @@ impl Cli {
             Command::Simulate(args) => simulate::run(args).await,
             Command::Replay(args) => replay::run(*args).await,
             Command::Status(args) => status::run(args).await,
+            Command::Topics(args) => topics::run(&args),
             Command::DeadLetters(args) => dead_letters::run(args).await,
             Command::Quarantine(args) => quarantine::run(args).await,
             Command::Registry(args) => registry::run(args).await,

@@ -5,6 +5,7 @@ mod audit;
 mod broker;
 mod crashes;
 mod gateways;
+mod kubernetes;
 mod ledger;
 mod lifecycle;
 mod money_api;
@@ -92,6 +93,7 @@ fn all() -> Vec<(&'static str, Story)> {
         vouchers::a_late_payment_redeems_only_what_is_left,
         prompt::every_read_route_answers_at_once,
         readme::examples_do_what_they_say,
+        kubernetes::every_service_runs_on_its_manifest,
     ]
     .into()
 }

@@ -120,6 +120,7 @@ pub(super) struct Metrics {
     pub retries: Counter<u64>,
     pub flush: Histogram<f64>,
     lag: Gauge<i64>,
+    age: Gauge<f64>,
 }
 
 impl Metrics {
@@ -137,6 +138,13 @@ impl Metrics {
             lag: telemetry::meter()
                 .i64_gauge("indowater_consumer_lag")
                 .with_description("Records on the broker that are not committed yet, by topic and partition")
+                .build(),
+            age: telemetry::meter()
+                .f64_gauge("indowater_oldest_unflushed_age")
+                .with_unit("s")
+                .with_description(
+                    "For how long the oldest record has waited to become durable, by topic and partition",
+                )
                 .build(),
         }
     }
@@ -215,19 +223,21 @@ impl Coordinates {
 impl ClientContext for Coordinates {
     fn stats(&self, statistics: Statistics) {
         let Some(topic) = statistics.topics.get(&self.topic) else { return };
-        // The client's events say nothing of commits that are not waited for; its statistics do.
-        for (number, task) in self.tasks.lock().iter() {
-            if let Some(partition) = topic.partitions.get(number) {
-                task.progress.committed(partition.committed_offset, Instant::now());
+        let (now, tasks) = (Instant::now(), self.tasks.lock());
+        for (number, partition) in topic.partitions.iter().filter(|(number, _)| **number >= 0) {
+            let labels =
+                [KeyValue::new("topic", self.topic.clone()), KeyValue::new("partition", i64::from(*number))];
+            if let Some(task) = tasks.get(number) {
+                // The client's events say nothing of commits that are not waited for; its statistics do.
+                task.progress.committed(partition.committed_offset, now);
             }
-        }
-        for (number, partition) in &topic.partitions {
-            if *number >= 0 && partition.consumer_lag >= 0 {
-                let labels = [
-                    KeyValue::new("topic", self.topic.clone()),
-                    KeyValue::new("partition", i64::from(*number)),
-                ];
-                self.metrics.lag.record(partition.consumer_lag, &labels);
+            // A partition that went to another instance is that one's to tell; a gauge would keep its last figure here.
+            let age = tasks.get(number).map_or(Duration::ZERO, |task| task.progress.oldest(now));
+            self.metrics.age.record(age.as_secs_f64(), &labels);
+            match partition.fetch_state.as_str() {
+                "active" if partition.consumer_lag < 0 => {}
+                "active" => self.metrics.lag.record(partition.consumer_lag, &labels),
+                _ => self.metrics.lag.record(0, &labels),
             }
         }
     }
