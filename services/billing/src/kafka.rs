@@ -40,6 +40,12 @@ impl Outlet {
         }
     }
 
+    /// The same topics, for a stint of writing that begins now.
+    #[must_use]
+    pub fn for_new_stint(&self) -> Self {
+        Self { publisher: self.publisher.for_new_stint(), ..self.clone() }
+    }
+
     /// Asks the ledger to post something. It is on the broker when `ticket` says so.
     ///
     /// # Errors

@@ -24,6 +24,7 @@ use indowater_common::mongo::Lease;
 use indowater_common::mongo::outbox::Outbox;
 use indowater_common::mongo::quarantine;
 use indowater_common::quarantine::Quarantine;
+use indowater_common::upkeep;
 use indowater_proto::topics::{INSTRUCTIONS, PAYMENTS, Topic, USAGE};
 
 use app::bills::BillDesk;
@@ -33,6 +34,7 @@ use app::corrections::Corrections;
 use app::payments::{Cashier, Gateways, Lane, Wanted, follow_up, tell};
 use app::questions::Questions;
 use app::tariffs::{TariffDesk, announce};
+use app::upkeep::Money;
 
 use domain::purchase::Method;
 use gateway::Gateway;
@@ -81,14 +83,16 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
 
     // Tariffs: kept, and told to the world.
     let outbox = Outbox::open(&database, host.name).await?;
-    let tariffs = TariffDesk::new(mongo::Tariffs::new(&database, outbox.clone(), announce(prefix)));
+    let stored_tariffs = mongo::Tariffs::new(&database, outbox.clone(), announce(prefix));
+    let tariffs = TariffDesk::new(stored_tariffs.clone());
     tariffs.begin_eventually().await;
-    outbox.clone().relay(&host, publisher);
+    outbox.clone().relay(&host, publisher.clone());
 
     // Payments: made, and followed up at their gateway.
     let bills = mongo::Bills::new(&database);
+    let payments = mongo::Payments::new(&database, outbox, tell(prefix));
     let cashier = Arc::new(Cashier {
-        payments: mongo::Payments::new(&database, outbox, tell(prefix)),
+        payments: payments.clone(),
         bills: bills.clone(),
         notifications: mongo::Notifications::new(&database),
         gateways: gateways(&settings)?,
@@ -107,7 +111,17 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     // What people ask.
     let corrections = Corrections::new(mongo::CorrectionStore::new(&database), outlet.clone());
     let quarantine = Quarantine::new(quarantine::Store::new(&database, host.name));
+    let lease = Lease::new(&database, "billing-upkeep", &host.instance, upkeep::TERM);
     let store = mongo::Store::new(database);
+    let newest = Money {
+        store: store.clone(),
+        payments,
+        tell: tell(prefix),
+        tariffs: stored_tariffs,
+        announce: announce(prefix),
+        prefix: prefix.clone(),
+    };
+    upkeep::keep(&host, &publisher, lease, Money::topics(prefix), newest);
     let questions = Questions::new(store.clone(), tariffs.clone());
     let routes = grpc::routes(grpc::Answering { questions, corrections, tariffs, cashier, bills });
     let served = indowater_common::grpc::serve(common.grpc_listen, routes, host.health.clone(), stop.clone());

@@ -16,4 +16,5 @@ pub mod mongo;
 pub mod quarantine;
 pub mod serve;
 pub mod telemetry;
+pub mod upkeep;
 pub mod wire;

@@ -1,5 +1,6 @@
 //! The broker's edge: readings in, usage out.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use indowater_common::config;
@@ -95,10 +96,16 @@ pub async fn follow_tariffs(
     stop: CancellationToken,
 ) -> Result<impl Future<Output = Result<(), Fatal>> + Send + 'static, Fatal> {
     let topic = topics::TARIFFS.name(&kafka.topic_prefix);
+    let mut revisions: HashMap<String, i64> = HashMap::new();
     let apply = move |record: Followed<'_>| {
         let schedule = TariffSchedule::decode(record.value).map_err(|error| error.to_string());
-        match schedule.and_then(|schedule| Ok((tariffs::versions(&schedule)?, schedule.class))) {
-            Ok((versions, class)) => shared.set_tariffs(&class, versions),
+        match schedule.and_then(|schedule| Ok((tariffs::versions(&schedule)?, schedule))) {
+            // A former owner's record may follow a newer one.
+            Ok((_, schedule)) if revisions.get(&schedule.class) > Some(&schedule.revision) => {}
+            Ok((versions, schedule)) => {
+                shared.set_tariffs(&schedule.class, versions);
+                revisions.insert(schedule.class, schedule.revision);
+            }
             Err(why) => shared.observe.tariff_unreadable(&why),
         }
     };
@@ -131,6 +138,7 @@ pub struct Published<'a> {
 }
 
 /// The way out: the usage topic, and what it says about meters.
+#[derive(Clone)]
 pub struct Outlet {
     publisher: Publisher,
     usage: String,
@@ -141,6 +149,12 @@ impl Outlet {
     /// Topics under `prefix`.
     pub fn new(publisher: Publisher, prefix: &str) -> Self {
         Self { publisher, usage: topics::USAGE.name(prefix), findings: topics::METER_FINDINGS.name(prefix) }
+    }
+
+    /// The same topics, for a stint of writing that begins now.
+    #[must_use]
+    pub fn for_new_stint(&self) -> Self {
+        Self { publisher: self.publisher.for_new_stint(), ..self.clone() }
     }
 
     /// Hands one record to the client, and what it says about the meter; they are on the broker when `ticket` says so.

@@ -15,8 +15,10 @@ use indowater_common::domain::tariff::TariffBook;
 use indowater_common::error::Fatal;
 use indowater_common::kafka::{Consume, FlushPolicy, Pace, consume};
 use indowater_common::lifecycle::Host;
+use indowater_common::mongo::Lease;
 use indowater_common::mongo::quarantine::Store;
 use indowater_common::quarantine::Quarantine;
+use indowater_common::upkeep;
 use indowater_proto::topics;
 
 pub use config::Settings;
@@ -36,9 +38,15 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let topic = topics::READINGS.name(prefix);
     let quarantine = Quarantine::new(Store::new(&database, host.name));
     let returned = quarantine.returned(&host, &topic);
+    let publisher = indowater_common::kafka::publisher(&host, Pace::Thrifty)?;
+    let lease = Lease::new(&database, "usage-aggregator-upkeep", &host.instance, upkeep::TERM);
+    let store = mongo::Store::new(database);
+    let days = app::upkeep::Days { store: store.clone(), prefix: prefix.clone() };
+    let told = [&topics::USAGE, &topics::METER_FINDINGS].map(|topic| topic.name(prefix));
+    upkeep::keep(&host, &publisher, lease, told.into(), days);
     let shared = Arc::new(app::devices::Shared {
-        store: mongo::Store::new(database),
-        outlet: kafka::Outlet::new(indowater_common::kafka::publisher(&host, Pace::Thrifty)?, prefix),
+        store,
+        outlet: kafka::Outlet::new(publisher, prefix),
         tariffs: RwLock::new(Arc::new(TariffBook::built_in())),
         observe: observe::Observe::new(),
         devices_in_memory: settings.devices_in_memory,

@@ -1,18 +1,27 @@
 //! What the services rely on of the broker: settings of topics, and that no batch unpacks to more than there is memory for.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use indowater_common::kafka::base_config;
-use indowater_proto::topics::{TELEMETRY, Topic, USAGE};
+use indowater_proto::billing::v1::Balance;
+use indowater_proto::registry::v1::registry_service_client::RegistryServiceClient;
+use indowater_proto::registry::v1::{Device, UpdateDeviceRequest};
+use indowater_proto::topics::{BALANCES, DEVICES, TELEMETRY, Topic, USAGE};
+use indowater_proto::usage::v1::DailyUsage;
 use indowater_tests::base::Base;
-use indowater_tests::workload::{message, meters};
+use indowater_tests::workload::{Meter, message, meters};
 use indowater_tests::world::{Service, World, eventually, http};
+use prost::Message as _;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
+
+use crate::ledger::{enrol, expect_balances};
 
 /// Topics whose settings somebody changed keep a service from being ready, which says why; `init` sets them right, keeps what
 /// else was set, and the service becomes ready by itself.
@@ -78,6 +87,101 @@ pub async fn a_message_that_packs_well_takes_no_memory_that_is_not_there(base: A
     let most = most_memory(&ingest)?;
     ensure!(most < MOST_MEMORY, "ingest took {most} KiB");
     Ok(())
+}
+
+/// What a record says of its key, and which state of it: by rising numbers.
+type State = fn(&[u8]) -> Result<(String, i64)>;
+
+/// The compacted topics that tell what changed in the story, and how their records are read.
+const COMPACTED: [(&Topic, State); 3] = [
+    (&USAGE, |value| DailyUsage::decode(value).map(|usage| (usage.id, usage.revision)).map_err(Into::into)),
+    (&BALANCES, |value| Balance::decode(value).map(|of| (of.customer_id, of.sequence)).map_err(Into::into)),
+    (&DEVICES, |value| Device::decode(value).map(|device| (device.id, device.version)).map_err(Into::into)),
+];
+
+/// T1: what a former owner still had in its client comes after what its successor published; the topic ends on the newest state all
+/// the same.
+pub async fn compacted_topics_end_on_the_newest_state(base: Arc<Base>) -> Result<()> {
+    let mut world = World::new(&base, "newest").await?;
+    let services = [
+        world.start("ingest", &[]).await?,
+        world.start("usage-aggregator", &[]).await?,
+        world.start("billing", &[]).await?,
+    ];
+    let meters = meters(6, 2, 60);
+    let owned = enrol(&world, &meters, 2).await?;
+    let mut registry = RegistryServiceClient::connect(services[0].url.clone()).await?;
+    for meter in &meters {
+        let change = UpdateDeviceRequest {
+            id: meter.id.clone(),
+            location: Some("Halaman belakang".to_owned()),
+            ..Default::default()
+        };
+        registry.update_device(change).await?;
+    }
+    // One by one, so that days and balances have several states.
+    for place in 0..6 {
+        let part = |meter: &Meter| message(meter, &meter.reads[place * 10..(place + 1) * 10]);
+        world.send(&meters.iter().map(part).collect::<Vec<_>>()).await?;
+        tokio::time::sleep(Duration::from_millis(400)).await;
+    }
+    world.expect_days(&meters).await?;
+    expect_balances(&world, &owned).await?;
+
+    let producer: FutureProducer = base_config(&world.kafka()).create()?;
+    let mut keys = Vec::new();
+    for (topic, state) in COMPACTED {
+        let records = world.records(topic).await?;
+        let newest = newest(&records, state)?;
+        let stale = records.iter().find(|(_, _, value)| {
+            state(value).is_ok_and(|(key, number)| newest.get(&key).is_some_and(|last| number < *last))
+        });
+        let (partition, _, value) = stale.with_context(|| format!("{} has one state of each", topic.what))?;
+        let (key, _) = state(value)?;
+        let writer =
+            Header { key: "indowater-writer", value: Some("w-00000000-0000-7000-8000-000000000000") };
+        let name = topic.name(&world.system.topic_prefix);
+        let headers = OwnedHeaders::new().insert(writer);
+        let record = FutureRecord::to(&name).partition(*partition).key(&key).payload(value).headers(headers);
+        producer.send(record, Duration::from_secs(20)).await.map_err(|(error, _)| error)?;
+        keys.push((topic, state, newest[&key], key));
+    }
+    for (topic, state, last, key) in &keys {
+        eventually("the topic ends on the newest state", async || {
+            let ends = stands_last(&world.records(topic).await?, *state, key)?;
+            ensure!(ends == *last, "{} ends on state {ends} of {key}, and {last} is the newest", topic.what);
+            Ok(())
+        })
+        .await?;
+    }
+    for service in &services {
+        let stale = service.metric("indowater_stale_records_total", "").await?;
+        ensure!(stale == 1.into(), "{} found {stale} stale records", service.process.name());
+    }
+    Ok(())
+}
+
+/// The newest state of each key, wherever it stands.
+fn newest(records: &[(i32, i64, Vec<u8>)], state: State) -> Result<BTreeMap<String, i64>> {
+    let mut newest = BTreeMap::new();
+    for (_, _, value) in records {
+        let (key, number) = state(value)?;
+        let known = newest.entry(key).or_insert(number);
+        *known = number.max(*known);
+    }
+    Ok(newest)
+}
+
+/// The state of a key that stands last.
+fn stands_last(records: &[(i32, i64, Vec<u8>)], state: State, key: &str) -> Result<i64> {
+    let mut last = None;
+    for (_, offset, value) in records {
+        let (of, number) = state(value)?;
+        if of == key {
+            last = last.max(Some((*offset, number)));
+        }
+    }
+    last.map(|(_, number)| number).context("there is none")
 }
 
 /// The most memory that a process ever had, in KiB.

@@ -48,6 +48,7 @@ fn all() -> Vec<(&'static str, Story)> {
         crashes::broker_and_database_restart_in_the_middle,
         crashes::a_zombie_overwrites_nothing,
         crashes::a_graceful_stop_loses_nothing_and_commits,
+        broker::compacted_topics_end_on_the_newest_state,
         broker::topics_stand_as_they_are_relied_on,
         broker::a_message_that_packs_well_takes_no_memory_that_is_not_there,
         ledger::usage_becomes_money_whatever_is_killed,

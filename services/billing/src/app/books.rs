@@ -74,6 +74,8 @@ struct Flush {
 /// The books of one partition.
 pub struct Books {
     shared: Arc<Shared>,
+    /// The topics, for the time that this instance has the partition.
+    outlet: Outlet,
     partition: i32,
     /// Revision of the partition's document; none until it was read.
     fence: Option<i64>,
@@ -103,6 +105,7 @@ impl Books {
     /// With nothing in memory.
     pub fn new(shared: Arc<Shared>, partition: i32) -> Self {
         Self {
+            outlet: shared.outlet.for_new_stint(),
             shared,
             partition,
             fence: None,
@@ -204,10 +207,10 @@ impl Books {
         let balances = self.shared.store.balances(customers.iter()).await?.found;
         let ticket = Ticket::default();
         for (entry, posted_at) in &entries {
-            self.shared.outlet.entry(&ticket, entry, *posted_at).await?;
+            self.outlet.entry(&ticket, entry, *posted_at).await?;
         }
         for (customer_id, (balance, updated_at)) in &balances {
-            self.shared.outlet.balance(&ticket, customer_id, *balance, *updated_at).await?;
+            self.outlet.balance(&ticket, customer_id, *balance, *updated_at).await?;
         }
         ticket.delivered().await?;
         self.fence = Some(revision);
@@ -357,10 +360,10 @@ impl Books {
         let Some(Flush { commit, .. }) = &self.flush else { return Ok(()) };
         let ticket = Ticket::default();
         for entry in &commit.entries {
-            self.shared.outlet.entry(&ticket, entry, commit.posted_at).await?;
+            self.outlet.entry(&ticket, entry, commit.posted_at).await?;
         }
         for (customer_id, balance) in &commit.balances {
-            self.shared.outlet.balance(&ticket, customer_id, *balance, commit.posted_at).await?;
+            self.outlet.balance(&ticket, customer_id, *balance, commit.posted_at).await?;
         }
         Ok(ticket.delivered().await?)
     }

@@ -128,6 +128,19 @@ impl Batch {
         self.records.push(slots);
     }
 
+    /// Adds a record with these headers of our own.
+    #[cfg(test)]
+    pub(crate) fn push_with(&mut self, offset: i64, ours: &[(&str, &str)], value: &[u8]) {
+        self.push_again(offset, 0, b"key", value, None);
+        let mut copy = |text: &str| self.copy(text.as_bytes());
+        let ours: Vec<_> = ours.iter().map(|(name, value)| (copy(name), copy(value))).collect();
+        let start = self.ours.len();
+        self.ours.extend(ours);
+        if let Some(record) = self.records.last_mut() {
+            record.ours = start..self.ours.len();
+        }
+    }
+
     /// Adds the records of the batch that comes next.
     pub(super) fn append(&mut self, next: Self) {
         let (shift, ours) = (self.data.len(), self.ours.len());
@@ -188,23 +201,9 @@ impl Batch {
 mod tests {
     use super::*;
 
-    /// A batch of one record at `offset` with these headers of our own.
     fn one(offset: i64, ours: &[(&str, &str)]) -> Batch {
         let mut batch = Batch::new(0);
-        let (key, value) = (batch.copy(b"key"), batch.copy(b"value"));
-        let mut copy = |text: &str| batch.copy(text.as_bytes());
-        let ours: Vec<_> = ours.iter().map(|(name, value)| (copy(name), copy(value))).collect();
-        let slots = Slots {
-            offset,
-            timestamp_ms: 0,
-            key,
-            value,
-            content_type: None,
-            traceparent: None,
-            ours: 0..ours.len(),
-        };
-        batch.records.push(slots);
-        batch.ours = ours;
+        batch.push_with(offset, ours, b"value");
         batch
     }
 

@@ -15,16 +15,18 @@ mod partition;
 mod partitioner;
 mod progress;
 mod publisher;
+mod readback;
 pub mod topics;
 
 pub use batch::{Batch, Record};
 pub use client::{base_config, watch_broker};
 pub use consumer::{Consume, consume};
 pub use follow::{Followed, From, follow};
-pub use headers::{BACKFILL, Event, FIRST_RECEIVED, JSON, PROTOBUF};
+pub use headers::{BACKFILL, Event, FIRST_RECEIVED, JSON, NAME, PROTOBUF, WRITER};
 pub use partition::{FlushPolicy, Returned, Work};
 pub use partitioner::{ByEntity, partition_of};
 pub use publisher::{Outgoing, Pace, PublishError, Publisher, Ticket};
+pub use readback::ReadBack;
 
 use indowater_proto::topics::Topic;
 use rdkafka::error::KafkaError;

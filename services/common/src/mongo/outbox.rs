@@ -216,17 +216,25 @@ fn stall(trouble: &Trouble, limit: Duration) -> Option<String> {
 async fn publish(publisher: &Publisher, rows: &[Stored]) -> Result<(), PublishError> {
     let ticket = Ticket::default();
     for Stored { row, .. } in rows {
-        let event = Event {
-            id: &row.event_id,
-            source: &row.source,
-            kind: &row.kind,
-            time: row.time,
-            traceparent: row.traceparent.as_deref(),
-        };
-        let outgoing = Outgoing { topic: &row.topic, key: row.key.as_bytes(), value: &row.value, event };
-        publisher.send(&ticket, outgoing).await?;
+        send(publisher, &ticket, row).await?;
     }
     ticket.delivered().await
+}
+
+/// Hands a message to the client. It is on the broker when `ticket` says so.
+///
+/// # Errors
+/// The broker will never take it.
+pub async fn send(publisher: &Publisher, ticket: &Ticket, row: &Row) -> Result<(), PublishError> {
+    let event = Event {
+        id: &row.event_id,
+        source: &row.source,
+        kind: &row.kind,
+        time: row.time,
+        traceparent: row.traceparent.as_deref(),
+    };
+    let outgoing = Outgoing { topic: &row.topic, key: row.key.as_bytes(), value: &row.value, event };
+    publisher.send(ticket, outgoing).await
 }
 
 #[cfg(test)]

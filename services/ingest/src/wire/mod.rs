@@ -8,7 +8,9 @@ mod timeline;
 
 pub use finding::decode_finding;
 pub use protobuf::{Encoder, MOST_KEY, Origin, unit_from_wire};
-pub use registry::{decode_device, device, encode_device, encode_property, property};
+pub use registry::{
+    decode_device, device, device_version, encode_device, encode_property, property, property_version,
+};
 pub use timeline::encode_facts;
 
 use crate::domain::reject::{Reason, Reject};

@@ -66,6 +66,8 @@ const FURTHER_BACK: i64 = 3 * 86_400;
 /// The devices of one partition.
 pub struct Devices {
     shared: Arc<Shared>,
+    /// The usage topic, for the time that this instance has the partition.
+    outlet: Outlet,
     devices: HashMap<Box<str>, Device>,
     /// Devices with something to write or publish, and the traces that wait for it.
     dirty: HashMap<Box<str>, Vec<Span>>,
@@ -78,7 +80,8 @@ pub struct Devices {
 impl Devices {
     /// No devices yet.
     pub fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, devices: HashMap::new(), dirty: HashMap::new(), reads: 0, spoilt: Vec::new() }
+        let outlet = shared.outlet.for_new_stint();
+        Self { shared, outlet, devices: HashMap::new(), dirty: HashMap::new(), reads: 0, spoilt: Vec::new() }
     }
 
     /// How much waits for a flush, in devices.
@@ -353,7 +356,7 @@ impl Devices {
             for record in device.history.days() {
                 if record.pending == Pending::Publish {
                     let whole = Published { device_id, record, time_zone, span };
-                    self.shared.outlet.publish(&ticket, whole).await?;
+                    self.outlet.publish(&ticket, whole).await?;
                     published += 1;
                     for finding in &record.figures.findings {
                         self.shared.observe.found(finding.kind.name(), device_id, record.day);
