@@ -7,8 +7,8 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use prost_reflect::{
-    DescriptorPool, DynamicMessage, EnumDescriptor, ExtensionDescriptor, FieldDescriptor, Kind,
-    MessageDescriptor,
+    DescriptorPool, DynamicMessage, EnumDescriptor, ExtensionDescriptor, FieldDescriptor, FileDescriptor,
+    Kind, MessageDescriptor,
 };
 
 const FORMS: &str = "crate::wire::form";
@@ -26,12 +26,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut traits = String::new();
     for message in options.pool.all_messages().filter(|message| ours(message.package_name())) {
         if let Some(shown) = options.shown(&message) {
+            let about = comment(&message.parent_file(), message.path(), true);
+            let name = text(&shown, "name").map(|name| format!("as = {name}, ")).unwrap_or_default();
             let derive = "#[derive(serde::Serialize, utoipa::ToSchema)]";
-            generator = generator.message_attribute(message.full_name(), derive);
-            if let Some(name) = text(&shown, "name") {
-                generator =
-                    generator.message_attribute(message.full_name(), format!("#[schema(as = {name})]"));
-            }
+            let schema = format!("{derive} #[schema({name}description = {about:?})]");
+            generator = generator.message_attribute(message.full_name(), schema);
             for field in message.fields() {
                 generator = generator.field_attribute(field.full_name(), options.attributes(&field)?);
             }
@@ -287,20 +286,23 @@ fn vocabulary(words: &EnumDescriptor, out: &mut String) -> std::fmt::Result {
     write!(
         out,
         "crate::wire::form::vocabulary! {{ {name}, {:?}, [",
-        comment(words.parent_file().file_descriptor_proto(), words.path())
+        comment(&words.parent_file(), words.path(), true)
     )?;
     for value in values.iter().filter(|value| value.number() != 0) {
         let told = value.name().strip_prefix(prefix).unwrap_or(value.name());
         let variant: String =
             told.split('_').map(|part| part[..1].to_owned() + &part[1..].to_lowercase()).collect();
-        let comment = comment(value.parent_enum().parent_file().file_descriptor_proto(), value.path());
+        let comment = comment(&words.parent_file(), value.path(), false);
         write!(out, "({variant}, {:?}, {comment:?}),", told.to_lowercase())?;
     }
     writeln!(out, "] }}")
 }
 
-fn comment(file: &prost_types::FileDescriptorProto, path: &[i32]) -> String {
-    let places = file.source_code_info.iter().flat_map(|info| &info.location);
-    let told = places.filter(|place| place.path == path).find_map(|place| place.leading_comments.as_deref());
-    told.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
+/// The comment of what stands at `path` in a file; only its first paragraph if wanted.
+fn comment(file: &FileDescriptor, path: &[i32], first: bool) -> String {
+    let places = file.file_descriptor_proto().source_code_info.iter().flat_map(|info| &info.location);
+    let comment = places.filter(|place| place.path == path).find_map(|place| place.leading_comments.clone());
+    let comment = comment.unwrap_or_default();
+    let wanted = if first { comment.split("\n\n").next().unwrap_or_default() } else { &comment };
+    wanted.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -6,9 +6,9 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa::openapi::request_body::RequestBody;
-use utoipa::openapi::schema::{ArrayItems, Schema};
+use utoipa::openapi::schema::{ArrayItems, ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, HeaderBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::extract::KnownParameters;
@@ -35,6 +35,7 @@ use crate::failure::Fault;
             **Whose**: customers see what is theirs. What is somebody else's is answered like what is not there.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
+    servers((url = "/", description = "Where this document came from.")),
     components(schemas(Problem, Fault)),
     modifiers(&Bearer),
     security(("bearer" = [])),
@@ -110,8 +111,11 @@ pub fn complete(document: &mut utoipa::openapi::OpenApi) {
             operation.responses.responses.entry(status.to_owned()).or_insert_with(response);
         }
         for (status, response) in &mut operation.responses.responses {
-            if let (true, RefOr::T(response)) = (status.starts_with(['4', '5']), response) {
-                give_form(response);
+            if let RefOr::T(response) = response {
+                if status.starts_with(['4', '5']) {
+                    give_form(response);
+                }
+                give_headers(status, response);
             }
         }
     }
@@ -163,6 +167,9 @@ fn is_open(operation: &Operation) -> bool {
     operation.security.as_ref().is_some_and(|ways| ways.contains(&SecurityRequirement::default()))
 }
 
+/// Tags of what users of every role may have, or have of themselves.
+const EVERYONES: [&str; 3] = ["sessions", "account", "tariffs"];
+
 fn common_errors(operation: &Operation) -> Vec<(&'static str, &'static str)> {
     let takes = |place: ParameterIn| {
         let mut parameters = operation.parameters.iter().flatten();
@@ -185,19 +192,38 @@ fn common_errors(operation: &Operation) -> Vec<(&'static str, &'static str)> {
             ]);
         }
     }
-    if takes(ParameterIn::Query) {
-        errors.push(("400", "A query parameter is unknown, given twice, or not acceptable."));
-    }
+    errors.push(("400", "A query parameter is unknown, given twice, or not acceptable."));
     if takes(ParameterIn::Header) {
         errors.push(("400", "A header is missing or not acceptable."));
     }
     if takes(ParameterIn::Path) {
         errors.push(("404", "There is no such thing, or it is somebody else's."));
     }
+    let tag = operation.tags.iter().flatten().next().map(String::as_str).unwrap_or_default();
+    let office = operation.summary.as_deref().is_some_and(|summary| summary.contains("For administrators"));
+    if !is_open(operation) && (office || !EVERYONES.contains(&tag)) {
+        errors.push(("403", "It is for users of other roles, or a customer named another customer."));
+    }
     if !is_open(operation) {
         errors.push(("401", "No access token, or one that does not count, or not any more."));
     }
     errors
+}
+
+/// The headers that answers of a status carry.
+fn give_headers(status: &str, response: &mut Response) {
+    let about = match status {
+        "201" => Some(("Location", "Where the thing is found.")),
+        "401" => Some(("WWW-Authenticate", "How to say who is asking.")),
+        "429" | "503" => Some(("Retry-After", "In how many seconds the next request is welcome.")),
+        _ => None,
+    };
+    let id = ("X-Request-Id", "The id of the request, which support finds in logs and traces.");
+    for (name, about) in about.into_iter().chain([id]) {
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        let header = HeaderBuilder::new().schema(Some(text)).description(Some(about)).build();
+        response.headers.insert(name.to_owned(), header.into());
+    }
 }
 
 fn give_form(response: &mut Response) {

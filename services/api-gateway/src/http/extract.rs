@@ -144,7 +144,7 @@ where
                 });
             } else if let Some(token) = page_of.cursors.open(&page_of.list, &text) {
                 page_of.token = token;
-            } else {
+            } else if !text.is_empty() {
                 faults.push(Fault::new(
                     PAGE_TOKEN,
                     "must be the next_page_token of the page before, of the same query",
@@ -174,7 +174,7 @@ impl<T: IntoParams, const DEFAULT: i32, const MAX: i32> IntoParams for Paged<T, 
         parameters.push(parameter(PAGE_SIZE, "How many items on a page.", size));
         parameters.push(parameter(
             PAGE_TOKEN,
-            "`next_page_token` of the page before, all other parameters being the same.",
+            "`next_page_token` of the page before, all other parameters being the same; the first page without it.",
             token,
         ));
         parameters

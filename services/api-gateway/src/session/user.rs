@@ -45,7 +45,9 @@ impl User {
     }
 }
 
-impl Shown for User {}
+impl Shown for User {
+    fn redact(&mut self, _: Role) {}
+}
 
 /// A user together with what proves to be the user.
 #[derive(Clone, Debug)]

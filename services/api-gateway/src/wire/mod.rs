@@ -32,8 +32,8 @@ mod traits {
 
 /// What HTTP shows.
 pub trait Shown: Serialize {
-    /// Takes away what users of `role` are not to see.
-    fn redact(&mut self, _role: Role) {}
+    /// Takes away what users of `role` are not to see. Nothing is by default: who adds a type says what of it is for whom.
+    fn redact(&mut self, role: Role);
 }
 
 /// A service's answer that holds one thing.

@@ -9,6 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::gateway::Gateway;
+use crate::access::Role;
 use crate::http::extract::{ClientAddress, Json};
 use crate::http::reply::{Answer, BodyAnswer, Reply, show};
 use crate::session::user::User;
@@ -70,7 +71,9 @@ struct TokenResponse {
     user: User,
 }
 
-impl Shown for TokenResponse {}
+impl Shown for TokenResponse {
+    fn redact(&mut self, _: Role) {}
+}
 
 fn show_tokens<E: From<crate::failure::Failure>>(tokens: Tokens, gateway: &Gateway) -> Result<Reply, E> {
     let actor = tokens.user.actor();

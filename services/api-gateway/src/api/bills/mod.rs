@@ -44,10 +44,7 @@ struct BillsQuery {
 /// List bills, newest first.
 #[utoipa::path(
     get, path = "/bills", tag = "bills", params(Paged<BillsQuery, 100, 1000>),
-    responses(
-        (status = 200, description = "A page of bills.", body = Listing<Bill>),
-        (status = 403, description = "A customer named another customer, or a technician asked."),
-    ),
+    responses((status = 200, description = "A page of bills.", body = Listing<Bill>)),
 )]
 async fn list_bills(
     State(gateway): State<Gateway>,
@@ -68,10 +65,7 @@ async fn list_bills(
 #[utoipa::path(
     get, path = "/bills/{id}", tag = "bills",
     params(("id" = String, Path, description = "Its id, percent-encoded.", example = "bill:customer-001|2026-10")),
-    responses(
-        (status = 200, description = "The bill.", body = Bill),
-        (status = 403, description = "A technician asked."),
-    ),
+    responses((status = 200, description = "The bill.", body = Bill)),
 )]
 async fn get_bill(State(gateway): State<Gateway>, Caller { actor, .. }: Caller, Id(id): Id) -> Answer {
     narrow(&actor, Resource::Bill, None)?;
@@ -91,10 +85,7 @@ struct BillingQuery {
 /// Whether a customer pays before or after.
 #[utoipa::path(
     get, path = "/billing", tag = "bills", params(BillingQuery),
-    responses(
-        (status = 200, description = "How the customer pays.", body = Account),
-        (status = 403, description = "A customer named another customer, or a technician asked."),
-    ),
+    responses((status = 200, description = "How the customer pays.", body = Account)),
 )]
 async fn get_billing(
     State(gateway): State<Gateway>,
@@ -124,7 +115,6 @@ struct NewBillingMode {
     request_body = NewBillingMode,
     responses(
         (status = 200, description = "How the customer pays now.", body = Account),
-        (status = 403, description = "Whoever asks is no administrator."),
         (status = 409, description = "Not possible in the present state of the customer's bills."),
     ),
 )]

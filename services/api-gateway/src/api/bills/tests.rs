@@ -118,6 +118,8 @@ async fn pages_follow_from_their_own_query_only() {
     assert_eq!(next.status, StatusCode::OK);
     let asked: ListBillsRequest = api.backend.received("ListBills").unwrap();
     assert_eq!((asked.page_size, asked.page_token.as_str()), (7, "next"));
+    let first = api.ask("customer-001", "GET /bills?status=open&page_token=", None).await;
+    assert_eq!(first.status, StatusCode::OK, "without anything in it, it is none");
     for (who, query) in [
         ("customer-002", format!("status=open&page_token={token}")),
         ("customer-001", format!("page_token={token}")),

@@ -62,10 +62,7 @@ struct DevicesQuery {
 /// List devices.
 #[utoipa::path(
     get, path = "/devices", tag = "places and meters", params(Paged<DevicesQuery, 50, 500>),
-    responses(
-        (status = 200, description = "A page of devices.", body = Listing<Device>),
-        (status = 403, description = "A customer named another customer."),
-    ),
+    responses((status = 200, description = "A page of devices.", body = Listing<Device>)),
 )]
 async fn list_devices(
     State(gateway): State<Gateway>,

@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::gateway::Gateway;
-use crate::access::{Resource, UserId, may, visible};
+use crate::access::{Resource, Role, UserId, may, visible};
 use crate::failure::{Failure, Faults};
 use crate::grpc::{BILLING, answer};
 use crate::http::extract::{Id, Json, Paged, Query};
@@ -46,10 +46,7 @@ struct CustomerQuery {
 /// Rupiah are whole here, and JSON integers. What is left is what is posted less what is accrued.
 #[utoipa::path(
     get, path = "/balance", tag = "money", params(CustomerQuery),
-    responses(
-        (status = 200, description = "The balance.", body = GetBalanceResponse),
-        (status = 403, description = "A customer named another customer, or a technician asked."),
-    ),
+    responses((status = 200, description = "The balance.", body = GetBalanceResponse)),
 )]
 async fn get_balance(
     State(gateway): State<Gateway>,
@@ -64,10 +61,7 @@ async fn get_balance(
 /// The statement: every entry, newest first.
 #[utoipa::path(
     get, path = "/balance/entries", tag = "money", params(Paged<CustomerQuery, 100, 1000>),
-    responses(
-        (status = 200, description = "A page of entries.", body = Listing<LedgerEntry>),
-        (status = 403, description = "A customer named another customer, or a technician asked."),
-    ),
+    responses((status = 200, description = "A page of entries.", body = Listing<LedgerEntry>)),
 )]
 async fn list_entries(
     State(gateway): State<Gateway>,
@@ -90,7 +84,12 @@ struct Explanation {
     days: Vec<LinkedDay>,
 }
 
-impl Shown for Explanation {}
+impl Shown for Explanation {
+    fn redact(&mut self, role: Role) {
+        self.entry.redact(role);
+        self.days.iter_mut().for_each(|linked| linked.day.redact(role));
+    }
+}
 
 /// How a day's cost comes about, and where what it came from is found.
 #[derive(Debug, Serialize, ToSchema)]
@@ -122,10 +121,7 @@ struct LinkedDay {
         ),
         CustomerQuery,
     ),
-    responses(
-        (status = 200, description = "The entry and what it came from.", body = Explanation),
-        (status = 403, description = "A customer named another customer, or a technician asked."),
-    ),
+    responses((status = 200, description = "The entry and what it came from.", body = Explanation)),
 )]
 async fn explain_entry(
     State(gateway): State<Gateway>,
@@ -206,7 +202,6 @@ impl NewAdjustment {
     params(("customer_id" = String, Path, description = "The customer's id.", example = "customer-001")),
     responses(
         (status = 202, description = "It will be posted, once for its id however often it is sent."),
-        (status = 403, description = "Whoever asks is no administrator."),
         (status = 409, description = "The id was used for another correction of the customer."),
     ),
 )]

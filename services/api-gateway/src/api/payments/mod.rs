@@ -64,10 +64,7 @@ struct PaymentsQuery {
 /// List payments, newest first.
 #[utoipa::path(
     get, path = "/payments", tag = "payments", params(Paged<PaymentsQuery, 100, 1000>),
-    responses(
-        (status = 200, description = "A page of payments.", body = Listing<Payment>),
-        (status = 403, description = "A customer named another customer, or a technician asked."),
-    ),
+    responses((status = 200, description = "A page of payments.", body = Listing<Payment>)),
 )]
 async fn list_payments(
     State(gateway): State<Gateway>,
@@ -108,7 +105,6 @@ async fn list_payments(
     responses(
         (status = 201, description = "The payment, made now or by the same request before.", body = Payment),
         (status = 400, description = "The `Idempotency-Key` is missing or not acceptable, or the body is no JSON."),
-        (status = 403, description = "A customer named another customer, or a technician asked."),
         (status = 404, description = "There is no such customer."),
         (
             status = 409,
@@ -169,10 +165,7 @@ async fn check_bill(gateway: &Gateway, customer: &str, id: &str) -> Result<(), F
 #[utoipa::path(
     get, path = "/payments/{id}", tag = "payments",
     params(("id" = String, Path, description = "Its id.", example = "payment-7f3a")),
-    responses(
-        (status = 200, description = "The payment.", body = Payment),
-        (status = 403, description = "A technician asked."),
-    ),
+    responses((status = 200, description = "The payment.", body = Payment)),
 )]
 async fn get_payment(State(gateway): State<Gateway>, Caller { actor, .. }: Caller, Id(id): Id) -> Answer {
     show(&actor, visible_payment(&gateway, &actor, id).await?)
@@ -193,7 +186,6 @@ async fn visible_payment(gateway: &Gateway, actor: &Actor, id: String) -> Result
     params(("id" = String, Path, description = "Its id.", example = "payment-7f3a")),
     responses(
         (status = 200, description = "The payment as it is now.", body = Payment),
-        (status = 403, description = "A technician asked."),
         (status = 409, description = "It is not pending."),
     ),
 )]
@@ -209,7 +201,6 @@ async fn cancel_payment(State(gateway): State<Gateway>, Caller { actor, .. }: Ca
     params(("id" = String, Path, description = "The payment's id.", example = "payment-7f3a")),
     responses(
         (status = 200, description = "The receipt.", body = Receipt),
-        (status = 403, description = "A technician asked."),
         (status = 409, description = "It was never paid."),
     ),
 )]
@@ -232,7 +223,6 @@ async fn get_receipt(State(gateway): State<Gateway>, Caller { actor, .. }: Calle
     params(("id" = String, Path, description = "The payment's id.", example = "payment-7f3a")),
     responses(
         (status = 200, description = "The payment as it is now.", body = Payment),
-        (status = 403, description = "Whoever asks is no administrator."),
         (status = 409, description = "It is credited already."),
     ),
 )]
@@ -267,7 +257,6 @@ async fn confirm_payment(
     responses(
         (status = 200, description = "The payment as it is now.", body = Payment),
         (status = 400, description = "The `Idempotency-Key` is missing or not acceptable, or the body is no JSON."),
-        (status = 403, description = "Whoever asks is no administrator."),
         (status = 409, description = "There is not so much to give back, or the key was used for another refund."),
         (
             status = 503,

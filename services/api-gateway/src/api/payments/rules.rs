@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::access::UserId;
+use crate::access::{Role, UserId};
 use crate::failure::{Failure, Faults};
 use crate::wire::Shown;
 use crate::wire::billing::v1::{Payment, PaymentMethod, PaymentStatus, PaymentType, VoucherState};
@@ -210,7 +210,9 @@ pub struct Receipt {
     pub refunded_amount: i64,
 }
 
-impl Shown for Receipt {}
+impl Shown for Receipt {
+    fn redact(&mut self, _: Role) {}
+}
 
 impl Receipt {
     /// The receipt of a payment.

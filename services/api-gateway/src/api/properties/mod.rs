@@ -49,10 +49,7 @@ struct PropertiesQuery {
 /// List properties.
 #[utoipa::path(
     get, path = "/properties", tag = "places and meters", params(Paged<PropertiesQuery, 50, 500>),
-    responses(
-        (status = 200, description = "A page of properties.", body = Listing<Property>),
-        (status = 403, description = "A customer named another customer."),
-    ),
+    responses((status = 200, description = "A page of properties.", body = Listing<Property>)),
 )]
 async fn list_properties(
     State(gateway): State<Gateway>,

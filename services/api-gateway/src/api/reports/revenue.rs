@@ -12,6 +12,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::access::Role;
 use crate::value::period::Period;
 use crate::wire::Shown;
 use crate::wire::billing::v1::{AccountDay, PaymentMethod};
@@ -88,7 +89,9 @@ pub struct Revenue {
     pub totals: RevenueSums,
 }
 
-impl Shown for Revenue {}
+impl Shown for Revenue {
+    fn redact(&mut self, _: Role) {}
+}
 
 /// What an account is about.
 enum About<'a> {

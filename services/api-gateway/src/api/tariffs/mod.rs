@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use super::devices::visible_device;
 use super::gateway::Gateway;
-use crate::access::{Resource, may};
+use crate::access::{Resource, Role, may};
 use crate::failure::Failure;
 use crate::grpc::{BILLING, USAGE_AGGREGATOR, answer, one};
 use crate::http::extract::{Id, Json, Query};
@@ -105,7 +105,6 @@ struct NewBlock {
     params(("class" = String, Path, description = "The class's name.", example = "household-middle-1")),
     responses(
         (status = 201, description = "The class with all its versions.", body = TariffSchedule),
-        (status = 403, description = "Whoever asks is no administrator."),
         (status = 409, description = "Somebody else changes the class at the same time; try again."),
     ),
 )]
@@ -234,7 +233,11 @@ struct DeviceQuote {
     quote: QuoteResponse,
 }
 
-impl Shown for DeviceQuote {}
+impl Shown for DeviceQuote {
+    fn redact(&mut self, role: Role) {
+        self.quote.redact(role);
+    }
+}
 
 /// What a volume costs at a meter now, or what a sum buys there.
 ///

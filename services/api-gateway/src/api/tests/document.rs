@@ -26,7 +26,7 @@ async fn every_error_is_documented_with_its_form() {
         for (method, operation) in item.as_object().unwrap() {
             let responses = operation["responses"].as_object().unwrap();
             let at = format!("{method} {path}");
-            for status in ["500", "503", "504"] {
+            for status in ["400", "500", "503", "504"] {
                 assert!(responses.contains_key(status), "{at} does not document {status}");
             }
             assert_eq!(responses.contains_key("413"), operation.get("requestBody").is_some(), "{at}");
@@ -34,6 +34,11 @@ async fn every_error_is_documented_with_its_form() {
                 let schema = &response["content"]["application/problem+json"]["schema"]["$ref"];
                 assert_eq!(schema, "#/components/schemas/Problem", "{at} {status}");
             }
+            assert!(
+                responses.values().all(|response| response["headers"]["X-Request-Id"].is_object()),
+                "{at}"
+            );
+            assert!(responses["503"]["headers"]["Retry-After"].is_object(), "{at}");
             for field in ["summary", "operationId", "tags"] {
                 assert!(operation.get(field).is_some(), "{at} has no {field}");
             }

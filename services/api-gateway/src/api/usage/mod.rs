@@ -127,7 +127,6 @@ impl UsageQuery {
     get, path = "/usage/hourly", tag = "usage", params(Paged<UsageQuery, 100, 1000>),
     responses(
         (status = 200, description = "A page of hours.", body = Listing<HourlyUsage>),
-        (status = 403, description = "A customer named another customer."),
         (status = 404, description = "There is no such device or property, or it is somebody else's."),
     ),
 )]
@@ -148,7 +147,6 @@ async fn list_hourly_usage(
     get, path = "/usage/daily", tag = "usage", params(Paged<UsageQuery, 100, 1000>),
     responses(
         (status = 200, description = "A page of days.", body = Listing<DailyUsage>),
-        (status = 403, description = "A customer named another customer."),
         (status = 404, description = "There is no such device or property, or it is somebody else's."),
     ),
 )]
@@ -169,7 +167,6 @@ async fn list_daily_usage(
     get, path = "/usage/monthly", tag = "usage", params(Paged<UsageQuery, 100, 1000>),
     responses(
         (status = 200, description = "A page of months.", body = Listing<MonthlyUsage>),
-        (status = 403, description = "A customer named another customer."),
         (status = 404, description = "There is no such device or property, or it is somebody else's."),
     ),
 )]

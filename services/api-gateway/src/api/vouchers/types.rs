@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::access::UserId;
+use crate::access::{Role, UserId};
 use crate::failure::{Failure, Faults};
 use crate::wire::voucher::v1::validate_voucher_response::Outcome;
 use crate::wire::voucher::v1::{self as voucher, DiscountType, RefusalReason, Voucher};
@@ -110,7 +110,9 @@ pub struct ApplicableVoucher {
     final_amount: i64,
 }
 
-impl Shown for ApplicableVoucher {}
+impl Shown for ApplicableVoucher {
+    fn redact(&mut self, _: Role) {}
+}
 
 impl ApplicableVoucher {
     /// What a customer sees of it; nothing if the service left the voucher out.
@@ -182,7 +184,9 @@ pub struct Validation {
     detail: Option<String>,
 }
 
-impl Shown for Validation {}
+impl Shown for Validation {
+    fn redact(&mut self, _: Role) {}
+}
 
 impl Validation {
     /// What the service says of it.
