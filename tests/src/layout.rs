@@ -15,10 +15,10 @@ mod house;
 mod reach;
 mod tree;
 
-use tree::Tree;
+pub use tree::Tree;
 
 /// Fails with every violation and why the rule is there.
-fn hold(rule: &str, violations: impl IntoIterator<Item = String>) {
+pub fn hold(rule: &str, violations: impl IntoIterator<Item = String>) {
     let violations: Vec<String> = violations.into_iter().collect();
     assert!(violations.is_empty(), "\n{rule}\n\nThis breaks it:\n  {}\n", violations.join("\n  "));
 }

@@ -10,7 +10,10 @@ pub mod collector;
 #[cfg(test)]
 mod differential;
 #[cfg(test)]
+mod kubernetes;
+#[cfg(test)]
 mod layout;
+pub mod manifests;
 pub mod oracle;
 #[cfg(test)]
 mod promises;

@@ -95,7 +95,6 @@ impl World {
     /// # Errors
     /// The program is not there.
     pub fn launch(&mut self, name: &str, env: &[(&str, &str)]) -> Result<Service> {
-        self.started += 1;
         let (admin, main) = (Port::any()?, Port::any()?);
         let listen = |port: &Port| format!("127.0.0.1:{}", port.number());
         let main_setting =
@@ -118,23 +117,32 @@ impl World {
             ("INDOWATER_BILLING_URL", known(&self.system.billing_url)),
             ("INDOWATER_VOUCHER_URL", known(&self.system.voucher_url)),
             ("INDOWATER_JWT_SECRET", SECRET.to_owned()),
-            ("INDOWATER_INSTANCE", format!("{name}-{}", self.started)),
+            ("INDOWATER_INSTANCE", format!("{name}-{}", self.started + 1)),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
         settings.extend(env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let process = self.process(name, settings.into_iter().collect(), vec![admin, main])?;
+        Ok(Service { process, admin: format!("http://{admin_listen}"), url: format!("http://{main_listen}") })
+    }
+
+    /// Starts a service with these environment variables and no others of this world; it is told where to listen by them.
+    ///
+    /// # Errors
+    /// The program is not there.
+    pub fn process(&mut self, name: &str, env: Vec<(String, String)>, ports: Vec<Port>) -> Result<Process> {
+        self.started += 1;
         let file = |ending: &str| self.folder.join(format!("{name}-{}.{ending}", self.started));
-        let process = Process::start(Launch {
+        Process::start(Launch {
             name: name.to_owned(),
             program: self.programs.join(name),
             args: Vec::new(),
-            env: settings.into_iter().collect(),
+            env,
             log: file("log"),
             pid_file: file("pid"),
-            ports: vec![admin, main],
+            ports,
             grace: Duration::from_secs(40),
-        })?;
-        Ok(Service { process, admin: format!("http://{admin_listen}"), url: format!("http://{main_listen}") })
+        })
     }
 
     /// Enrols meters of [`CUSTOMER`] at one property in Jakarta.
@@ -322,7 +330,8 @@ impl World {
         .await?
     }
 
-    fn kafka(&self) -> config::Kafka {
+    /// How clients of its broker are made.
+    pub fn kafka(&self) -> config::Kafka {
         config::Kafka {
             bootstrap: self.system.kafka.clone(),
             topic_prefix: self.system.topic_prefix.clone(),

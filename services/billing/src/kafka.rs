@@ -4,16 +4,20 @@ use std::sync::Arc;
 
 use indowater_common::error::Retry;
 use indowater_common::kafka::{Batch, Event, Outgoing, Publisher, Record, Ticket, Work};
+use indowater_common::quarantine::Aside;
 use indowater_proto::billing::v1 as wire;
-use indowater_proto::topics::{BALANCES, ENTRIES, INSTRUCTIONS, Topic};
+use indowater_proto::topics::{BALANCES, ENTRIES, INSTRUCTIONS, PAYMENTS, TARIFFS, Topic, USAGE};
 use prost::Message;
 
 use crate::app::books::{Books, Shared};
 use crate::domain::ledger::{Balance, Entry};
-use crate::{observe, wire as encode};
+use crate::wire as encode;
 
 /// `ce_source` of everything this service says.
 pub const SOURCE: &str = "/indowater/billing";
+
+/// The topics that this service relies on.
+pub const TOPICS: [&Topic; 6] = [&USAGE, &TARIFFS, &PAYMENTS, &INSTRUCTIONS, &ENTRIES, &BALANCES];
 
 /// The way out.
 #[derive(Clone)]
@@ -34,6 +38,12 @@ impl Outlet {
             entries: name(&ENTRIES),
             balances: name(&BALANCES),
         }
+    }
+
+    /// The same topics, for a stint of writing that begins now.
+    #[must_use]
+    pub fn for_new_stint(&self) -> Self {
+        Self { publisher: self.publisher.for_new_stint(), ..self.clone() }
     }
 
     /// Asks the ledger to post something. It is on the broker when `ticket` says so.
@@ -97,7 +107,7 @@ pub type Asked = Vec<(String, i64, wire::Instruction)>;
 /// One partition of a topic whose records become instructions for the ledger, by customer. It keeps nothing.
 pub struct Instructing {
     outlet: Outlet,
-    topic: &'static str,
+    aside: Aside,
     read: fn(&[u8]) -> Result<Asked, String>,
     ticket: Ticket,
     pending: usize,
@@ -105,26 +115,23 @@ pub struct Instructing {
 
 impl Instructing {
     /// Each daily record says what the day costs whom.
-    pub fn of_usage(outlet: Outlet) -> Self {
-        Self::new(outlet, "usage", |value| encode::usage_asks(decode(value)?))
+    pub fn of_usage(outlet: Outlet, aside: Aside) -> Self {
+        Self::new(outlet, aside, |value| encode::usage_asks(decode(value)?))
     }
 
     /// Each payment says all that it ever did; the ledger knows what it has of that.
-    pub fn of_payments(outlet: Outlet) -> Self {
-        Self::new(outlet, "payments", |value| Ok(encode::payment_asks(decode(value)?)))
+    pub fn of_payments(outlet: Outlet, aside: Aside) -> Self {
+        Self::new(outlet, aside, |value| Ok(encode::payment_asks(decode(value)?)))
     }
 
-    fn new(outlet: Outlet, topic: &'static str, read: fn(&[u8]) -> Result<Asked, String>) -> Self {
-        Self { outlet, topic, read, ticket: Ticket::default(), pending: 0 }
+    fn new(outlet: Outlet, aside: Aside, read: fn(&[u8]) -> Result<Asked, String>) -> Self {
+        Self { outlet, aside, read, ticket: Ticket::default(), pending: 0 }
     }
 
     async fn instruct(&mut self, partition: i32, record: &Record<'_>) -> Result<(), Retry> {
         let asked = match (self.read)(record.value) {
             Ok(asked) => asked,
-            Err(why) => {
-                observe::unreadable(self.topic, partition, record.offset, &why);
-                return Ok(());
-            }
+            Err(why) => return self.aside.record(partition, record, &why).await,
         };
         for (id, time, instruction) in asked {
             self.outlet.instruct(&self.ticket, &id, time, &instruction).await?;
@@ -160,12 +167,20 @@ impl Work for Instructing {
 /// One partition of instructions: the books of its customers.
 pub struct Partition {
     books: Books,
+    aside: Aside,
 }
 
 impl Partition {
     /// With nothing in memory.
-    pub fn new(shared: Arc<Shared>, partition: i32) -> Self {
-        Self { books: Books::new(shared, partition) }
+    pub fn new(shared: Arc<Shared>, partition: i32, aside: Aside) -> Self {
+        Self { books: Books::new(shared, partition), aside }
+    }
+
+    /// What came of a customer of whom something cannot be read or posted must not be lost, nor hold up the others.
+    async fn set_spoilt_aside(&mut self) -> Result<(), Retry> {
+        self.aside.keys(self.books.spoilt()).await?;
+        self.books.forget_spoilt();
+        Ok(())
     }
 }
 
@@ -175,15 +190,20 @@ impl Work for Partition {
         for record in batch.records() {
             match decode(record.value).and_then(encode::instruction) {
                 Ok(instruction) => instructions.push(instruction),
-                // Only billing writes them, so this is a fault of ours; the record stays on the topic.
-                Err(why) => observe::unreadable("instructions", batch.partition, record.offset, &why),
+                // Only billing writes them, so this is a fault of ours.
+                Err(why) => self.aside.record(batch.partition, &record, &why).await?,
             }
         }
-        self.books.take(instructions).await
+        self.books.take(instructions).await?;
+        self.aside.keep(batch);
+        self.set_spoilt_aside().await
     }
 
     async fn flush(&mut self) -> Result<(), Retry> {
-        self.books.flush().await
+        self.books.flush().await?;
+        self.set_spoilt_aside().await?;
+        self.aside.clear();
+        Ok(())
     }
 
     fn pending(&self) -> usize {

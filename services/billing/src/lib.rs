@@ -17,10 +17,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indowater_common::error::Fatal;
+use indowater_common::health::Dependency;
 use indowater_common::kafka::{Consume, FlushPolicy, Pace, consume};
 use indowater_common::lifecycle::Host;
 use indowater_common::mongo::Lease;
 use indowater_common::mongo::outbox::Outbox;
+use indowater_common::mongo::quarantine;
+use indowater_common::quarantine::Quarantine;
+use indowater_common::upkeep;
 use indowater_proto::topics::{INSTRUCTIONS, PAYMENTS, Topic, USAGE};
 
 use app::bills::BillDesk;
@@ -30,6 +34,7 @@ use app::corrections::Corrections;
 use app::payments::{Cashier, Gateways, Lane, Wanted, follow_up, tell};
 use app::questions::Questions;
 use app::tariffs::{TariffDesk, announce};
+use app::upkeep::Money;
 
 use domain::purchase::Method;
 use gateway::Gateway;
@@ -69,9 +74,8 @@ fn follow_payments(host: &Host, cashier: &Arc<Cashier>) {
 /// Settings that no waiting mends.
 pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let (common, stop) = (host.common.clone(), host.stop.clone());
-    let [usage_joined, payments_joined, instructions_joined] =
-        ["usage", "payments", "instructions"].map(|topic| host.health.needs(topic));
-    indowater_common::kafka::watch(&host);
+    let joined = ["usage", "payments", "instructions"].map(|topic| host.health.needs(topic));
+    indowater_common::kafka::watch(&host, &kafka::TOPICS);
     let database = indowater_common::mongo::open(&host).await?;
     let prefix = &common.kafka.topic_prefix;
     let publisher = indowater_common::kafka::publisher(&host, Pace::Prompt)?;
@@ -79,14 +83,16 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
 
     // Tariffs: kept, and told to the world.
     let outbox = Outbox::open(&database, host.name).await?;
-    let tariffs = TariffDesk::new(mongo::Tariffs::new(&database, outbox.clone(), announce(prefix)));
+    let stored_tariffs = mongo::Tariffs::new(&database, outbox.clone(), announce(prefix));
+    let tariffs = TariffDesk::new(stored_tariffs.clone());
     tariffs.begin_eventually().await;
-    host.spawn("outbox relay", outbox.clone().relay(publisher, host.instance.to_string(), stop.clone()));
+    outbox.clone().relay(&host, publisher.clone());
 
     // Payments: made, and followed up at their gateway.
     let bills = mongo::Bills::new(&database);
+    let payments = mongo::Payments::new(&database, outbox, tell(prefix));
     let cashier = Arc::new(Cashier {
-        payments: mongo::Payments::new(&database, outbox, tell(prefix)),
+        payments: payments.clone(),
         bills: bills.clone(),
         notifications: mongo::Notifications::new(&database),
         gateways: gateways(&settings)?,
@@ -94,6 +100,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
         terms: settings.terms(),
         wanted: Wanted::default(),
     });
+    cashier.adopt_eventually().await;
     follow_payments(&host, &cashier);
 
     // Bills of those who pay afterwards.
@@ -103,49 +110,63 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
 
     // What people ask.
     let corrections = Corrections::new(mongo::CorrectionStore::new(&database), outlet.clone());
+    let quarantine = Quarantine::new(quarantine::Store::new(&database, host.name));
+    let lease = Lease::new(&database, "billing-upkeep", &host.instance, upkeep::TERM);
     let store = mongo::Store::new(database);
+    let newest = Money {
+        store: store.clone(),
+        payments,
+        tell: tell(prefix),
+        tariffs: stored_tariffs,
+        announce: announce(prefix),
+        prefix: prefix.clone(),
+    };
+    upkeep::keep(&host, &publisher, lease, Money::topics(prefix), newest);
     let questions = Questions::new(store.clone(), tariffs.clone());
     let routes = grpc::routes(grpc::Answering { questions, corrections, tariffs, cashier, bills });
     let served = indowater_common::grpc::serve(common.grpc_listen, routes, host.health.clone(), stop.clone());
     host.spawn("gRPC", served);
 
-    // Usage and payments become instructions, by customer.
-    let instructing = |topic: &Topic, group, joined| Consume {
-        kafka: common.kafka.clone(),
-        topic: topic.name(prefix),
-        group,
-        flush: INSTRUCTING,
-        joined,
-        stop: stop.clone(),
-    };
-    let (usage, payments) = (
-        instructing(&USAGE, "billing-charging", usage_joined),
-        instructing(&PAYMENTS, "billing-crediting", payments_joined),
-    );
-    let (charging, crediting) = (outlet.clone(), outlet.clone());
-    host.spawn("charging", consume(usage, move |_| kafka::Instructing::of_usage(charging.clone())));
-    host.spawn("crediting", consume(payments, move |_| kafka::Instructing::of_payments(crediting.clone())));
+    keep_ledger(&host, store, outlet, &settings, quarantine, joined);
+    Ok(())
+}
 
-    // Instructions become postings.
-    let instructions = Consume {
-        kafka: common.kafka.clone(),
-        topic: INSTRUCTIONS.name(prefix),
-        group: "billing-ledger",
-        flush: FlushPolicy {
-            idle: settings.ledger_idle,
-            age: settings.ledger_age,
-            pending: settings.ledger_group,
-        },
-        joined: instructions_joined,
-        stop,
+/// Usage and payments become instructions, by customer; instructions become postings.
+fn keep_ledger(
+    host: &Host,
+    store: mongo::Store,
+    outlet: kafka::Outlet,
+    settings: &Settings,
+    quarantine: Quarantine,
+    [usage, payments, instructions]: [Dependency; 3],
+) {
+    let consumer = |topic: &Topic, group, flush, joined| {
+        let topic = topic.name(&host.common.kafka.topic_prefix);
+        let returned = Some(quarantine.returned(host, &topic));
+        let (kafka, stop) = (host.common.kafka.clone(), host.stop.clone());
+        Consume { kafka, topic, group, flush, returned, joined, stop }
     };
+    let instructing: [(_, _, fn(_, _) -> _); 2] = [
+        ("charging", consumer(&USAGE, "billing-charging", INSTRUCTING, usage), kafka::Instructing::of_usage),
+        (
+            "crediting",
+            consumer(&PAYMENTS, "billing-crediting", INSTRUCTING, payments),
+            kafka::Instructing::of_payments,
+        ),
+    ];
+    for (part, consumer, instructing) in instructing {
+        let (outlet, aside) = (outlet.clone(), quarantine.of(&consumer.topic));
+        host.spawn(part, consume(consumer, move |_| instructing(outlet.clone(), aside())));
+    }
+
+    let flush =
+        FlushPolicy { idle: settings.ledger_idle, age: settings.ledger_age, pending: settings.ledger_group };
+    let consumer = consumer(&INSTRUCTIONS, "billing-ledger", flush, instructions);
     let (committer, committing) = Committer::new(store.clone());
     host.spawn("commits", committing.run());
     let shared =
         Arc::new(Shared { store, committer, outlet, months_in_memory: settings.ledger_months_in_memory });
-    host.spawn(
-        "ledger",
-        consume(instructions, move |partition| kafka::Partition::new(shared.clone(), partition)),
-    );
-    Ok(())
+    let aside = quarantine.of(&consumer.topic);
+    let ledger = move |partition| kafka::Partition::new(shared.clone(), partition, aside());
+    host.spawn("ledger", consume(consumer, ledger));
 }

@@ -17,7 +17,6 @@ struct Instruments {
     entries: Counter<u64>,
     commit: Histogram<f64>,
     repeated: Counter<u64>,
-    faults: Counter<u64>,
     payments: Counter<u64>,
     notifications: Counter<u64>,
     gateway_failures: Counter<u64>,
@@ -36,10 +35,6 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| Instruments {
     repeated: telemetry::counter(
         "indowater_ledger_repeated",
         "Movements that were told again and posted once",
-    ),
-    faults: telemetry::counter(
-        "indowater_ledger_faults",
-        "What could not be posted and needs a person, by kind: not zero is an alarm",
     ),
     payments: telemetry::counter(
         "indowater_payments",
@@ -95,18 +90,6 @@ pub fn not_together(partitions: usize, why: &impl Display) {
     tracing::info!(partitions, %why, "partitions are written one by one");
 }
 
-/// A record cannot be understood. It stays on its topic.
-pub fn unreadable(topic: &str, partition: i32, offset: i64, why: &impl Display) {
-    INSTRUMENTS.faults.add(1, &[KeyValue::new("kind", "unreadable")]);
-    tracing::error!(topic, partition, offset, %why, "a record makes no sense and is not posted");
-}
-
-/// An amount is beyond counting.
-pub fn unpostable(customer_id: &str, why: &impl Display) {
-    INSTRUMENTS.faults.add(1, &[KeyValue::new("kind", "unpostable")]);
-    tracing::error!(customer_id, %why, "an entry was not posted");
-}
-
 /// The first tariffs could not be stored yet.
 pub fn tariffs_wait(why: &impl Display) {
     tracing::warn!(%why, "the tariffs that the platform comes with are not stored yet");
@@ -115,6 +98,16 @@ pub fn tariffs_wait(why: &impl Display) {
 /// A class has a new tariff.
 pub fn tariff_set(class: &str, revision: i64, set_by: &str) {
     tracing::info!(class, revision, set_by, "a tariff was set");
+}
+
+/// A document of `payment_transactions` is neither ours nor as the data model has them.
+pub fn payment_unreadable(why: &impl Display) {
+    tracing::error!(%why, "a payment cannot be read and is left out; mend its document");
+}
+
+/// Payments of another system are followed up from now on.
+pub fn payments_adopted(many: usize) {
+    tracing::info!(many, "payments of another system wait for their customers, and are followed up");
 }
 
 /// Somebody wants to pay.

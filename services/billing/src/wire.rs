@@ -225,13 +225,13 @@ pub fn payment(transaction: &Transaction) -> wire::Payment {
         Method::Xendit => wire::PaymentMethod::Xendit,
         Method::Manual => wire::PaymentMethod::Manual,
     };
-    let r#type = match transaction.bill_id {
-        None => wire::PaymentType::BalanceTopup,
-        Some(_) => wire::PaymentType::WaterBill,
+    let r#type = match transaction.pays_bill {
+        false => wire::PaymentType::BalanceTopup,
+        true => wire::PaymentType::WaterBill,
     };
     wire::Payment {
         id: payment.id().to_owned(),
-        reference_id: payment.id().to_owned(),
+        reference_id: transaction.reference.clone(),
         customer_id: transaction.customer_id.clone(),
         customer_email: transaction.customer_email.clone(),
         amount: payment.amount().get(),

@@ -13,6 +13,8 @@ pub mod http;
 pub mod kafka;
 pub mod lifecycle;
 pub mod mongo;
+pub mod quarantine;
 pub mod serve;
 pub mod telemetry;
+pub mod upkeep;
 pub mod wire;

@@ -1,7 +1,7 @@
 //! `init`: the topics and the collections with their indexes, where they are missing.
 //!
-//! What is there stays as it is, so the command is safe on a system that runs, and after an upgrade brings only what the
-//! new release needs besides.
+//! What is there stays as it is, but for settings of topics that the services rely on: those are set right and told. So the
+//! command is safe on a system that runs, and after an upgrade brings only what the new release needs besides.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -30,6 +30,8 @@ pub struct Args {
 pub struct Created {
     /// Full names of topics.
     pub topics: Vec<String>,
+    /// Settings of topics that were not as the services rely on them, and are now.
+    pub mended: Vec<String>,
     /// Names of collections.
     pub collections: Vec<&'static str>,
     /// How many indexes, `_id` not counted.
@@ -42,6 +44,9 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     let created = init(&system, args.replicas).await?;
     for topic in &created.topics {
         println!("topic       {topic}");
+    }
+    for setting in &created.mended {
+        println!("mended      {setting}");
     }
     for collection in &created.collections {
         println!("collection  {}.{collection}", system.database);
@@ -62,8 +67,8 @@ pub async fn run(args: Args) -> Result<ExitCode> {
 /// # Errors
 /// The broker or the database does not answer, or refuses.
 pub async fn init(system: &System, replicas: i32) -> Result<Created> {
-    let topics = topics::create(&clients::kafka(system), replicas).await.with_context(|| {
-        format!("topics were not created on {}: start the broker, or name another with --kafka", system.kafka)
+    let made = topics::make(&clients::kafka(system), replicas).await.with_context(|| {
+        format!("topics were not made on {}: start the broker, or name another with --kafka", system.kafka)
     })?;
     let (before, after) = clients::with_database(system, async |database| {
         let before = Standing::of(database).await?;
@@ -75,7 +80,8 @@ pub async fn init(system: &System, replicas: i32) -> Result<Created> {
     .await?;
     let is_new = |name: &&str| after.collections.contains(*name) && !before.collections.contains(*name);
     Ok(Created {
-        topics,
+        topics: made.created,
+        mended: made.mended,
         collections: schema::COLLECTIONS.iter().map(|c| c.name).filter(is_new).collect(),
         indexes: after.indexes - before.indexes,
     })

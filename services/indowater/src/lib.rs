@@ -18,11 +18,13 @@ pub mod bench;
 pub mod dead_letters;
 pub mod gateways;
 pub mod init;
+pub mod quarantine;
 pub mod registry;
 pub mod replay;
 pub mod seed;
 pub mod simulate;
 pub mod status;
+pub mod topics;
 pub mod up;
 pub mod verify;
 
@@ -51,7 +53,9 @@ enum Command {
     Simulate(simulate::Args),
     Replay(Box<replay::Args>),
     Status(status::Args),
+    Topics(topics::Args),
     DeadLetters(dead_letters::Args),
+    Quarantine(quarantine::Args),
     Registry(registry::Args),
     Verify(verify::Args),
     Bench(bench::Args),
@@ -68,7 +72,9 @@ impl Cli {
             Command::Simulate(args) => simulate::run(args).await,
             Command::Replay(args) => replay::run(*args).await,
             Command::Status(args) => status::run(args).await,
+            Command::Topics(args) => topics::run(&args),
             Command::DeadLetters(args) => dead_letters::run(args).await,
+            Command::Quarantine(args) => quarantine::run(args).await,
             Command::Registry(args) => registry::run(args).await,
             Command::Verify(args) => verify::run(args).await,
             Command::Bench(args) => bench::run(args).await,

@@ -18,6 +18,7 @@ use rdkafka::Message as _;
 use serde::Serialize;
 
 use crate::clients::{self, PATIENCE, blocking};
+use crate::quarantine;
 use crate::simulate::faults::reason_name;
 use crate::system::{Connect, Service, System};
 use crate::terminal;
@@ -50,6 +51,8 @@ pub struct Status {
     pub dead_letters: BTreeMap<&'static str, u64>,
     /// Documents by collection, if the database answers.
     pub documents: BTreeMap<&'static str, u64>,
+    /// Records in quarantine, by its collection, where there are any.
+    pub quarantined: BTreeMap<String, u64>,
 }
 
 /// Whether one service is ready.
@@ -114,7 +117,7 @@ pub async fn status(system: &System) -> Status {
         Err(error) => status.problems.push(format!("{error:#}")),
     }
     match documents {
-        Ok(documents) => status.documents = documents,
+        Ok((documents, quarantined)) => (status.documents, status.quarantined) = (documents, quarantined),
         Err(error) => status.problems.push(format!("{error:#}")),
     }
     status.ready = status.problems.is_empty();
@@ -184,15 +187,24 @@ fn reasons(reader: &Reader, topic: &str, extent: &Extent) -> Result<BTreeMap<&'s
     Ok(reasons)
 }
 
-async fn documents(system: &System) -> Result<BTreeMap<&'static str, u64>> {
+type Counted = (BTreeMap<&'static str, u64>, BTreeMap<String, u64>);
+
+async fn documents(system: &System) -> Result<Counted> {
     clients::with_database(system, async |database| {
+        let count = async |name: &str| {
+            let count = database.collection::<Document>(name).estimated_document_count().await;
+            count.with_context(|| format!("the documents of {name} cannot be counted"))
+        };
         let mut documents = BTreeMap::new();
         for name in COLLECTIONS {
-            let count = database.collection::<Document>(name).estimated_document_count().await;
-            documents
-                .insert(name, count.with_context(|| format!("the documents of {name} cannot be counted"))?);
+            documents.insert(name, count(name).await?);
         }
-        Ok(documents)
+        let mut quarantined = BTreeMap::new();
+        for name in quarantine::quarantines(database).await? {
+            quarantined.insert(name.clone(), count(&name).await?);
+        }
+        quarantined.retain(|_, count| *count > 0);
+        Ok((documents, quarantined))
     })
     .await
 }
@@ -222,6 +234,9 @@ impl fmt::Display for Status {
         }
         for (collection, count) in &self.documents {
             writeln!(f, "{collection:<44}{count:>12} documents")?;
+        }
+        for (collection, count) in &self.quarantined {
+            writeln!(f, "{collection:<44}{count:>12} records to look at: `indowater quarantine list`")?;
         }
         for problem in &self.problems {
             writeln!(f, "! {}", terminal::line(problem))?;

@@ -103,7 +103,8 @@ impl Uplink {
         let producer: ThreadedProducer<Tally> = base_config(&clients::kafka(system))
             .set("enable.idempotence", "true")
             .set("partitioner", "murmur2_random")
-            .set("compression.codec", "lz4")
+            // As the topic keeps it, so that the broker need not pack it anew.
+            .set("compression.codec", "snappy")
             .set("linger.ms", "5")
             .set("queue.buffering.max.messages", "200000")
             .set("queue.buffering.max.kbytes", "131072")

@@ -20,7 +20,7 @@ pub struct Settings {
     #[arg(long, env = "INDOWATER_INGEST_MAX_TELEMETRY_BYTES", default_value_t = 256 * 1024, value_name = "BYTES")]
     pub max_telemetry_bytes: usize,
     /// How many devices each partition surely remembers, the latest that reported; it holds at most twice as many.
-    /// A million devices over twelve partitions fit the default, in about 300 MB.
+    /// A million devices over twenty-four partitions fit the default, in about 300 MB.
     #[arg(long, env = "INDOWATER_INGEST_CACHED_DEVICES", default_value_t = 100_000, value_name = "COUNT")]
     pub cached_devices: usize,
     /// How old a read may be when it is first received, in days; of a declared backfill any.

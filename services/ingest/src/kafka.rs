@@ -23,6 +23,10 @@ use crate::{observe, wire};
 /// `ce_source` of everything this service says.
 pub const SOURCE: &str = "ingest";
 
+/// The topics that ingest relies on.
+pub const TOPICS: [&Topic; 6] =
+    [&TELEMETRY, &READINGS, &DEAD_LETTERS, &DEVICES, &PROPERTIES, &METER_FINDINGS];
+
 /// The full names of the topics ingest touches.
 #[derive(Clone, Debug)]
 pub struct Topics {

@@ -14,15 +14,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indowater_common::error::Fatal;
+use indowater_common::health::Dependency;
 use indowater_common::kafka::{Consume, FlushPolicy, Pace, PublishError};
 use indowater_common::lifecycle::Host;
+use indowater_common::mongo::Lease;
 use indowater_common::mongo::outbox::Outbox;
+use indowater_common::mongo::quarantine;
+use indowater_common::quarantine::Quarantine;
+use indowater_common::upkeep;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use app::findings::Findings;
 use app::intake::{Intake, Shared};
 use app::registry::{Registry, announce};
+use app::upkeep::Entries;
 use config::Settings;
 use kafka::{Outlet, Topics};
 
@@ -44,7 +50,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let (common, stop) = (host.common.clone(), host.stop.clone());
     let joined = host.health.needs("telemetry");
     let findings_joined = host.health.needs("meter findings");
-    indowater_common::kafka::watch(&host);
+    indowater_common::kafka::watch(&host, &kafka::TOPICS);
     let database = indowater_common::mongo::open(&host).await?;
     mongo::adopt_eventually(&database).await;
     let topics = Topics::new(&common.kafka.topic_prefix);
@@ -52,8 +58,13 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
 
     // The registry: served, and told to the world.
     let outbox = Outbox::open(&database, host.name).await?;
-    let registry = Registry::new(mongo::Registry::new(&database, outbox.clone(), announce(topics.clone())));
-    host.spawn("outbox relay", outbox.relay(publisher.clone(), host.instance.to_string(), stop.clone()));
+    let announce = announce(topics.clone());
+    let entries = mongo::Registry::new(&database, outbox.clone(), announce.clone());
+    let lease = Lease::new(&database, "ingest-upkeep", &host.instance, upkeep::TERM);
+    let newest = Entries { registry: entries.clone(), announce, topics: topics.clone() };
+    upkeep::keep(&host, &publisher, lease, newest.told(), newest);
+    let registry = Registry::new(entries);
+    outbox.relay(&host, publisher.clone());
     host.spawn("turn of days", registry.clone().turn_days(stop.clone()));
     let routes = grpc::routes(registry);
     let served = indowater_common::grpc::serve(common.grpc_listen, routes, host.health.clone(), stop.clone());
@@ -64,22 +75,8 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let following = kafka::follow_devices(&common.kafka, &topics, changes.clone(), stop.clone()).await?;
     host.spawn("registry follower", following);
 
-    // What reads say about meters.
-    let consume = Consume {
-        kafka: common.kafka.clone(),
-        topic: topics.findings.to_string(),
-        group: "ingest-findings",
-        flush: FlushPolicy {
-            idle: Duration::from_millis(200),
-            age: Duration::from_secs(1),
-            pending: FINDINGS_AT_ONCE,
-        },
-        joined: findings_joined,
-        stop: stop.clone(),
-    };
-    let orders = mongo::Orders::new(&database);
-    let findings = indowater_common::kafka::consume(consume, move |_| Findings::new(orders.clone()));
-    host.spawn("meter findings", findings);
+    let quarantine = Quarantine::new(quarantine::Store::new(&database, host.name));
+    raise_orders(&host, mongo::Orders::new(&database), &quarantine, &topics.findings, findings_joined);
 
     // Telemetry.
     let (fatal, refusals) = mpsc::unbounded_channel();
@@ -102,6 +99,8 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
             age: settings.flush_age,
             pending: settings.flush_messages,
         },
+        // What cannot be used becomes a dead letter.
+        returned: None,
         joined,
         stop,
     };
@@ -111,6 +110,32 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     };
     host.spawn("telemetry", indowater_common::kafka::consume(consume, intake));
     Ok(())
+}
+
+/// What reads say about meters becomes work orders.
+fn raise_orders(
+    host: &Host,
+    orders: mongo::Orders,
+    quarantine: &Quarantine,
+    topic: &str,
+    joined: Dependency,
+) {
+    let consume = Consume {
+        kafka: host.common.kafka.clone(),
+        topic: topic.to_owned(),
+        group: "ingest-findings",
+        flush: FlushPolicy {
+            idle: Duration::from_millis(200),
+            age: Duration::from_secs(1),
+            pending: FINDINGS_AT_ONCE,
+        },
+        returned: Some(quarantine.returned(host, topic)),
+        joined,
+        stop: host.stop.clone(),
+    };
+    let aside = quarantine.of(topic);
+    let findings = move |_| Findings::new(orders.clone(), aside());
+    host.spawn("meter findings", indowater_common::kafka::consume(consume, findings));
 }
 
 /// Ends the service when the broker refuses a record for good.

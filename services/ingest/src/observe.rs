@@ -165,11 +165,6 @@ pub fn finding_withdrawn(finding: &Finding) {
     tracing::info!(work_order = order, device = finding.device_id, "its work order is not needed any more");
 }
 
-/// A record of the findings' topic is not what is written there.
-pub fn finding_unreadable(partition: i32, offset: i64, error: &dyn Display) {
-    tracing::error!(%error, partition, offset, "a finding about a meter cannot be read; it is passed over");
-}
-
 /// The registry's entries could not be brought up to their day.
 pub fn turning_waits(refusal: &Refusal) {
     tracing::warn!(error = %refusal, "entries of the registry whose day has come wait");

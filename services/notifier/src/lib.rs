@@ -23,7 +23,7 @@ impl Settings for NoSettings {}
 /// # Errors
 /// Settings that no waiting mends.
 pub async fn start(_: NoSettings, host: Host) -> Result<(), Fatal> {
-    kafka::watch(&host);
+    kafka::watch(&host, &[]);
     mongo::open(&host).await?;
     let address = host.common.grpc_listen;
     host.spawn("gRPC", grpc::serve(address, Routes::default(), host.health.clone(), host.stop.clone()));

@@ -1,5 +1,6 @@
 //! The broker's edge: readings in, usage out.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use indowater_common::config;
@@ -7,10 +8,11 @@ use indowater_common::error::{Fatal, Retry};
 use indowater_common::kafka::{
     Batch, Event, Followed, From, Outgoing, Publisher, Record, Ticket, Work, follow,
 };
+use indowater_common::quarantine::Aside;
 use indowater_common::telemetry;
 use indowater_common::wire as tariffs;
 use indowater_proto::billing::v1::TariffSchedule;
-use indowater_proto::readings::v1::{DeadLetter, DeadLetterReason, Readings};
+use indowater_proto::readings::v1::Readings;
 use indowater_proto::topics;
 use prost::Message;
 use tokio_util::sync::CancellationToken;
@@ -21,33 +23,43 @@ use crate::app::devices::{Devices, Shared};
 use crate::domain::day::DayRecord;
 use crate::wire;
 
+/// The topics that this service relies on.
+pub const TOPICS: [&topics::Topic; 4] =
+    [&topics::READINGS, &topics::TARIFFS, &topics::USAGE, &topics::METER_FINDINGS];
+
 /// One partition of the readings topic.
 pub struct Partition {
     shared: Arc<Shared>,
     devices: Devices,
+    aside: Aside,
 }
 
 impl Partition {
     /// With nothing in memory.
-    pub fn new(shared: Arc<Shared>) -> Self {
-        Self { devices: Devices::new(shared.clone()), shared }
+    pub fn new(shared: Arc<Shared>, aside: Aside) -> Self {
+        Self { devices: Devices::new(shared.clone()), shared, aside }
     }
 
     async fn understand(&self, batch: &Batch) -> Result<Vec<Reading>, Retry> {
         let mut readings = Vec::with_capacity(batch.len());
-        let refused = Ticket::default();
         for record in batch.records() {
             let understood = Readings::decode(record.value).map_err(|error| error.to_string());
             match understood.and_then(wire::reading) {
                 Ok(reading) => readings.push(Reading { span: span(&record, &reading), ..reading }),
                 Err(why) => {
-                    self.shared.observe.rejected(batch.partition, record.offset, &why);
-                    self.shared.outlet.refuse(&refused, batch.partition, &record, why).await?;
+                    let why = format!("no reading of ours: {why}");
+                    self.aside.record(batch.partition, &record, &why).await?;
                 }
             }
         }
-        refused.delivered().await?;
         Ok(readings)
+    }
+
+    /// What came of a device of which a document cannot be read must not be lost, nor hold up the others.
+    async fn set_spoilt_aside(&mut self) -> Result<(), Retry> {
+        self.aside.keys(self.devices.spoilt()).await?;
+        self.devices.forget_spoilt();
+        Ok(())
     }
 }
 
@@ -57,11 +69,15 @@ impl Work for Partition {
         let reads = readings.iter().map(|reading| reading.reads.len()).sum();
         self.devices.merge(readings).await?;
         self.shared.observe.merged(reads);
-        Ok(())
+        self.aside.keep(batch);
+        self.set_spoilt_aside().await
     }
 
     async fn flush(&mut self) -> Result<(), Retry> {
-        self.devices.flush().await
+        self.devices.flush().await?;
+        self.set_spoilt_aside().await?;
+        self.aside.clear();
+        Ok(())
     }
 
     fn pending(&self) -> usize {
@@ -80,10 +96,16 @@ pub async fn follow_tariffs(
     stop: CancellationToken,
 ) -> Result<impl Future<Output = Result<(), Fatal>> + Send + 'static, Fatal> {
     let topic = topics::TARIFFS.name(&kafka.topic_prefix);
+    let mut revisions: HashMap<String, i64> = HashMap::new();
     let apply = move |record: Followed<'_>| {
         let schedule = TariffSchedule::decode(record.value).map_err(|error| error.to_string());
-        match schedule.and_then(|schedule| Ok((tariffs::versions(&schedule)?, schedule.class))) {
-            Ok((versions, class)) => shared.set_tariffs(&class, versions),
+        match schedule.and_then(|schedule| Ok((tariffs::versions(&schedule)?, schedule))) {
+            // A former owner's record may follow a newer one.
+            Ok((_, schedule)) if revisions.get(&schedule.class) > Some(&schedule.revision) => {}
+            Ok((versions, schedule)) => {
+                shared.set_tariffs(&schedule.class, versions);
+                revisions.insert(schedule.class, schedule.revision);
+            }
             Err(why) => shared.observe.tariff_unreadable(&why),
         }
     };
@@ -115,25 +137,24 @@ pub struct Published<'a> {
     pub span: Option<&'a Span>,
 }
 
-/// The way out: the usage topic, and the dead letters for what ingest should never have sent.
+/// The way out: the usage topic, and what it says about meters.
+#[derive(Clone)]
 pub struct Outlet {
     publisher: Publisher,
     usage: String,
     findings: String,
-    readings: String,
-    dead_letters: String,
 }
 
 impl Outlet {
     /// Topics under `prefix`.
     pub fn new(publisher: Publisher, prefix: &str) -> Self {
-        Self {
-            publisher,
-            usage: topics::USAGE.name(prefix),
-            findings: topics::METER_FINDINGS.name(prefix),
-            readings: topics::READINGS.name(prefix),
-            dead_letters: topics::DEAD_LETTERS.name(prefix),
-        }
+        Self { publisher, usage: topics::USAGE.name(prefix), findings: topics::METER_FINDINGS.name(prefix) }
+    }
+
+    /// The same topics, for a stint of writing that begins now.
+    #[must_use]
+    pub fn for_new_stint(&self) -> Self {
+        Self { publisher: self.publisher.for_new_stint(), ..self.clone() }
     }
 
     /// Hands one record to the client, and what it says about the meter; they are on the broker when `ticket` says so.
@@ -163,37 +184,5 @@ impl Outlet {
             self.publisher.send(ticket, outgoing).await?;
         }
         Ok(())
-    }
-
-    /// Sends a record of the readings topic to the dead letters.
-    async fn refuse(
-        &self,
-        ticket: &Ticket,
-        partition: i32,
-        record: &Record<'_>,
-        why: String,
-    ) -> Result<(), Retry> {
-        let letter = DeadLetter {
-            payload: record.value.to_vec(),
-            key: record.key.to_vec(),
-            content_type: record.content_type.unwrap_or_default().to_owned(),
-            topic: self.readings.clone(),
-            partition,
-            offset: record.offset,
-            reason: DeadLetterReason::Malformed.into(),
-            detail: why,
-            received_at_ms: record.timestamp_ms,
-            ..DeadLetter::default()
-        };
-        let event = Event {
-            id: &format!("readings-{partition}-{}", record.offset),
-            source: "/indowater/usage-aggregator",
-            kind: topics::DEAD_LETTERS.message,
-            time: record.timestamp_ms.div_euclid(1_000),
-            traceparent: None,
-        };
-        let value = letter.encode_to_vec();
-        let outgoing = Outgoing { topic: &self.dead_letters, key: record.key, value: &value, event };
-        Ok(self.publisher.send(ticket, outgoing).await?)
     }
 }

@@ -15,6 +15,10 @@ use indowater_common::domain::tariff::TariffBook;
 use indowater_common::error::Fatal;
 use indowater_common::kafka::{Consume, FlushPolicy, Pace, consume};
 use indowater_common::lifecycle::Host;
+use indowater_common::mongo::Lease;
+use indowater_common::mongo::quarantine::Store;
+use indowater_common::quarantine::Quarantine;
+use indowater_common::upkeep;
 use indowater_proto::topics;
 
 pub use config::Settings;
@@ -27,13 +31,22 @@ pub const ABOUT: &str = "IndoWater: turns accepted reads into daily consumption 
 /// # Errors
 /// Settings that no waiting mends.
 pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
-    indowater_common::kafka::watch(&host);
+    indowater_common::kafka::watch(&host, &kafka::TOPICS);
     let joined = host.health.needs("readings");
     let database = indowater_common::mongo::open(&host).await?;
     let prefix = &host.common.kafka.topic_prefix;
+    let topic = topics::READINGS.name(prefix);
+    let quarantine = Quarantine::new(Store::new(&database, host.name));
+    let returned = quarantine.returned(&host, &topic);
+    let publisher = indowater_common::kafka::publisher(&host, Pace::Thrifty)?;
+    let lease = Lease::new(&database, "usage-aggregator-upkeep", &host.instance, upkeep::TERM);
+    let store = mongo::Store::new(database);
+    let days = app::upkeep::Days { store: store.clone(), prefix: prefix.clone() };
+    let told = [&topics::USAGE, &topics::METER_FINDINGS].map(|topic| topic.name(prefix));
+    upkeep::keep(&host, &publisher, lease, told.into(), days);
     let shared = Arc::new(app::devices::Shared {
-        store: mongo::Store::new(database),
-        outlet: kafka::Outlet::new(indowater_common::kafka::publisher(&host, Pace::Thrifty)?, prefix),
+        store,
+        outlet: kafka::Outlet::new(publisher, prefix),
         tariffs: RwLock::new(Arc::new(TariffBook::built_in())),
         observe: observe::Observe::new(),
         devices_in_memory: settings.devices_in_memory,
@@ -45,17 +58,20 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let routes = grpc::routes(app::questions::Questions::new(shared.store.clone()));
     let readings = Consume {
         kafka: host.common.kafka.clone(),
-        topic: topics::READINGS.name(prefix),
+        topic: topic.clone(),
         group: "usage-aggregator",
         flush: FlushPolicy {
             idle: settings.flush_idle,
             age: settings.flush_age,
             pending: settings.flush_pending,
         },
+        returned: Some(returned),
         joined,
         stop: host.stop.clone(),
     };
-    host.spawn("readings", consume(readings, move |_| kafka::Partition::new(shared.clone())));
+    let aside = quarantine.of(&topic);
+    let partition = move |_| kafka::Partition::new(shared.clone(), aside());
+    host.spawn("readings", consume(readings, partition));
     let address = host.common.grpc_listen;
     let served = indowater_common::grpc::serve(address, routes, host.health.clone(), host.stop.clone());
     host.spawn("gRPC", served);

@@ -10,7 +10,6 @@ use opentelemetry::metrics::{Counter, Histogram};
 /// The service's instruments.
 pub struct Observe {
     reads: Counter<u64>,
-    rejected: Counter<u64>,
     late: Counter<u64>,
     conflicts: Counter<u64>,
     records: Counter<u64>,
@@ -30,10 +29,6 @@ impl Observe {
     pub fn new() -> Self {
         Self {
             reads: counter("indowater_reads", "Reads merged into daily records, repetitions included"),
-            rejected: counter(
-                "indowater_rejected_readings",
-                "Records of the readings topic that made no sense",
-            ),
             late: counter("indowater_late_devices", "Times older days had to be loaded for a late read"),
             conflicts: counter(
                 "indowater_write_conflicts",
@@ -60,12 +55,6 @@ impl Observe {
     /// Reads were merged.
     pub fn merged(&self, reads: usize) {
         self.reads.add(count(reads), &[]);
-    }
-
-    /// A record of the readings topic cannot be understood; it goes to the dead letters.
-    pub fn rejected(&self, partition: i32, offset: i64, why: &str) {
-        self.rejected.add(1, &[]);
-        tracing::error!(partition, offset, why, "a record of the readings topic makes no sense");
     }
 
     /// A tariff cannot be understood; the class keeps the versions it has.

@@ -13,6 +13,8 @@ use indowater_proto::usage::v1::{
     DailyUsage, MeterFinding, MeterFindingKind, MeterPoint, ReadingType, UsageFlag, UsageQuality,
 };
 
+use prost::Message as _;
+
 use crate::app::device::Reading;
 use crate::domain::day::{DayRecord, Flags, Quality};
 use crate::domain::finding::{Finding, FindingKind};
@@ -184,6 +186,18 @@ pub fn findings<'a>(device_id: &'a str, record: &'a DayRecord) -> impl Iterator<
     };
     let now = record.figures.findings.iter().map(move |finding| message(finding, false));
     now.chain(record.withdrawn.iter().map(move |finding| message(finding, true)))
+}
+
+/// The day that a record of the usage topic tells of (`water_usage.id`), and its revision.
+pub fn usage_revision(value: &[u8]) -> Option<(String, i64)> {
+    let usage = DailyUsage::decode(value).ok()?;
+    Some((usage.id, usage.revision))
+}
+
+/// The day that a record about a meter was found on (`water_usage.id`), and its revision.
+pub fn finding_revision(value: &[u8]) -> Option<(String, i64)> {
+    let finding = MeterFinding::decode(value).ok()?;
+    Some((format!("{}|{}", finding.device_id, finding.date), finding.revision))
 }
 
 /// How sure, on the wire.

@@ -14,6 +14,7 @@ use indowater_common::kafka::Pace;
 use indowater_common::lifecycle::Host;
 use indowater_common::mongo::Lease;
 use indowater_common::mongo::outbox::Outbox;
+use indowater_proto::topics::REDEMPTIONS;
 
 use app::sweep::{sweep, term};
 use app::vouchers::{Vouchers, announce};
@@ -28,14 +29,14 @@ pub const ABOUT: &str = "IndoWater: validates, reserves, commits and releases vo
 /// Settings that no waiting mends.
 pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let (common, stop) = (host.common.clone(), host.stop.clone());
-    indowater_common::kafka::watch(&host);
+    indowater_common::kafka::watch(&host, &[&REDEMPTIONS]);
     let database = indowater_common::mongo::open(&host).await?;
     let publisher = indowater_common::kafka::publisher(&host, Pace::Thrifty)?;
 
     let outbox = Outbox::open(&database, host.name).await?;
     let announce = announce(host.name, &common.kafka.topic_prefix);
     let vouchers = Vouchers::new(mongo::Store::new(&database, outbox.clone(), announce), settings.terms());
-    host.spawn("outbox relay", outbox.relay(publisher, host.instance.to_string(), stop.clone()));
+    outbox.relay(&host, publisher);
 
     let every = settings.sweep;
     let lease = Lease::new(&database, "voucher-sweep", &host.instance, term(every));

@@ -30,7 +30,11 @@ const HASTY: &[(&str, &str)] = &[("INDOWATER_LEDGER_GROUP", "20"), ("INDOWATER_L
 const REVISING: &[(&str, &str)] = &[("INDOWATER_FLUSH_IDLE", "50"), ("INDOWATER_FLUSH_AGE", "300")];
 
 /// Enrols each meter for one of `customers` customers, in turn.
-async fn enrol(world: &World, meters: &[Meter], customers: usize) -> Result<BTreeMap<String, Vec<Meter>>> {
+pub async fn enrol(
+    world: &World,
+    meters: &[Meter],
+    customers: usize,
+) -> Result<BTreeMap<String, Vec<Meter>>> {
     let registry = Registry::at(world.system.registry_url.as_deref().context("ingest is not started")?)?;
     let mut owned: BTreeMap<String, Vec<Meter>> = BTreeMap::new();
     for (number, meter) in meters.iter().enumerate() {
@@ -170,7 +174,7 @@ pub async fn a_zombie_posts_nothing_twice(base: Arc<Base>) -> Result<()> {
 }
 
 /// Waits until every balance is what the customer's meters cost.
-async fn expect_balances(world: &World, owned: &BTreeMap<String, Vec<Meter>>) -> Result<()> {
+pub async fn expect_balances(world: &World, owned: &BTreeMap<String, Vec<Meter>>) -> Result<()> {
     eventually("every balance is what the meters cost", async || {
         let balances = check_statements(&told(world).await?)?;
         for (customer_id, meters) in owned {

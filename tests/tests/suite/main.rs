@@ -2,8 +2,10 @@
 
 mod api;
 mod audit;
+mod broker;
 mod crashes;
 mod gateways;
+mod kubernetes;
 mod ledger;
 mod lifecycle;
 mod money_api;
@@ -11,6 +13,7 @@ mod payments;
 mod person;
 mod pipeline;
 mod prompt;
+mod quarantine;
 mod readme;
 mod redrive;
 mod registry;
@@ -45,6 +48,9 @@ fn all() -> Vec<(&'static str, Story)> {
         crashes::broker_and_database_restart_in_the_middle,
         crashes::a_zombie_overwrites_nothing,
         crashes::a_graceful_stop_loses_nothing_and_commits,
+        broker::compacted_topics_end_on_the_newest_state,
+        broker::topics_stand_as_they_are_relied_on,
+        broker::a_message_that_packs_well_takes_no_memory_that_is_not_there,
         ledger::usage_becomes_money_whatever_is_killed,
         ledger::a_zombie_posts_nothing_twice,
         ledger::a_late_read_is_in_the_statement_and_explained,
@@ -55,6 +61,7 @@ fn all() -> Vec<(&'static str, Story)> {
         registry::facts_hold_from_a_day_on_and_are_told,
         registry::findings_become_work_orders,
         redrive::only_what_was_set_aside_is_sent_again,
+        quarantine::what_cannot_be_processed_is_set_aside_and_processed_once_mended,
         replay::files_in_any_order_become_days,
         audit::what_is_right_holds_and_what_is_changed_is_named,
         api::customers_see_only_what_is_theirs,
@@ -72,6 +79,7 @@ fn all() -> Vec<(&'static str, Story)> {
         payments::trouble_at_a_gateway_ends_no_payment,
         payments::a_gateway_that_hangs_starves_nobody,
         payments::bills_are_paid_once,
+        payments::payments_of_another_system_are_kept_and_gone_on_with,
         payments::an_empty_database_fills_with_the_same_balances,
         telemetry::one_trace_spans_device_ingest_and_aggregator,
         telemetry::metrics_answer_whether_it_keeps_up,
@@ -85,6 +93,7 @@ fn all() -> Vec<(&'static str, Story)> {
         vouchers::a_late_payment_redeems_only_what_is_left,
         prompt::every_read_route_answers_at_once,
         readme::examples_do_what_they_say,
+        kubernetes::every_service_runs_on_its_manifest,
     ]
     .into()
 }

@@ -1,10 +1,12 @@
 //! Payments from the customer's hand to the balance, through everything that gateways, thieves and crashes do.
 
 mod bills;
+mod inherited;
 pub mod shop;
 mod trouble;
 
 pub use bills::{an_empty_database_fills_with_the_same_balances, bills_are_paid_once};
+pub use inherited::payments_of_another_system_are_kept_and_gone_on_with;
 
 pub use trouble::{
     a_gateway_that_hangs_starves_nobody, trouble_at_a_gateway_ends_no_payment,

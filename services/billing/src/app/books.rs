@@ -13,6 +13,7 @@ use indowater_common::clock;
 use indowater_common::domain::zone::Day;
 use indowater_common::error::Retry;
 use indowater_common::kafka::Ticket;
+use indowater_common::quarantine::Spoilt;
 
 use super::committer::Committer;
 use crate::domain::charge::{DayCharge, Month};
@@ -54,6 +55,16 @@ pub enum Instruction {
     },
 }
 
+impl Instruction {
+    /// Whose books it changes.
+    pub fn customer_id(&self) -> &str {
+        match self {
+            Self::Day { key, .. } => &key.customer_id,
+            Self::Movement { customer_id, .. } => customer_id,
+        }
+    }
+}
+
 /// A transaction on its way: made once, tried until it is durable and told.
 struct Flush {
     commit: Arc<Commit>,
@@ -63,6 +74,8 @@ struct Flush {
 /// The books of one partition.
 pub struct Books {
     shared: Arc<Shared>,
+    /// The topics, for the time that this instance has the partition.
+    outlet: Outlet,
     partition: i32,
     /// Revision of the partition's document; none until it was read.
     fence: Option<i64>,
@@ -81,6 +94,8 @@ pub struct Books {
     stale: bool,
     /// Movements may be in the ledger already: they come again after a crash.
     doubtful: bool,
+    /// Customers of whom something cannot be read or posted: what came of them since the last flush is to be set aside.
+    spoilt: Vec<Spoilt>,
 }
 
 /// How often a flush starts over before another instance is taken for the owner.
@@ -90,6 +105,7 @@ impl Books {
     /// With nothing in memory.
     pub fn new(shared: Arc<Shared>, partition: i32) -> Self {
         Self {
+            outlet: shared.outlet.for_new_stint(),
             shared,
             partition,
             fence: None,
@@ -102,6 +118,7 @@ impl Books {
             flush: None,
             stale: false,
             doubtful: true,
+            spoilt: Vec::new(),
         }
     }
 
@@ -120,11 +137,25 @@ impl Books {
         Ok(())
     }
 
+    /// The customers of whom something cannot be read or posted. Nothing of them is in memory, and nothing is written.
+    pub fn spoilt(&self) -> &[Spoilt] {
+        &self.spoilt
+    }
+
+    /// What came of them is set aside; what comes from now on finds out anew.
+    pub fn forget_spoilt(&mut self) {
+        self.spoilt.clear();
+    }
+
     async fn enter(&mut self, instructions: &[Instruction]) -> Result<(), Retry> {
         self.open().await?;
+        self.load_balances(instructions).await?;
         self.load_months(instructions).await?;
         let posted = self.posted(instructions).await?;
         for instruction in instructions {
+            if self.spoilt.iter().any(|spoilt| &*spoilt.key == instruction.customer_id()) {
+                continue;
+            }
             match instruction {
                 Instruction::Day { key, day, charge } => {
                     if self.months.entry(key.clone()).or_default().take(*day, charge.clone()) {
@@ -173,13 +204,13 @@ impl Books {
         let entries = self.shared.store.entries(&entries).await?;
         let customers: BTreeSet<Box<str>> =
             entries.iter().map(|(entry, _)| entry.customer_id.clone()).collect();
-        let balances = self.shared.store.balances(customers.iter()).await?;
+        let balances = self.shared.store.balances(customers.iter()).await?.found;
         let ticket = Ticket::default();
         for (entry, posted_at) in &entries {
-            self.shared.outlet.entry(&ticket, entry, *posted_at).await?;
+            self.outlet.entry(&ticket, entry, *posted_at).await?;
         }
         for (customer_id, (balance, updated_at)) in &balances {
-            self.shared.outlet.balance(&ticket, customer_id, *balance, *updated_at).await?;
+            self.outlet.balance(&ticket, customer_id, *balance, *updated_at).await?;
         }
         ticket.delivered().await?;
         self.fence = Some(revision);
@@ -196,8 +227,25 @@ impl Books {
             .collect();
         if !missing.is_empty() {
             let months = self.shared.store.months(missing).await?;
-            self.months.extend(months);
+            self.months.extend(months.found);
+            self.spoilt.extend(months.spoilt);
         }
+        Ok(())
+    }
+
+    async fn load_balances(&mut self, instructions: &[Instruction]) -> Result<(), Retry> {
+        let customers = instructions.iter().map(Instruction::customer_id);
+        let missing: BTreeSet<Box<str>> =
+            customers.filter(|id| !self.balances.contains_key(*id)).map(Box::from).collect();
+        let mut loaded = self.shared.store.balances(missing.iter()).await?;
+        for customer_id in missing {
+            let balance = loaded.found.remove(&customer_id).map(|(balance, _)| balance);
+            self.balances.insert(customer_id, balance.unwrap_or_default());
+        }
+        for Spoilt { key, .. } in &loaded.spoilt {
+            self.balances.remove(key);
+        }
+        self.spoilt.extend(loaded.spoilt);
         Ok(())
     }
 
@@ -225,7 +273,7 @@ impl Books {
                 self.start_over().await?;
             }
             if self.flush.is_none() {
-                self.prepare().await?;
+                self.prepare();
             }
             if self.make_durable().await? {
                 self.tell().await?;
@@ -262,18 +310,9 @@ impl Books {
     }
 
     /// Makes the transaction: settles what changed and gives every entry its place.
-    async fn prepare(&mut self) -> Result<(), Retry> {
-        let touched =
-            self.changed.iter().map(|key| &key.customer_id).chain(self.drafts.iter().map(|(id, _)| id));
-        let missing: BTreeSet<Box<str>> =
-            touched.filter(|id| !self.balances.contains_key(*id)).cloned().collect();
-        let loaded = self.shared.store.balances(missing.iter()).await?;
-        for customer_id in missing {
-            let balance = loaded.get(&customer_id).map_or_else(Balance::default, |(balance, _)| *balance);
-            self.balances.insert(customer_id, balance);
-        }
+    fn prepare(&mut self) {
         if self.pending() == 0 {
-            return Ok(());
+            return;
         }
         let now = clock::now().as_second();
         let mut drafts = std::mem::take(&mut self.drafts);
@@ -288,8 +327,17 @@ impl Books {
             let balance = self.balances.entry(customer_id.clone()).or_default();
             match balance.post(&customer_id, draft) {
                 Ok(entry) => entries.push(entry),
-                Err(overflow) => observe::unpostable(&customer_id, &overflow),
+                Err(overflow) => {
+                    let reason = format!("it cannot be posted: {overflow}");
+                    self.spoilt.push(Spoilt { key: customer_id, reason });
+                }
             }
+        }
+        for Spoilt { key, .. } in &self.spoilt {
+            // Nothing of it is posted, rather than a part: what is in memory has taken more than that.
+            entries.retain(|entry| entry.customer_id != *key);
+            self.balances.remove(key);
+            self.months.retain(|month, _| month.customer_id != *key);
         }
         let balances: BTreeMap<Box<str>, Balance> = entries
             .iter()
@@ -306,17 +354,16 @@ impl Books {
             posted_at: now,
         };
         self.flush = Some(Flush { commit: Arc::new(commit), durable: false });
-        Ok(())
     }
 
     async fn tell(&self) -> Result<(), Retry> {
         let Some(Flush { commit, .. }) = &self.flush else { return Ok(()) };
         let ticket = Ticket::default();
         for entry in &commit.entries {
-            self.shared.outlet.entry(&ticket, entry, commit.posted_at).await?;
+            self.outlet.entry(&ticket, entry, commit.posted_at).await?;
         }
         for (customer_id, balance) in &commit.balances {
-            self.shared.outlet.balance(&ticket, customer_id, *balance, commit.posted_at).await?;
+            self.outlet.balance(&ticket, customer_id, *balance, commit.posted_at).await?;
         }
         Ok(ticket.delivered().await?)
     }

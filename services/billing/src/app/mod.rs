@@ -7,3 +7,4 @@ pub mod corrections;
 pub mod payments;
 pub mod questions;
 pub mod tariffs;
+pub mod upkeep;

@@ -102,7 +102,11 @@ pub struct Transaction {
     pub customer_email: String,
     /// Through whom the money comes.
     pub method: Method,
-    /// The bill it pays.
+    /// What its first order is called at the gateway: as the payment, but for one of another system.
+    pub reference: String,
+    /// Whether it pays for a bill, rather than ahead.
+    pub pays_bill: bool,
+    /// The bill it pays; none if that is another system's.
     pub bill_id: Option<String>,
     /// The voucher's code, as it was written.
     pub voucher_code: Option<String>,
@@ -150,10 +154,9 @@ pub struct Transaction {
 const AGAIN: char = '~';
 
 impl Transaction {
-    /// The name of its order with that number, from 1. The first is called as the payment.
+    /// The name of its order with that number, from 1.
     pub fn order(&self, number: u32) -> String {
-        let id = self.payment.id();
-        if number <= 1 { id.to_owned() } else { format!("{id}{AGAIN}{number}") }
+        if number <= 1 { self.reference.clone() } else { format!("{}{AGAIN}{number}", self.payment.id()) }
     }
 
     /// The names of all orders that were made for it.

@@ -18,6 +18,8 @@ fn transaction(method: Method) -> Transaction {
         customer_id: "customer-001".to_owned(),
         customer_email: String::new(),
         method,
+        reference: "p".to_owned(),
+        pays_bill: false,
         bill_id: None,
         voucher_code: Some("hemat".to_owned()),
         payment_url: None,

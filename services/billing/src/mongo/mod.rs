@@ -3,6 +3,7 @@
 mod bills;
 mod corrections;
 mod documents;
+mod foreign_payments;
 mod notifications;
 mod payment_documents;
 mod payments;
@@ -11,12 +12,14 @@ mod revenue;
 mod tariffs;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::Display;
 use std::sync::Arc;
 
 use bson::{Document, RawDocumentBuf, doc, rawdoc};
 use futures::TryStreamExt;
 use indowater_common::domain::zone::Day;
 use indowater_common::mongo::{commit, insert_within, is_duplicate_key, update_within};
+use indowater_common::quarantine::Spoilt;
 use mongodb::error::Error;
 use mongodb::{ClientSession, Collection, Database};
 use serde::{Deserialize, Serialize};
@@ -94,13 +97,38 @@ struct PartitionDocument {
     entries: Vec<String>,
 }
 
+/// What was read of some keys, and whose documents cannot be.
+pub struct Read<K, V> {
+    /// What is stored.
+    pub found: HashMap<K, V>,
+    /// The customers of whom a document cannot be read, and why.
+    pub spoilt: Vec<Spoilt>,
+}
+
+impl<K, V> Default for Read<K, V> {
+    fn default() -> Self {
+        Self { found: HashMap::new(), spoilt: Vec::new() }
+    }
+}
+
+fn spoilt<E>(
+    collection: &str,
+    raw: &RawDocumentBuf,
+    customer_id: Result<&str, E>,
+    error: &dyn Display,
+) -> Spoilt {
+    let id = raw.get_str("_id").unwrap_or("without an id");
+    let reason = format!("the document {id} of {collection} cannot be read, mend it: {error}");
+    Spoilt { key: customer_id.unwrap_or(id).into(), reason }
+}
+
 /// The ledger. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     database: Database,
     entries: Collection<EntryDocument>,
-    balances: Collection<OwnedBalance>,
-    months: Collection<MonthDocument>,
+    balances: Collection<RawDocumentBuf>,
+    months: Collection<RawDocumentBuf>,
     partitions: Collection<PartitionDocument>,
 }
 
@@ -164,32 +192,43 @@ impl Store {
     pub async fn balances(
         &self,
         customers: impl Iterator<Item = &Box<str>>,
-    ) -> Result<HashMap<Box<str>, (Balance, i64)>, Error> {
+    ) -> Result<Read<Box<str>, (Balance, i64)>, Error> {
         let ids: Vec<&str> = customers.map(|id| &**id).collect();
+        let mut read = Read::default();
         if ids.is_empty() {
-            return Ok(HashMap::new());
+            return Ok(read);
         }
-        let found = self.balances.find(doc! { "_id": { "$in": ids } }).await?;
-        let found: Vec<OwnedBalance> = found.try_collect().await?;
-        Ok(found.into_iter().map(OwnedBalance::balance).collect())
+        let mut found = self.balances.find(doc! { "_id": { "$in": ids } }).await?;
+        while let Some(raw) = found.try_next().await? {
+            match bson::deserialize_from_slice::<OwnedBalance>(raw.as_bytes()) {
+                Ok(balance) => read.found.extend([balance.balance()]),
+                Err(error) => read.spoilt.push(spoilt(BALANCES, &raw, raw.get_str("_id"), &error)),
+            }
+        }
+        Ok(read)
     }
 
     /// Those of these months that are stored.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn months(&self, keys: HashSet<&MonthKey>) -> Result<HashMap<MonthKey, Month>, Error> {
+    pub async fn months(&self, keys: HashSet<&MonthKey>) -> Result<Read<MonthKey, Month>, Error> {
         let ids: Vec<String> = keys.into_iter().map(MonthKey::id).collect();
-        let found = self.months.find(doc! { "_id": { "$in": ids } }).await?;
-        let found: Vec<MonthDocument> = found.try_collect().await?;
-        let mut months: HashMap<MonthKey, Month> =
-            found.into_iter().map(MonthDocument::month).collect::<Result<_, _>>()?;
-        for (key, month) in months.iter_mut().filter(|(_, month)| !month.knows_classes()) {
+        let mut read = Read::default();
+        let mut found = self.months.find(doc! { "_id": { "$in": ids } }).await?;
+        while let Some(raw) = found.try_next().await? {
+            let month = bson::deserialize_from_slice(raw.as_bytes()).map_err(Error::custom);
+            match month.and_then(MonthDocument::month) {
+                Ok(month) => read.found.extend([month]),
+                Err(error) => read.spoilt.push(spoilt(MONTHS, &raw, raw.get_str("customer_id"), &error)),
+            }
+        }
+        for (key, month) in read.found.iter_mut().filter(|(_, month)| !month.knows_classes()) {
             let ids = (1..=month.postings).map(|posting| format!("usage:{}@{posting}", key.id()));
             let entries = self.entries(&ids.collect::<Vec<_>>()).await?;
             month.learn_classes(entries.iter().flat_map(|(entry, _)| &entry.draft.others));
         }
-        Ok(months)
+        Ok(read)
     }
 
     /// Writes postings in one transaction, durable on a majority, unless somebody else has written the partition since.

@@ -1,21 +1,23 @@
 //! Documents of `payment_transactions`: the fields of the data model, and beside them what billing needs. Amounts of the data model
 //! are Decimal128.
 
-use bson::{DateTime, Decimal128};
+use bson::{Bson, DateTime, Decimal128, Document, RawDocumentBuf, doc};
 use indowater_common::mongo::{from_bson_time, to_bson_time, to_decimal128};
 use mongodb::error::Error;
 use serde::{Deserialize, Serialize};
 
+use super::foreign_payments;
 use crate::domain::payment::{Effect, Payment, Rupiah, What};
 use crate::domain::purchase::Method;
 use crate::domain::transaction::{BillSurplus, Errand, Movement, Refund, Transaction};
 
 /// `payment_type` of what raises the balance of whoever pays ahead, and of what pays a bill.
-const TYPES: [&str; 2] = ["balance_topup", "water_bill"];
+pub(super) const TYPES: [&str; 2] = ["balance_topup", "water_bill"];
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct PaymentDocument {
-    #[serde(rename = "_id")]
+    /// The id, in what we write; another system has its own.
+    #[serde(rename = "_id", skip_deserializing)]
     key: String,
     id: String,
     reference_id: String,
@@ -50,6 +52,27 @@ pub(super) struct PaymentDocument {
     attention: Vec<String>,
     revision: i64,
 }
+
+/// Fields that are there only where there is something to say.
+const OPTIONAL: [&str; 17] = [
+    "payment_url",
+    "voucher_code",
+    "paid_at",
+    "noticed_at",
+    "expires_at",
+    "errand",
+    "attention",
+    "metadata.page",
+    "metadata.return_url",
+    "metadata.bill_id",
+    "metadata.made_by",
+    "metadata.reason",
+    "metadata.refused",
+    "metadata.orders",
+    "metadata.unclear",
+    "metadata.bill_surplus",
+    "metadata.paid_before_by",
+];
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Metadata {
@@ -160,13 +183,13 @@ impl PaymentDocument {
         Self {
             key: payment.id().to_owned(),
             id: payment.id().to_owned(),
-            // One order for each payment, under its own id: what people look for at the gateway.
-            reference_id: payment.id().to_owned(),
+            // What people look for at the gateway.
+            reference_id: transaction.reference.clone(),
             customer_id: transaction.customer_id.clone(),
             customer_email: transaction.customer_email.clone(),
             amount: amount(payment.amount()),
             payment_method: transaction.method.name().to_owned(),
-            payment_type: TYPES[usize::from(transaction.bill_id.is_some())].to_owned(),
+            payment_type: TYPES[usize::from(transaction.pays_bill)].to_owned(),
             status: payment.status().name().to_owned(),
             payment_url: transaction.payment_url.clone(),
             voucher_code: transaction.voucher_code.clone(),
@@ -201,6 +224,40 @@ impl PaymentDocument {
         }
     }
 
+    /// Reads a document, of ours or as the data model has them and nothing more.
+    ///
+    /// # Errors
+    /// It is neither.
+    pub(super) fn read(raw: &RawDocumentBuf) -> Result<Transaction, Error> {
+        if raw.get("state").map_err(Error::custom)?.is_none() {
+            let document = Document::try_from(raw.as_ref()).map_err(Error::custom)?;
+            return foreign_payments::transaction(&document);
+        }
+        let ours: Self = bson::deserialize_from_slice(raw.as_bytes())
+            .map_err(|error| foreign(raw.get_str("id").unwrap_or("without an id"), &error.to_string()))?;
+        ours.transaction()
+    }
+
+    /// What an update changes of the document that is there, whose other fields stay: another system may have written them.
+    ///
+    /// # Errors
+    /// None that a payment could bring about.
+    pub(super) fn changes(&self) -> Result<Vec<Document>, Error> {
+        let mut fields = bson::serialize_to_document(self)?;
+        // It cannot change, and is not ours to choose.
+        fields.remove("_id");
+        let Some(Bson::Document(metadata)) = fields.remove("metadata") else {
+            return Err(Error::custom("a payment has no metadata"));
+        };
+        fields.extend(metadata.into_iter().map(|(field, value)| (format!("metadata.{field}"), value)));
+        let gone: Vec<&str> = OPTIONAL.into_iter().filter(|field| !fields.contains_key(field)).collect();
+        let set: Document =
+            fields.into_iter().map(|(field, value)| (field, doc! { "$literal": value }.into())).collect();
+        let is_object = doc! { "$eq": [{ "$type": "$metadata" }, "object"] };
+        let metadata = doc! { "$cond": [is_object, "$metadata", {}] };
+        Ok(vec![doc! { "$set": { "metadata": metadata } }, doc! { "$set": set }, doc! { "$unset": gone }])
+    }
+
     pub(super) fn transaction(self) -> Result<Transaction, Error> {
         let id = self.id;
         let movement = |movement: MovementDocument| {
@@ -230,6 +287,8 @@ impl PaymentDocument {
             payment: self.state,
             customer_id: self.customer_id,
             customer_email: self.customer_email,
+            reference: self.reference_id,
+            pays_bill: self.payment_type == TYPES[1],
             bill_id: self.metadata.bill_id,
             voucher_code: self.voucher_code,
             payment_url: self.payment_url,
@@ -270,6 +329,8 @@ mod tests {
             customer_id: "customer-001".to_owned(),
             customer_email: "siti@example.com".to_owned(),
             method: Method::Xendit,
+            reference: "payment-1".to_owned(),
+            pays_bill: true,
             bill_id: text("bill:customer-001|2026-10"),
             voucher_code: text("HEMAT"),
             payment_url: text("https://pay.example.com/1"),
@@ -318,7 +379,27 @@ mod tests {
         let document = bson::serialize_to_document(&PaymentDocument::of(&transaction)).unwrap();
         assert_eq!(document.get_str("payment_type").unwrap(), "water_bill");
         assert_eq!(document.get_str("status").unwrap(), "reversed");
-        let back: PaymentDocument = bson::deserialize_from_document(document).unwrap();
-        assert_eq!(back.transaction().unwrap(), transaction);
+        let back = PaymentDocument::read(&RawDocumentBuf::try_from(&document).unwrap());
+        assert_eq!(back.unwrap(), transaction);
+        every_field_that_may_be_missing_is_taken_away(&document);
+    }
+
+    fn every_field_that_may_be_missing_is_taken_away(document: &Document) {
+        let mut fields: Vec<String> = document.keys().cloned().collect();
+        let metadata = document.get_document("metadata").unwrap();
+        fields.extend(metadata.keys().map(|field| format!("metadata.{field}")));
+        let bare =
+            foreign_payments::transaction(&doc! { "id": "p", "amount": 1, "status": "pending" }).unwrap();
+        let changes = PaymentDocument::of(&bare).changes().unwrap();
+        let [_, set, unset] = changes.try_into().unwrap();
+        let mut kept: Vec<String> = set.get_document("$set").unwrap().keys().cloned().collect();
+        kept.extend(
+            unset.get_array("$unset").unwrap().iter().map(|field| field.as_str().unwrap().to_owned()),
+        );
+        let lost: Vec<&String> = fields
+            .iter()
+            .filter(|field| !kept.contains(field) && !["_id", "metadata"].contains(&field.as_str()))
+            .collect();
+        assert!(lost.is_empty(), "{lost:?} would stay");
     }
 }

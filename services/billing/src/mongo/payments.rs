@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use bson::{DateTime, Document, doc};
+use bson::{Bson, DateTime, Document, RawDocumentBuf, doc};
 use futures::TryStreamExt;
 use indowater_common::mongo::outbox::{Outbox, Row};
 use indowater_common::mongo::{from_bson_time, is_duplicate_key, to_bson_time};
 use jiff::Timestamp;
 use mongodb::error::Error;
-use mongodb::{ClientSession, Collection, Database};
+use mongodb::{ClientSession, Collection, Cursor, Database};
 use serde::Deserialize;
 
 use super::bills::{Bills, Claim};
@@ -17,6 +17,7 @@ use super::payment_documents::PaymentDocument;
 use crate::domain::payment::Status;
 use crate::domain::purchase::Method;
 use crate::domain::transaction::{After, PaymentFilter, Transaction};
+use crate::observe;
 
 /// Makes the record that tells a payment.
 pub type Tell = Arc<dyn Fn(&Transaction) -> Row + Send + Sync>;
@@ -52,7 +53,7 @@ impl Turn {
 #[derive(Clone)]
 pub struct Payments {
     database: Database,
-    payments: Collection<PaymentDocument>,
+    payments: Collection<RawDocumentBuf>,
     bills: Bills,
     follow_ups: Collection<Document>,
     outbox: Outbox,
@@ -77,8 +78,43 @@ impl Payments {
     /// # Errors
     /// The database does not answer; so for all that follow.
     pub async fn one(&self, id: &str) -> Result<Option<Transaction>, Error> {
-        let found = self.payments.find_one(doc! { "_id": id }).await?;
-        found.map(PaymentDocument::transaction).transpose()
+        self.found(doc! { "id": id }).await
+    }
+
+    /// The payment whose order has that name, if that is not the payment's own: one of another system.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn by_reference(&self, reference: &str) -> Result<Option<Transaction>, Error> {
+        self.found(doc! { "reference_id": reference }).await
+    }
+
+    async fn found(&self, which: Document) -> Result<Option<Transaction>, Error> {
+        let found = self.payments.find_one(which).await?;
+        found.as_ref().map(PaymentDocument::read).transpose()
+    }
+
+    /// Has payments of another system that wait for their customer followed up from now on. Returns how many there are.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn adopt(&self, now: Timestamp) -> Result<usize, Error> {
+        let foreign = doc! { "state": { "$exists": false }, "status": Status::Pending.name() };
+        let mut found = self.payments.find(foreign).await?;
+        let mut adopted = 0;
+        while let Some(raw) = found.try_next().await? {
+            match PaymentDocument::read(&raw) {
+                Ok(transaction) => {
+                    let method = transaction.method.name();
+                    let turn = doc! { "$setOnInsert": { "method": method, "at": to_bson_time(now) } };
+                    let id = transaction.payment.id();
+                    self.follow_ups.update_one(doc! { "_id": id }, turn).upsert(true).await?;
+                    adopted += 1;
+                }
+                Err(error) => observe::payment_unreadable(&error),
+            }
+        }
+        Ok(adopted)
     }
 
     /// The id of the payment that the gateway knows by that page or invoice.
@@ -104,14 +140,12 @@ impl Payments {
         if let Some((at, id)) = after {
             let at = to_bson_time(at);
             let older =
-                vec![doc! { "created_at": { "$lt": at } }, doc! { "created_at": at, "_id": { "$lt": id } }];
+                vec![doc! { "created_at": { "$lt": at } }, doc! { "created_at": at, "id": { "$lt": id } }];
             filter.insert("$or", older);
         }
-        let newest_first = doc! { "created_at": -1, "_id": -1 };
+        let newest_first = doc! { "created_at": -1, "id": -1 };
         let many = i64::try_from(many).unwrap_or(i64::MAX);
-        let found = self.payments.find(filter).sort(newest_first).limit(many).await?;
-        let found: Vec<PaymentDocument> = found.try_collect().await?;
-        found.into_iter().map(PaymentDocument::transaction).collect()
+        readable(self.payments.find(filter).sort(newest_first).limit(many).await?).await
     }
 
     /// Stores a new payment, which is followed up at `first_turn`, and takes the bill it is for.
@@ -124,7 +158,7 @@ impl Payments {
         claim: Option<Claim>,
         first_turn: Option<Timestamp>,
     ) -> Result<Inserted, Error> {
-        let document = PaymentDocument::of(transaction);
+        let document = bson::serialize_to_raw_document_buf(&PaymentDocument::of(transaction))?;
         let (row, id) = ((self.tell)(transaction), transaction.payment.id().to_owned());
         let (payments, bills) = (self.payments.clone(), self.bills.clone());
         let (follow_ups, outbox) = (self.follow_ups.clone(), self.outbox.clone());
@@ -156,13 +190,19 @@ impl Payments {
         }
     }
 
-    /// Writes a payment in the place of its revision before, and what it does to its bill. False if another revision is there.
+    /// Writes a payment in the place of its revision before, and what it does to its bill. False if another revision is there. What
+    /// another system wrote besides stays.
     ///
     /// # Errors
     /// As above.
     pub async fn replace(&self, transaction: &Transaction) -> Result<bool, Error> {
-        let document = PaymentDocument::of(transaction);
-        let known = doc! { "_id": transaction.payment.id(), "revision": transaction.revision - 1 };
+        let changes = PaymentDocument::of(transaction).changes()?;
+        // One of another system has no revision, which null matches.
+        let revision = match transaction.revision {
+            1 => Bson::Null,
+            revision => (revision - 1).into(),
+        };
+        let known = doc! { "id": transaction.payment.id(), "revision": revision };
         let (bill, id) = (transaction.bill_id.clone(), transaction.payment.id().to_owned());
         let brought = transaction.payment.balance().get();
         let row = (self.tell)(transaction);
@@ -171,7 +211,8 @@ impl Payments {
         session
             .start_transaction()
             .and_run2(async move |session: &mut ClientSession| {
-                let replaced = payments.replace_one(known.clone(), &document).session(&mut *session).await?;
+                let replaced =
+                    payments.update_one(known.clone(), changes.clone()).session(&mut *session).await?;
                 if replaced.matched_count == 0 {
                     return Ok(false);
                 }
@@ -214,9 +255,7 @@ impl Payments {
     /// As above.
     pub async fn those(&self, ids: impl IntoIterator<Item = &String>) -> Result<Vec<Transaction>, Error> {
         let ids: Vec<&String> = ids.into_iter().collect();
-        let found = self.payments.find(doc! { "_id": { "$in": ids } }).await?;
-        let found: Vec<PaymentDocument> = found.try_collect().await?;
-        found.into_iter().map(PaymentDocument::transaction).collect()
+        readable(self.payments.find(doc! { "id": { "$in": ids } }).await?).await
     }
 
     /// Takes a turn until `until`; none if somebody else has it.
@@ -254,6 +293,18 @@ impl Payments {
         let now = doc! { "$set": { "at": to_bson_time(now), "method": method.name() } };
         self.follow_ups.update_one(doc! { "_id": id }, now).upsert(true).await.map(drop)
     }
+}
+
+/// Those of the payments that can be read; the others must not keep them from being shown.
+async fn readable(mut found: Cursor<RawDocumentBuf>) -> Result<Vec<Transaction>, Error> {
+    let mut payments = Vec::new();
+    while let Some(raw) = found.try_next().await? {
+        match PaymentDocument::read(&raw) {
+            Ok(payment) => payments.push(payment),
+            Err(error) => observe::payment_unreadable(&error),
+        }
+    }
+    Ok(payments)
 }
 
 #[derive(Debug, thiserror::Error)]

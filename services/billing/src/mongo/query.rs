@@ -6,7 +6,7 @@ use indowater_common::domain::zone::Day;
 use mongodb::error::Error;
 
 use super::Store;
-use super::documents::{EntryDocument, MonthDocument};
+use super::documents::{EntryDocument, MonthDocument, OwnedBalance};
 use crate::domain::charge::Month;
 use crate::domain::ledger::{Balance, Entry};
 
@@ -16,7 +16,8 @@ impl Store {
     /// # Errors
     /// The database does not answer.
     pub async fn balance(&self, customer_id: &str) -> Result<Option<(Balance, i64)>, Error> {
-        let found = self.balances.find_one(doc! { "_id": customer_id }).await?;
+        let found =
+            self.balances.clone_with_type::<OwnedBalance>().find_one(doc! { "_id": customer_id }).await?;
         Ok(found.map(|document| document.balance().1))
     }
 
@@ -54,7 +55,8 @@ impl Store {
     /// The database does not answer.
     pub async fn months_since(&self, customer_id: &str, since: Day) -> Result<Vec<Month>, Error> {
         let wanted = doc! { "customer_id": customer_id, "month": { "$gte": since.month() } };
-        let found: Vec<MonthDocument> = self.months.find(wanted).await?.try_collect().await?;
+        let found: Vec<MonthDocument> =
+            self.months.clone_with_type().find(wanted).await?.try_collect().await?;
         found.into_iter().map(|document| document.month().map(|(_, month)| month)).collect()
     }
 }

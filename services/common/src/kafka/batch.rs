@@ -8,8 +8,12 @@ use rdkafka::message::{BorrowedMessage, Headers};
 
 use super::headers::OURS;
 
+/// What is copied of a value at most: the largest that the table of topics allows, and a byte by which it is seen that there
+/// was more. A batch that compresses well can unpack to hundreds of times what the broker lets through.
+const MOST_COPIED: usize = (2 << 20) + 1;
+
 /// Records of one partition in offset order.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Batch {
     /// The partition all of them are from.
     pub partition: i32,
@@ -19,7 +23,7 @@ pub struct Batch {
     ours: Vec<(Range<usize>, Range<usize>)>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Slots {
     offset: i64,
     timestamp_ms: i64,
@@ -72,7 +76,8 @@ impl Batch {
 
     pub(super) fn push(&mut self, message: &BorrowedMessage<'_>) {
         let key = self.copy(message.key().unwrap_or_default());
-        let value = self.copy(message.payload().unwrap_or_default());
+        let payload = message.payload().unwrap_or_default();
+        let value = self.copy(&payload[..payload.len().min(MOST_COPIED)]);
         let (mut content_type, mut traceparent) = (None, None);
         let ours = self.ours.len();
         if let Some(headers) = message.headers() {
@@ -100,6 +105,40 @@ impl Batch {
             traceparent,
             ours: ours..self.ours.len(),
         });
+    }
+
+    /// Adds a record that came before and was set aside. Headers of our own are telemetry's, which is never set aside so.
+    pub(crate) fn push_again(
+        &mut self,
+        offset: i64,
+        timestamp_ms: i64,
+        key: &[u8],
+        value: &[u8],
+        content_type: Option<&str>,
+    ) {
+        let slots = Slots {
+            offset,
+            timestamp_ms,
+            key: self.copy(key),
+            value: self.copy(value),
+            content_type: content_type.map(|text| self.copy(text.as_bytes())),
+            traceparent: None,
+            ours: self.ours.len()..self.ours.len(),
+        };
+        self.records.push(slots);
+    }
+
+    /// Adds a record with these headers of our own.
+    #[cfg(test)]
+    pub(crate) fn push_with(&mut self, offset: i64, ours: &[(&str, &str)], value: &[u8]) {
+        self.push_again(offset, 0, b"key", value, None);
+        let mut copy = |text: &str| self.copy(text.as_bytes());
+        let ours: Vec<_> = ours.iter().map(|(name, value)| (copy(name), copy(value))).collect();
+        let start = self.ours.len();
+        self.ours.extend(ours);
+        if let Some(record) = self.records.last_mut() {
+            record.ours = start..self.ours.len();
+        }
     }
 
     /// Adds the records of the batch that comes next.
@@ -162,23 +201,9 @@ impl Batch {
 mod tests {
     use super::*;
 
-    /// A batch of one record at `offset` with these headers of our own.
     fn one(offset: i64, ours: &[(&str, &str)]) -> Batch {
         let mut batch = Batch::new(0);
-        let (key, value) = (batch.copy(b"key"), batch.copy(b"value"));
-        let mut copy = |text: &str| batch.copy(text.as_bytes());
-        let ours: Vec<_> = ours.iter().map(|(name, value)| (copy(name), copy(value))).collect();
-        let slots = Slots {
-            offset,
-            timestamp_ms: 0,
-            key,
-            value,
-            content_type: None,
-            traceparent: None,
-            ours: 0..ours.len(),
-        };
-        batch.records.push(slots);
-        batch.ours = ours;
+        batch.push_with(offset, ours, b"value");
         batch
     }
 

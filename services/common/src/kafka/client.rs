@@ -20,6 +20,17 @@ pub fn base_config(kafka: &config::Kafka) -> ClientConfig {
     config
 }
 
+/// The settings of every client that reads records: what one answer of the broker brings is bounded, for the client unpacks all of
+/// it at once. A batch of the largest size that topics allow always fits.
+pub(super) fn reading_config(kafka: &config::Kafka) -> ClientConfig {
+    let mut config = base_config(kafka);
+    config
+        .set("enable.auto.commit", "false")
+        .set("fetch.max.bytes", (1 << 20).to_string())
+        .set("max.partition.fetch.bytes", (1 << 20).to_string());
+    config
+}
+
 /// Asks the broker for its metadata every few seconds and keeps `broker` up to date.
 pub async fn watch_broker(
     kafka: config::Kafka,

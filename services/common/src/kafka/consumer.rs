@@ -21,7 +21,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::Batch;
-use super::partition::{BATCH_RECORDS, Command, FlushPolicy, Partition, Work};
+use super::client::reading_config;
+use super::partition::{BATCH_RECORDS, Command, FlushPolicy, Partition, Returned, Work};
 use super::progress::Progress;
 use crate::error::Fatal;
 use crate::health::Dependency;
@@ -37,6 +38,8 @@ pub struct Consume {
     pub group: &'static str,
     /// When partitions flush.
     pub flush: FlushPolicy,
+    /// Records that were set aside and are to be processed again, if this topic's ever are.
+    pub returned: Option<mpsc::Receiver<Returned>>,
     /// Set once the group has given this instance its share, which may be nothing.
     pub joined: Dependency,
     /// Ends the consumption: partitions flush, commit and are given back.
@@ -74,10 +77,9 @@ pub async fn consume<W: Work>(
         metrics: metrics.clone(),
         topic: consume.topic.clone(),
     };
-    let consumer: BaseConsumer<Coordinates> = super::base_config(&consume.kafka)
+    let consumer: BaseConsumer<Coordinates> = reading_config(&consume.kafka)
         .set("group.id", &group)
         .set("partition.assignment.strategy", "cooperative-sticky")
-        .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "earliest")
         .set("session.timeout.ms", "15000")
@@ -94,6 +96,7 @@ pub async fn consume<W: Work>(
         consumer: Arc::new(consumer),
         topic: consume.topic.as_str().into(),
         policy: consume.flush,
+        returned: consume.returned,
         metrics,
         stop: consume.stop,
         work,
@@ -117,6 +120,7 @@ pub(super) struct Metrics {
     pub retries: Counter<u64>,
     pub flush: Histogram<f64>,
     lag: Gauge<i64>,
+    age: Gauge<f64>,
 }
 
 impl Metrics {
@@ -134,6 +138,13 @@ impl Metrics {
             lag: telemetry::meter()
                 .i64_gauge("indowater_consumer_lag")
                 .with_description("Records on the broker that are not committed yet, by topic and partition")
+                .build(),
+            age: telemetry::meter()
+                .f64_gauge("indowater_oldest_unflushed_age")
+                .with_unit("s")
+                .with_description(
+                    "For how long the oldest record has waited to become durable, by topic and partition",
+                )
                 .build(),
         }
     }
@@ -212,19 +223,21 @@ impl Coordinates {
 impl ClientContext for Coordinates {
     fn stats(&self, statistics: Statistics) {
         let Some(topic) = statistics.topics.get(&self.topic) else { return };
-        // The client's events say nothing of commits that are not waited for; its statistics do.
-        for (number, task) in self.tasks.lock().iter() {
-            if let Some(partition) = topic.partitions.get(number) {
-                task.progress.committed(partition.committed_offset, Instant::now());
+        let (now, tasks) = (Instant::now(), self.tasks.lock());
+        for (number, partition) in topic.partitions.iter().filter(|(number, _)| **number >= 0) {
+            let labels =
+                [KeyValue::new("topic", self.topic.clone()), KeyValue::new("partition", i64::from(*number))];
+            if let Some(task) = tasks.get(number) {
+                // The client's events say nothing of commits that are not waited for; its statistics do.
+                task.progress.committed(partition.committed_offset, now);
             }
-        }
-        for (number, partition) in &topic.partitions {
-            if *number >= 0 && partition.consumer_lag >= 0 {
-                let labels = [
-                    KeyValue::new("topic", self.topic.clone()),
-                    KeyValue::new("partition", i64::from(*number)),
-                ];
-                self.metrics.lag.record(partition.consumer_lag, &labels);
+            // A partition that went to another instance is that one's to tell; a gauge would keep its last figure here.
+            let age = tasks.get(number).map_or(Duration::ZERO, |task| task.progress.oldest(now));
+            self.metrics.age.record(age.as_secs_f64(), &labels);
+            match partition.fetch_state.as_str() {
+                "active" if partition.consumer_lag < 0 => {}
+                "active" => self.metrics.lag.record(partition.consumer_lag, &labels),
+                _ => self.metrics.lag.record(0, &labels),
             }
         }
     }
@@ -258,6 +271,7 @@ struct Poller<F> {
     consumer: Arc<BaseConsumer<Coordinates>>,
     topic: Arc<str>,
     policy: FlushPolicy,
+    returned: Option<mpsc::Receiver<Returned>>,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
     work: F,
@@ -287,6 +301,12 @@ where
             }
             for batch in std::mem::take(&mut self.batches).into_values() {
                 self.hand_over(batch);
+            }
+            while let Some(returned) = self.returned.as_mut().and_then(|queue| queue.try_recv().ok()) {
+                // Where the partition is another instance's, its own look finds them.
+                if let Some((commands, _)) = self.task(returned.batch.partition) {
+                    let _ = commands.send(Command::Return(returned));
+                }
             }
         }
         Ok(())

@@ -89,6 +89,7 @@ impl Stage {
     fn consume(&self, does: Does) -> JoinHandle<Result<(), Fatal>> {
         let flushed = self.flushed.clone();
         let consumed = Consume {
+            returned: None,
             kafka: self.kafka.clone(),
             topic: TOPIC.to_owned(),
             group: "play",

@@ -9,6 +9,7 @@ use rdkafka::{Message, Offset, TopicPartitionList};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use super::client::reading_config;
 use crate::config;
 use crate::error::Fatal;
 
@@ -49,10 +50,9 @@ pub async fn follow(
     stop: CancellationToken,
     apply: impl FnMut(Followed<'_>) + Send + 'static,
 ) -> Result<impl Future<Output = Result<(), Fatal>> + Send + 'static, Fatal> {
-    let consumer: BaseConsumer = super::base_config(kafka)
+    let consumer: BaseConsumer = reading_config(kafka)
         // Never joined; the client asks for a name.
         .set("group.id", format!("{}.follow", kafka.topic_prefix))
-        .set("enable.auto.commit", "false")
         .set("fetch.wait.max.ms", "100")
         .create()?;
     let (caught_up, is_caught_up) = oneshot::channel();

@@ -15,17 +15,20 @@ mod partition;
 mod partitioner;
 mod progress;
 mod publisher;
+mod readback;
 pub mod topics;
 
 pub use batch::{Batch, Record};
 pub use client::{base_config, watch_broker};
 pub use consumer::{Consume, consume};
 pub use follow::{Followed, From, follow};
-pub use headers::{BACKFILL, Event, FIRST_RECEIVED, JSON, PROTOBUF};
-pub use partition::{FlushPolicy, Work};
+pub use headers::{BACKFILL, Event, FIRST_RECEIVED, JSON, NAME, PROTOBUF, WRITER};
+pub use partition::{FlushPolicy, Returned, Work};
 pub use partitioner::{ByEntity, partition_of};
 pub use publisher::{Outgoing, Pace, PublishError, Publisher, Ticket};
+pub use readback::ReadBack;
 
+use indowater_proto::topics::Topic;
 use rdkafka::error::KafkaError;
 
 use crate::lifecycle::Host;
@@ -40,8 +43,9 @@ pub fn publisher(host: &Host, pace: Pace) -> Result<Publisher, KafkaError> {
     Ok(publisher)
 }
 
-/// Keeps the readiness of a service that needs the broker up to date.
-pub fn watch(host: &Host) {
+/// Keeps the readiness of a service that needs the broker, and topics on it, up to date.
+pub fn watch(host: &Host, topics: &'static [&'static Topic]) {
+    topics::rely_on(host, topics);
     let up = host.health.needs("kafka");
     host.spawn("broker watch", watch_broker(host.common.kafka.clone(), up, host.stop.clone()));
 }

@@ -56,8 +56,18 @@ const PROMPT: Duration = Duration::from_millis(50);
 pub(super) enum Command {
     /// Apply a batch; what it takes of the budget of waiting bytes is given back once it is applied.
     Apply(Batch, OwnedSemaphorePermit),
+    /// Apply records that were set aside before, flush, and answer when they are durable.
+    Return(Returned),
     /// Flush, commit, forget; answer when done.
     Stop(oneshot::Sender<()>),
+}
+
+/// Records that were set aside before, to be processed again.
+pub struct Returned {
+    /// The records, of the partition that they came from.
+    pub batch: Batch,
+    /// Told once they are durable; dropped if the partition is not of this instance.
+    pub done: oneshot::Sender<()>,
 }
 
 /// Records applied at once, about: enough to fold, few enough to stay in the cache.
@@ -116,11 +126,20 @@ impl<W: Work> Partition<W> {
                     if self.apply(&batch).await.is_err() {
                         return;
                     }
+                    self.position = batch.next_offset().or(self.position);
                     self.applied += gathered;
                     self.metrics.records.add(batch.len() as u64, &labels);
                     if self.is_due() && self.flush().await.is_err() {
                         return;
                     }
+                }
+                Some(Command::Return(_)) if self.leave.is_cancelled() => {}
+                Some(Command::Return(Returned { batch, done })) => {
+                    if self.apply(&batch).await.is_err() || self.flush().await.is_err() {
+                        return;
+                    }
+                    // Nobody waits for it any more only if the service is ending.
+                    let _ = done.send(());
                 }
                 Some(Command::Stop(done)) => {
                     if self.flush().await.is_ok() {
@@ -155,7 +174,6 @@ impl<W: Work> Partition<W> {
             self.wait(&mut backoff, &error, "a batch could not be applied").await?;
         }
         self.progress.succeeded();
-        self.position = batch.next_offset().or(self.position);
         self.waiting_since.get_or_insert_with(Instant::now);
         Ok(())
     }

@@ -72,6 +72,13 @@ impl Progress {
         self.with(|state| state.uncommitted.is_some())
     }
 
+    /// For how long the oldest batch that is not durable has waited; zero if none does.
+    pub(super) fn oldest(&self, now: Instant) -> Duration {
+        self.with(|state| {
+            state.waiting.front().map_or(Duration::ZERO, |came| now.saturating_duration_since(*came))
+        })
+    }
+
     /// Why the partition does not get on, if something has waited for longer than `limit`.
     pub(super) fn stall(&self, now: Instant, limit: Duration) -> Option<String> {
         self.with(|state| {
@@ -114,6 +121,7 @@ mod tests {
         progress.came(start);
         progress.came(after(start, 50));
         assert_eq!(progress.stall(after(start, 60), LIMIT), None);
+        assert_eq!(progress.oldest(after(start, 60)), LIMIT);
         let stall = progress.stall(after(start, 61), LIMIT).unwrap();
         assert!(stall.contains("61 s"), "{stall}");
         progress.durable(1);
@@ -121,6 +129,7 @@ mod tests {
         assert!(progress.stall(after(start, 111), LIMIT).is_some());
         progress.durable(1);
         assert_eq!(progress.stall(after(start, 10_000), LIMIT), None, "nothing waits");
+        assert_eq!(progress.oldest(after(start, 10_000)), Duration::ZERO);
     }
 
     #[test]

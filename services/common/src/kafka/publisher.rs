@@ -16,8 +16,9 @@ use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, T
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::headers::Event;
+use super::headers::{Event, NAME, OLDEST};
 use super::partitioner::ByEntity;
+use crate::clock;
 use crate::config;
 use crate::error::Fatal;
 
@@ -116,7 +117,10 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// The way to the broker. Cheap to clone.
 #[derive(Clone)]
-pub struct Publisher(Arc<ThreadedProducer<Acknowledge, ByEntity>>);
+pub struct Publisher {
+    client: Arc<ThreadedProducer<Acknowledge, ByEntity>>,
+    writer: Arc<str>,
+}
 
 impl Publisher {
     /// Makes the client; it connects by itself. A service takes [`publisher`](super::publisher), which watches over it.
@@ -134,7 +138,18 @@ impl Publisher {
             .set("queue.buffering.max.messages", "200000")
             .set("queue.buffering.max.kbytes", "131072")
             .create_with_context(Acknowledge)?;
-        Ok(Self(Arc::new(producer)))
+        Ok(Self { client: Arc::new(producer), writer: clock::new_id(NAME).into() })
+    }
+
+    /// The same client, for a stint of writing that begins now: an instance that has been given a partition.
+    #[must_use]
+    pub fn for_new_stint(&self) -> Self {
+        Self { client: self.client.clone(), writer: clock::new_id(NAME).into() }
+    }
+
+    /// The same client, for records whose freshness is to be looked at by whoever reads the topic back.
+    pub(crate) fn as_oldest(&self) -> Self {
+        Self { client: self.client.clone(), writer: OLDEST.into() }
     }
 
     /// Hands one record to the client, waiting while its queue is full. It is on the broker when `ticket` says so.
@@ -145,10 +160,10 @@ impl Publisher {
         let mut record = BaseRecord::with_opaque_to(outgoing.topic, ticket.0.clone())
             .key(outgoing.key)
             .payload(outgoing.value)
-            .headers(outgoing.event.headers());
+            .headers(outgoing.event.headers(&self.writer));
         ticket.0.pending.fetch_add(1, Ordering::AcqRel);
         loop {
-            match self.0.send(record) {
+            match self.client.send(record) {
                 Ok(()) => return Ok(()),
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
                     record = back;
@@ -168,7 +183,7 @@ impl Publisher {
     /// The client's fatal error, once there is one: it sends nothing any more.
     pub(super) async fn until_fatal(self, stop: CancellationToken) -> Result<(), Fatal> {
         loop {
-            if let Some((code, reason)) = self.0.client().fatal_error() {
+            if let Some((code, reason)) = self.client.client().fatal_error() {
                 return Err(format!("the broker's client cannot go on: {code}: {reason}").into());
             }
             tokio::select! {
@@ -183,6 +198,6 @@ impl Publisher {
     /// # Errors
     /// The bound passed.
     pub fn flush(&self, bound: Duration) -> Result<(), KafkaError> {
-        self.0.flush(bound)
+        self.client.flush(bound)
     }
 }

@@ -4,11 +4,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bson::doc;
+use jiff::Timestamp;
 use mongodb::error::Error;
 use mongodb::{Collection, Database};
 use tokio::time::{Instant, interval_at, sleep_until};
 
-use super::{is_duplicate_key, to_bson_time};
+use super::{from_bson_time, is_duplicate_key, to_bson_time};
 use crate::clock;
 
 /// A named right that one instance holds at a time.
@@ -53,6 +54,16 @@ impl Lease {
         };
         *self.until.lock().unwrap_or_else(PoisonError::into_inner) = held.then(|| begun + self.term);
         Ok(held)
+    }
+
+    /// Until when somebody held it last, less the term: then it surely was held. None if nobody ever did, or it was given back.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn last_held(&self) -> Result<Option<Timestamp>, Error> {
+        let lease = self.leases.find_one(doc! { "_id": &self.name }).await?;
+        let until = lease.and_then(|lease| lease.get_datetime("until").ok().copied());
+        Ok(until.and_then(|until| from_bson_time(until).checked_sub(self.term).ok()))
     }
 
     /// Does `work`, which must not be done by two at a time and cannot be taken back, and renews the lease meanwhile.

@@ -1,11 +1,12 @@
-//! The database's edge: connecting, the table of collections and indexes, exact decimals, bulk writes, the outbox and
-//! leases.
+//! The database's edge: connecting, the table of collections and indexes, exact decimals, bulk writes, the outbox,
+//! the quarantine and leases.
 
 mod bulk;
 mod connect;
 mod decimal;
 mod lease;
 pub mod outbox;
+pub mod quarantine;
 pub mod schema;
 mod transaction;
 
@@ -37,6 +38,11 @@ pub async fn open(host: &Host) -> Result<Database, Fatal> {
 /// A moment as the database keeps it: UTC, in milliseconds.
 pub fn to_bson_time(at: Timestamp) -> DateTime {
     DateTime::from_millis(at.as_millisecond())
+}
+
+/// Milliseconds since the epoch as the database keeps a moment.
+pub fn from_millis(at: i64) -> DateTime {
+    DateTime::from_millis(at)
 }
 
 /// A moment out of the database.

@@ -6,7 +6,8 @@
 //! process, so the order is by `sequence`, a number that is taken from a counter in the same transaction: two
 //! transactions of one service conflict on it and so cannot commit out of order.
 
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bson::{Binary, doc, spec::BinarySubtype};
 use futures::TryStreamExt;
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Lease, Outlived};
 use crate::error::{Fatal, Retry};
 use crate::kafka::{Event, Outgoing, PublishError, Publisher, Ticket};
+use crate::lifecycle::Host;
 
 /// A message to be published.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -128,20 +130,32 @@ impl Outbox {
         super::insert_within(session, &self.database, self.rows.name(), &documents).await
     }
 
-    /// Publishes what is in the outbox for as long as the service runs.
-    ///
-    /// # Errors
-    /// The lease was outlived while records were on their way: they may reach the broker after a successor's newer ones,
-    /// unless this process ends.
-    pub async fn relay(
+    /// Publishes what is in the outbox for as long as the service runs. When it has got no further for the stall limit, the
+    /// service is not ready, and says why. When the lease was outlived while records were on their way the service ends, for they
+    /// may reach the broker after a successor's newer ones otherwise.
+    pub fn relay(self, host: &Host, publisher: Publisher) {
+        let (up, trouble) = (host.health.needs("outbox"), Arc::new(Mutex::new(None)));
+        up.set(true);
+        let (seen, limit) = (trouble.clone(), host.common.kafka.stall_limit);
+        up.watch(move || stall(&seen, limit).into_iter().collect());
+        host.spawn(
+            "outbox relay",
+            self.publish_all(publisher, host.instance.to_string(), trouble, host.stop.clone()),
+        );
+    }
+
+    async fn publish_all(
         self,
         publisher: Publisher,
         instance: String,
+        trouble: Arc<Trouble>,
         stop: CancellationToken,
     ) -> Result<(), Fatal> {
         let lease = Lease::new(&self.database, &format!("outbox-{}", self.service), &instance, TERM);
         while !stop.is_cancelled() {
-            let pause = match self.round(&lease, &publisher).await {
+            let round = self.round(&lease, &publisher).await;
+            note(&trouble, &round);
+            let pause = match round {
                 Ok(Ok(true)) => Duration::ZERO,
                 Ok(Ok(false)) => PAUSE,
                 Ok(Err(outlived)) => return Err(outlived.into()),
@@ -179,18 +193,64 @@ impl Outbox {
     }
 }
 
+/// Since when the relay gets no further, and why, if it does not.
+type Trouble = Mutex<Option<(Instant, String)>>;
+
+fn note<T>(trouble: &Trouble, round: &Result<T, Retry>) {
+    let mut trouble = trouble.lock().unwrap_or_else(PoisonError::into_inner);
+    *trouble = match round {
+        Ok(_) => None,
+        Err(error) => {
+            let since = trouble.as_ref().map_or_else(Instant::now, |(since, _)| *since);
+            Some((since, error.to_string()))
+        }
+    };
+}
+
+fn stall(trouble: &Trouble, limit: Duration) -> Option<String> {
+    let trouble = trouble.lock().unwrap_or_else(PoisonError::into_inner);
+    let (since, error) = trouble.as_ref().filter(|(since, _)| since.elapsed() > limit)?;
+    Some(format!("nothing was published for {} s: {error}", since.elapsed().as_secs()))
+}
+
 async fn publish(publisher: &Publisher, rows: &[Stored]) -> Result<(), PublishError> {
     let ticket = Ticket::default();
     for Stored { row, .. } in rows {
-        let event = Event {
-            id: &row.event_id,
-            source: &row.source,
-            kind: &row.kind,
-            time: row.time,
-            traceparent: row.traceparent.as_deref(),
-        };
-        let outgoing = Outgoing { topic: &row.topic, key: row.key.as_bytes(), value: &row.value, event };
-        publisher.send(&ticket, outgoing).await?;
+        send(publisher, &ticket, row).await?;
     }
     ticket.delivered().await
+}
+
+/// Hands a message to the client. It is on the broker when `ticket` says so.
+///
+/// # Errors
+/// The broker will never take it.
+pub async fn send(publisher: &Publisher, ticket: &Ticket, row: &Row) -> Result<(), PublishError> {
+    let event = Event {
+        id: &row.event_id,
+        source: &row.source,
+        kind: &row.kind,
+        time: row.time,
+        traceparent: row.traceparent.as_deref(),
+    };
+    let outgoing = Outgoing { topic: &row.topic, key: row.key.as_bytes(), value: &row.value, event };
+    publisher.send(ticket, outgoing).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relay_that_gets_no_further_is_seen_until_it_does() {
+        let (trouble, failed) = (Trouble::default(), Err::<bool, _>(Retry::because("row 7 cannot be read")));
+        note(&trouble, &Ok(true));
+        assert_eq!(stall(&trouble, Duration::ZERO), None);
+        note(&trouble, &failed);
+        assert_eq!(stall(&trouble, Duration::from_secs(60)), None, "not yet");
+        note(&trouble, &failed);
+        assert!(stall(&trouble, Duration::ZERO).unwrap().ends_with("row 7 cannot be read"));
+        note(&trouble, &Ok(false));
+        assert_eq!(stall(&trouble, Duration::ZERO), None);
+    }
 }

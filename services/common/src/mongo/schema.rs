@@ -47,6 +47,9 @@ const fn unique_where_present(fields: &'static [(&'static str, i32)]) -> Index {
 
 const ID: Index = unique(&[("id", 1)]);
 
+/// What of a quarantine's records of a topic is to be processed again, in order.
+const QUARANTINED: Index = index(&[("topic", 1), ("released", 1), ("partition", 1), ("offset", 1)]);
+
 /// The sixteen collections of the data model, then those that a capability needs besides; each of these is described
 /// in its owner's README.
 pub const COLLECTIONS: &[Collection] = &[
@@ -114,7 +117,7 @@ pub const COLLECTIONS: &[Collection] = &[
             index(&[("customer_id", 1), ("created_at", -1)]),
             index(&[("status", 1)]),
             // Besides the data model: for lists of all customers' payments.
-            index(&[("created_at", -1), ("_id", -1)]),
+            index(&[("created_at", -1), ("id", -1)]),
         ],
     },
     Collection {
@@ -219,6 +222,9 @@ pub const COLLECTIONS: &[Collection] = &[
     },
     Collection { name: "billing_corrections", owner: "billing", indexes: &[] },
     Collection { name: "tariffs", owner: "billing", indexes: &[] },
+    Collection { name: "quarantine_ingest", owner: "ingest", indexes: &[QUARANTINED] },
+    Collection { name: "quarantine_usage_aggregator", owner: "usage-aggregator", indexes: &[QUARANTINED] },
+    Collection { name: "quarantine_billing", owner: "billing", indexes: &[QUARANTINED] },
 ];
 
 /// Creates the collections of `owner` (of everyone if `None`) and their indexes where they are missing.

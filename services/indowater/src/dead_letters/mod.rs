@@ -25,7 +25,8 @@ use crate::clients;
 use crate::system::{Connect, System};
 use crate::terminal;
 use crate::uplink::Uplink;
-use letter::{Letter, Payload, dump, find, hex, read};
+use letter::{Letter, Payload, find, read};
+pub use letter::{dump, hex};
 use memory::{Memory, remembered};
 
 /// Look at telemetry that could not be used, and send it again

@@ -59,6 +59,12 @@ pub struct Rates {
     /// A meter that is exchanged for one that begins at zero
     #[arg(long, value_name = "PERCENT", default_value = "0")]
     pub resets: Percent,
+    /// A register that shows nothing, or a value that stands for none, for one to three reports, and then goes on
+    #[arg(long, value_name = "PERCENT", default_value = "0")]
+    pub dips: Percent,
+    /// A message in which one read more is by a clock that is days ahead
+    #[arg(long, value_name = "PERCENT", default_value = "0")]
+    pub clocks: Percent,
     /// A message that cannot be used, besides the good one
     #[arg(long, value_name = "PERCENT", default_value = "0")]
     pub garbage: Percent,
@@ -89,6 +95,10 @@ pub struct Counts {
     pub lost_reads: u64,
     /// Meters exchanged.
     pub resets: u64,
+    /// Times that a register did not show what the meter counted.
+    pub dips: u64,
+    /// Reads by a clock that was ahead. They are accepted, as of when they came.
+    pub clocks: u64,
     /// Dead letters that there must be, by the name of the reason.
     pub dead_letters: BTreeMap<&'static str, u64>,
     /// Reads that must be in them; a message that cannot be read, or whose reads are not counted, is one.
@@ -120,6 +130,8 @@ pub struct Link {
     unit: RegisterUnit,
     encoding: Encoding,
     state: State,
+    /// What the register shows instead of what it should, and for how many reports.
+    dip: Option<(i64, u32)>,
     /// A message that waits for its successor.
     held: Option<Message>,
 }
@@ -134,13 +146,17 @@ struct Message {
     dead: Option<DeadLetterReason>,
 }
 
+/// What registers show that could not be read: nothing, or a value that stands for it and that every meter can count to.
+const SENTINELS: [i64; 2] = [0, 9_999_999];
+/// How far ahead a clock is that jumped, in seconds: it has the wrong day.
+const AHEAD: i64 = 3 * 86_400;
 /// Reads of a message that are too many for any meter.
 const OVERSIZED_READS: i64 = 1_001;
 
 impl Link {
     /// A sound link.
     pub fn new(device_id: String, unit: RegisterUnit, encoding: Encoding) -> Self {
-        Self { device_id, unit, encoding, state: State::Sound, held: None }
+        Self { device_id, unit, encoding, state: State::Sound, dip: None, held: None }
     }
 
     /// Whether the meter is exchanged before this report.
@@ -159,6 +175,7 @@ impl Link {
         rng: &mut impl Rng,
     ) -> Vec<Uplinked> {
         let mut out = Vec::new();
+        let read = self.shown(read, rates, counts, rng);
         match &mut self.state {
             State::Silent { left } => {
                 counts.lost_reads += 1;
@@ -188,6 +205,18 @@ impl Link {
             out.push(self.garbage(read, counts, rng));
         }
         out
+    }
+
+    /// What the register shows when it should show `read`.
+    fn shown(&mut self, read: Read, rates: &Rates, counts: &mut Counts, rng: &mut impl Rng) -> Read {
+        if self.dip.is_none() && rates.dips.happens(rng) {
+            counts.dips += 1;
+            let shows = SENTINELS[rng.random_range(0..SENTINELS.len())];
+            self.dip = Some((shows, rng.random_range(1..=3)));
+        }
+        let Some((register, left)) = self.dip else { return read };
+        self.dip = (left > 1).then_some((register, left - 1));
+        Read { register, ..read }
     }
 
     /// What the link still holds, when the simulation ends.
@@ -249,12 +278,20 @@ impl Link {
             all.insert(rng.random_range(0..=all.len()), bad);
             dead = Some(reason);
         }
+        let mut accepted = reads.len() as u64;
+        if rates.clocks.happens(rng)
+            && let Some(like) = reads.last().copied()
+        {
+            all.push(Read { at: like.at + AHEAD, ..like });
+            counts.clocks += 1;
+            accepted += 1;
+        }
         let mut uplinked = message(&self.device_id, self.unit, &all, self.encoding);
         if rates.sloppy.happens(rng) {
             uplinked = self.sloppily(&all);
             counts.sloppy += 1;
         }
-        Message { uplinked, reads: reads.len() as u64, dead }
+        Message { uplinked, reads: accepted, dead }
     }
 
     /// The same said otherwise. The record's key stays, so that the reads of the meter stay in order.
@@ -373,6 +410,8 @@ impl fmt::Display for Counts {
         writeln!(f, "late batches   {:>10}", self.late_batches)?;
         writeln!(f, "gaps           {:>10}  {} reads lost in them", self.gaps, self.lost_reads)?;
         writeln!(f, "exchanges      {:>10}", self.resets)?;
+        writeln!(f, "dips           {:>10}", self.dips)?;
+        writeln!(f, "clocks ahead   {:>10}", self.clocks)?;
         writeln!(f, "sloppy         {:>10}", self.sloppy)?;
         for (reason, count) in &self.dead_letters {
             let reads = self.dead_reads.get(reason).copied().unwrap_or_default();

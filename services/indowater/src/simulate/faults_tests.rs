@@ -88,6 +88,28 @@ fn a_bad_read_is_one_among_the_good_ones() {
 }
 
 #[test]
+fn a_register_that_dips_shows_the_same_wrong_value_for_a_while_and_goes_on() {
+    let (sent, counts) = run(Rates { dips: chance("5"), ..Rates::default() }, 2_000);
+    let shown: Vec<i64> = sent
+        .iter()
+        .flat_map(|m| Telemetry::decode(m.payload.as_slice()).unwrap().reads)
+        .map(|read| read.register)
+        .collect();
+    let wrong: Vec<i64> =
+        (0..).zip(&shown).filter(|(right, shown)| right != *shown).map(|(_, shown)| *shown).collect();
+    assert_eq!((shown.len(), counts.reads), (2_000, 2_000), "nothing is lost by it");
+    assert!(counts.dips > 50 && wrong.len() as u64 >= counts.dips && wrong.len() as u64 <= 3 * counts.dips);
+    assert!(wrong.iter().all(|shown| SENTINELS.contains(shown)));
+}
+
+#[test]
+fn a_clock_that_is_ahead_is_a_read_more() {
+    let (sent, counts) = run(Rates { clocks: chance("100"), ..Rates::default() }, 300);
+    assert_eq!((counts.clocks, counts.reads, counts.accepted), (300, 600, 300));
+    assert!(sent.iter().map(times).all(|times| times.len() == 2 && times[1] == times[0] + AHEAD));
+}
+
+#[test]
 fn sloppy_messages_say_the_same() {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let rates = Rates { sloppy: chance("100"), ..Rates::default() };

@@ -49,6 +49,9 @@ pub struct Bounds {
 struct Member {
     meter: Meter,
     unit: RegisterUnit,
+    /// In which steps the register counts, and where it wraps, in its unit.
+    resolution: i64,
+    wraps_at: i64,
     link: Link,
 }
 
@@ -169,15 +172,23 @@ impl Member {
             // Counting from the installation, not from now: reads that are on their way meanwhile fit in.
             None => (installed(registered)?, first_register * 1_000),
         };
-        let unit = device.unit();
+        let (unit, resolution) = (device.unit(), i64::from(device.resolution.max(1)));
+        let wraps_at = if device.wraps_at > 0 { device.wraps_at } else { i64::MAX };
         let link = Link::new(device.device_id, unit, encoding);
-        Ok(Self { meter: Meter::new(identity, profile, zone, at, millilitres), unit, link })
+        Ok(Self {
+            meter: Meter::new(identity, profile, zone, at, millilitres),
+            unit,
+            resolution,
+            wraps_at,
+            link,
+        })
     }
 
-    /// What the register shows: it wraps long after the simulation, so capacity is no concern.
+    /// What the register shows.
     fn register(&self, millilitres: u64) -> i64 {
         let counts = if self.unit == RegisterUnit::Millilitre { millilitres } else { millilitres / 1_000 };
-        i64::try_from(counts).unwrap_or(i64::MAX)
+        let counts = i64::try_from(counts).unwrap_or(i64::MAX) % self.wraps_at;
+        counts / self.resolution * self.resolution
     }
 }
 

@@ -42,6 +42,9 @@ pub struct Population {
 const OF_THE_PROPERTY: i64 = i64::MIN;
 const OF_THE_METER: i64 = i64::MIN + 1;
 
+/// Where the registers of some radio modules wrap: 2^24 litres.
+const WRAPS_AT: i64 = 16_777_216;
+
 /// The three time zones of Indonesia, roughly as its people live in them.
 const ZONES: [(&str, u32); 3] = [("Asia/Jakarta", 80), ("Asia/Makassar", 15), ("Asia/Jayapura", 5)];
 
@@ -104,6 +107,9 @@ impl Population {
         // Some meters of every fleet count finer, and some speak JSON.
         let (unit, digits) =
             if number % 10 == 7 { (RegisterUnit::Millilitre, 12) } else { (RegisterUnit::Litre, 9) };
+        // And some count coarsely, or wrap at a power of two, soon.
+        let resolution = if number % 10 == 3 { 10 } else { 0 };
+        let wraps_at = if number % 10 == 9 { WRAPS_AT } else { 0 };
         let device = Device {
             id: format!("sim-device-{}-{number:06}", self.seed),
             device_id: format!("sim-{}-{number:06}", self.seed),
@@ -115,6 +121,8 @@ impl Population {
             unit: unit.into(),
             register_digits: digits,
             q3_litres_per_hour: profile.q3_litres_per_hour(),
+            resolution,
+            wraps_at,
             ..Default::default()
         };
         let encoding = if number.is_multiple_of(5) { Encoding::Json } else { Encoding::Protobuf };
@@ -124,7 +132,10 @@ impl Population {
             profile,
             identity,
             encoding,
-            first_register: rng.random_range(5_000..=2_000_000),
+            first_register: match u64::try_from(wraps_at) {
+                Ok(wraps_at) if wraps_at > 0 => wraps_at - rng.random_range(20..=2_000),
+                _ => rng.random_range(5_000..=2_000_000),
+            },
         }
     }
 }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use indowater_common::clock;
 use indowater_common::error::Retry;
 use indowater_common::kafka::{Batch, Work};
+use indowater_common::quarantine::Aside;
 
 use crate::domain::finding::{Finding, WorkOrder};
 use crate::mongo::Orders;
@@ -16,14 +17,15 @@ use crate::{observe, wire};
 /// One partition of the findings' topic.
 pub struct Findings {
     orders: Orders,
+    aside: Aside,
     /// The newest of each finding, by the id of its order.
     waiting: HashMap<String, Finding>,
 }
 
 impl Findings {
     /// With nothing in memory.
-    pub fn new(orders: Orders) -> Self {
-        Self { orders, waiting: HashMap::new() }
+    pub fn new(orders: Orders, aside: Aside) -> Self {
+        Self { orders, aside, waiting: HashMap::new() }
     }
 
     /// The orders for what was found; texts name the meter, and the time where it stands.
@@ -51,7 +53,7 @@ impl Work for Findings {
         for record in batch.records() {
             match wire::decode_finding(record.value, now) {
                 Ok(finding) => keep_newest(&mut self.waiting, finding),
-                Err(why) => observe::finding_unreadable(batch.partition, record.offset, &why),
+                Err(why) => self.aside.record(batch.partition, &record, &why.to_string()).await?,
             }
         }
         Ok(())

@@ -3,3 +3,4 @@
 pub mod findings;
 pub mod intake;
 pub mod registry;
+pub mod upkeep;

@@ -124,6 +124,32 @@ impl Registry {
         list::<DeviceDocument, _>(&self.devices, filter, page).await
     }
 
+    /// Those of these devices that are there and can be read.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn devices_among(&self, ids: impl IntoIterator<Item = &String>) -> Result<Vec<Device>, Error> {
+        let found = self.devices.clone_with_type().find(among(ids)).await?;
+        let documents: Vec<RawDocumentBuf> = found.try_collect().await?;
+        Ok(documents.iter().filter_map(|document| read::<DeviceDocument, _>("devices", document)).collect())
+    }
+
+    /// Those of these properties that are there and can be read.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn properties_among(
+        &self,
+        ids: impl IntoIterator<Item = &String>,
+    ) -> Result<Vec<Property>, Error> {
+        let found = self.properties.clone_with_type().find(among(ids)).await?;
+        let documents: Vec<RawDocumentBuf> = found.try_collect().await?;
+        Ok(documents
+            .iter()
+            .filter_map(|document| read::<PropertyDocument, _>("properties", document))
+            .collect())
+    }
+
     pub(super) async fn find_property(
         &self,
         id: &str,
@@ -225,6 +251,10 @@ where
     let (documents, next) = page.cut(documents, id);
     let entries = documents.iter().filter_map(|document| read(collection.name(), document)).collect();
     Ok((entries, next))
+}
+
+fn among<'a>(ids: impl IntoIterator<Item = &'a String>) -> Document {
+    doc! { "id": { "$in": ids.into_iter().collect::<Vec<_>>() } }
 }
 
 /// An entry out of its document. One that cannot be read stops nothing: it is told, and passed over.

@@ -8,7 +8,9 @@ mod timeline;
 
 pub use finding::decode_finding;
 pub use protobuf::{Encoder, MOST_KEY, Origin, unit_from_wire};
-pub use registry::{decode_device, device, encode_device, encode_property, property};
+pub use registry::{
+    decode_device, device, device_version, encode_device, encode_property, property, property_version,
+};
 pub use timeline::encode_facts;
 
 use crate::domain::reject::{Reason, Reject};
@@ -24,7 +26,7 @@ pub fn decode<'a>(
     most_bytes: usize,
 ) -> Result<Uplink<'a>, Reject> {
     if value.len() > most_bytes {
-        let detail = format!("{} bytes; a message may have {most_bytes}", value.len());
+        let detail = format!("{} bytes or more; a message may have {most_bytes}", value.len());
         return Err(Reject::new(Reason::Oversized, detail));
     }
     match content_type.map(essence) {

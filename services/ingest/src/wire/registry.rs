@@ -125,6 +125,18 @@ pub fn property(property: Property) -> registry::Property {
     }
 }
 
+/// The device that a record of the registry's topic tells of, and its version.
+pub fn device_version(value: &[u8]) -> Option<(String, i64)> {
+    let device = registry::Device::decode(value).ok()?;
+    Some((device.id, device.version))
+}
+
+/// The property that a record of the registry's topic tells of, and its version.
+pub fn property_version(value: &[u8]) -> Option<(String, i64)> {
+    let property = registry::Property::decode(value).ok()?;
+    Some((property.id, property.version))
+}
+
 /// The value of a device's record.
 pub fn encode_device(value: &Device) -> Vec<u8> {
     device(value.clone()).encode_to_vec()

@@ -12,13 +12,14 @@ use indowater_common::domain::zone::{Day, Zone};
 use indowater_common::error::Retry;
 use indowater_common::kafka::Ticket;
 use indowater_common::mongo::Guarded;
+use indowater_common::quarantine::Spoilt;
 use tracing::Span;
 
 use super::device::{Device, Reading};
 use crate::domain::day::Pending;
 use crate::domain::reads::Read;
 use crate::kafka::{Outlet, Published};
-use crate::mongo::{Replaced, Store};
+use crate::mongo::{LoadError, Replaced, Store};
 use crate::observe::Observe;
 
 /// What all partitions of an instance share.
@@ -65,17 +66,22 @@ const FURTHER_BACK: i64 = 3 * 86_400;
 /// The devices of one partition.
 pub struct Devices {
     shared: Arc<Shared>,
+    /// The usage topic, for the time that this instance has the partition.
+    outlet: Outlet,
     devices: HashMap<Box<str>, Device>,
     /// Devices with something to write or publish, and the traces that wait for it.
     dirty: HashMap<Box<str>, Vec<Span>>,
     /// Reads that came since the last flush.
     reads: usize,
+    /// Devices of which a document cannot be read: what came of them since the last flush is to be set aside.
+    spoilt: Vec<Spoilt>,
 }
 
 impl Devices {
     /// No devices yet.
     pub fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, devices: HashMap::new(), dirty: HashMap::new(), reads: 0 }
+        let outlet = shared.outlet.for_new_stint();
+        Self { shared, outlet, devices: HashMap::new(), dirty: HashMap::new(), reads: 0, spoilt: Vec::new() }
     }
 
     /// How much waits for a flush, in devices.
@@ -103,6 +109,24 @@ impl Devices {
         Ok(())
     }
 
+    /// The devices of which a document cannot be read. They are not in memory, and nothing of them is written.
+    pub fn spoilt(&self) -> &[Spoilt] {
+        &self.spoilt
+    }
+
+    /// What came of them is set aside; what comes from now on finds out anew.
+    pub fn forget_spoilt(&mut self) {
+        self.spoilt.clear();
+    }
+
+    fn spoil(&mut self, id: Box<str>, reason: String) {
+        if self.devices.remove(&id).is_some() {
+            self.shared.in_memory.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.dirty.remove(&id);
+        self.spoilt.push(Spoilt { key: id, reason });
+    }
+
     /// Brings the last day of every device into memory that is not there: one query for all of them.
     async fn load_tails(&mut self, readings: &[Reading]) -> Result<(), Retry> {
         let unknown = readings.iter().filter(|reading| !self.devices.contains_key(&reading.device_id));
@@ -113,9 +137,13 @@ impl Devices {
         }
         let mut tails = self.shared.store.last_days(&missing).await?;
         for reading in readings {
-            if let Entry::Vacant(vacant) = self.devices.entry(reading.device_id.clone()) {
-                vacant.insert(Device::new(reading, tails.remove(&reading.device_id)));
-                self.shared.in_memory.fetch_add(1, Ordering::Relaxed);
+            let Entry::Vacant(vacant) = self.devices.entry(reading.device_id.clone()) else { continue };
+            match tails.remove(&reading.device_id).transpose() {
+                Ok(stored) => {
+                    vacant.insert(Device::new(reading, stored));
+                    self.shared.in_memory.fetch_add(1, Ordering::Relaxed);
+                }
+                Err(why) => self.spoil(reading.device_id.clone(), why),
             }
         }
         Ok(())
@@ -147,12 +175,20 @@ impl Devices {
                 (id, loaded)
             })
             .buffer_unordered(LOADS_AT_ONCE);
+        let mut spoilt = Vec::new();
         while let Some((id, loaded)) = loads.next().await {
-            let loaded = loaded?;
-            if let Some(device) = self.devices.get_mut(&id) {
-                device.prepend(loaded);
+            match loaded {
+                Ok(loaded) => {
+                    if let Some(device) = self.devices.get_mut(&id) {
+                        device.prepend(loaded);
+                    }
+                }
+                Err(LoadError::Spoilt(why)) => spoilt.push((id, why)),
+                Err(LoadError::Database(error)) => return Err(error.into()),
             }
         }
+        drop(loads);
+        spoilt.into_iter().for_each(|(id, why)| self.spoil(id, why));
         Ok(())
     }
 
@@ -283,8 +319,15 @@ impl Devices {
         let earliest = ours.iter().map(|read| read.at).min();
         let earliest =
             device.changed_from.map_or(earliest, |day| earliest.min(Some(device.zone.start_of(day))));
-        let loaded =
-            self.shared.store.days_from(id, &device.zone, earliest.unwrap_or(i64::MIN), None).await?;
+        let loaded = self.shared.store.days_from(id, &device.zone, earliest.unwrap_or(i64::MIN), None).await;
+        let loaded = match loaded {
+            Ok(loaded) => loaded,
+            Err(LoadError::Database(error)) => return Err(error.into()),
+            Err(LoadError::Spoilt(why)) => {
+                self.spoil(id.into(), why);
+                return Ok(());
+            }
+        };
         let (timeline, changed_from) = (device.timeline.clone(), device.changed_from);
         *device = Device::loaded(device.zone.clone(), timeline.clone(), loaded);
         device.changed_from = device.changed_from.into_iter().chain(changed_from).min();
@@ -313,7 +356,7 @@ impl Devices {
             for record in device.history.days() {
                 if record.pending == Pending::Publish {
                     let whole = Published { device_id, record, time_zone, span };
-                    self.shared.outlet.publish(&ticket, whole).await?;
+                    self.outlet.publish(&ticket, whole).await?;
                     published += 1;
                     for finding in &record.figures.findings {
                         self.shared.observe.found(finding.kind.name(), device_id, record.day);

@@ -3,3 +3,4 @@
 pub mod device;
 pub mod devices;
 pub mod questions;
+pub mod upkeep;

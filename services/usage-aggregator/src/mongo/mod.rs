@@ -19,7 +19,10 @@ use mongodb::{Collection, Database};
 use crate::domain::day::DayRecord;
 use imported::Found;
 
+use document::Stored;
+
 pub use document::OfDevice;
+
 const WATER_USAGE: &str = "water_usage";
 
 /// The daily records. Cheap to clone.
@@ -45,6 +48,28 @@ impl Replaced {
     }
 }
 
+/// Why days could not be loaded.
+#[derive(Debug)]
+pub enum LoadError {
+    /// The database does not answer.
+    Database(Error),
+    /// A document of ours cannot be read, and no repetition mends it.
+    Spoilt(String),
+}
+
+impl From<Error> for LoadError {
+    fn from(error: Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl LoadError {
+    fn spoilt(raw: &RawDocumentBuf, error: &Error) -> Self {
+        let id = raw.get("_id").ok().flatten().map_or(Bson::Null, |id| id.try_into().unwrap_or(Bson::Null));
+        Self::Spoilt(format!("the document {id} of {WATER_USAGE} cannot be read, mend or remove it: {error}"))
+    }
+}
+
 /// Days of one device as they are stored.
 #[derive(Default)]
 pub struct Loaded {
@@ -58,6 +83,26 @@ pub struct Loaded {
     pub imported: Replaced,
     /// The first day of what may have been written and not published before a crash.
     pub unpublished_from: Option<Day>,
+}
+
+impl Loaded {
+    /// Adds the document of a later day.
+    fn take(&mut self, raw: &RawDocumentBuf, zone: &Zone) -> Result<(), Error> {
+        match imported::read_or_pass(raw, zone)? {
+            None => {}
+            Some(Found::Ours(stored)) => {
+                let unpublished = [self.unpublished_from, stored.unpublished_from()];
+                self.unpublished_from = unpublished.into_iter().flatten().min();
+                self.timeline = Some(stored.timeline()?);
+                self.days.push(stored.record()?);
+            }
+            Some(Found::Imported(day)) => {
+                self.imported.0.push(day.id);
+                self.days.push(day.record);
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Store {
@@ -112,14 +157,15 @@ impl Store {
     /// The last day of each of these devices, where there is one, with the zone it is in; whole histories where the last day
     /// is another system's.
     ///
-    /// Sorted and grouped like the index (device, date falling), the first of each group is one look-up.
+    /// Sorted and grouped like the index (device, date falling), the first of each group is one look-up. Of a device whose
+    /// documents cannot be read it says why.
     ///
     /// # Errors
     /// The database does not answer.
     pub async fn last_days(
         &self,
         devices: &HashMap<&str, &Zone>,
-    ) -> Result<HashMap<Box<str>, Loaded>, Error> {
+    ) -> Result<HashMap<Box<str>, Result<Loaded, String>>, Error> {
         let ids: Vec<&str> = devices.keys().copied().collect();
         let last = [
             doc! { "$match": { "device_id": { "$in": ids } } },
@@ -133,17 +179,14 @@ impl Store {
         for raw in found {
             let Some((id, zone)) = named(&raw).and_then(|id| devices.get_key_value(id)) else { continue };
             let tail = match imported::read(&raw, zone) {
-                Ok(Found::Ours(stored)) => {
-                    let unpublished_from = stored.unpublished_from();
-                    let timeline = Some(stored.timeline()?);
-                    let record = stored.record()?;
-                    let truncated =
-                        record.carry.previous.is_some() || record.carry.recent != Default::default();
-                    let imported = Replaced::default();
-                    Loaded { days: vec![record], truncated, timeline, imported, unpublished_from }
-                }
+                Ok(Found::Ours(stored)) => tail(*stored).map_err(|error| LoadError::spoilt(&raw, &error)),
                 // Another system's, or one that nobody can read: the whole history says what there is.
-                _ => self.days_from(id, zone, i64::MIN, None).await?,
+                _ => self.days_from(id, zone, i64::MIN, None).await,
+            };
+            let tail = match tail {
+                Ok(tail) => Ok(tail),
+                Err(LoadError::Spoilt(why)) => Err(why),
+                Err(LoadError::Database(error)) => return Err(error),
             };
             tails.insert(Box::from(*id), tail);
         }
@@ -153,14 +196,14 @@ impl Store {
     /// The days of a device from the one that holds the last read before `earliest` on, up to but without `before`.
     ///
     /// # Errors
-    /// The database does not answer.
+    /// The database does not answer, or a document of ours cannot be read.
     pub async fn days_from(
         &self,
         device_id: &str,
         zone: &Zone,
         earliest: i64,
         before: Option<Day>,
-    ) -> Result<Loaded, Error> {
+    ) -> Result<Loaded, LoadError> {
         let upper = before.map_or(doc! {}, |day| doc! { "$lt": document::date(day) });
         let mut filter = doc! { "device_id": device_id };
         if !upper.is_empty() {
@@ -179,19 +222,7 @@ impl Store {
             self.usage.find(filter).sort(doc! { "date": 1 }).await?.try_collect().await?;
         let mut loaded = Loaded { truncated: start.is_some(), ..Loaded::default() };
         for raw in &found {
-            match imported::read_or_pass(raw, zone)? {
-                None => {}
-                Some(Found::Ours(stored)) => {
-                    let unpublished = [loaded.unpublished_from, stored.unpublished_from()];
-                    loaded.unpublished_from = unpublished.into_iter().flatten().min();
-                    loaded.timeline = Some(stored.timeline()?);
-                    loaded.days.push(stored.record()?);
-                }
-                Some(Found::Imported(day)) => {
-                    loaded.imported.0.push(day.id);
-                    loaded.days.push(day.record);
-                }
-            }
+            loaded.take(raw, zone).map_err(|error| LoadError::spoilt(raw, &error))?;
         }
         loaded.days.sort_by_key(|record| record.day);
         loaded.days = imported::contiguous(loaded.days);
@@ -201,6 +232,15 @@ impl Store {
     fn documents(&self) -> Collection<Document> {
         self.database.collection(WATER_USAGE)
     }
+}
+
+/// The last day, alone.
+fn tail(stored: Stored) -> Result<Loaded, Error> {
+    let unpublished_from = stored.unpublished_from();
+    let timeline = Some(stored.timeline()?);
+    let record = stored.record()?;
+    let truncated = record.carry.previous.is_some() || record.carry.recent != Default::default();
+    Ok(Loaded { days: vec![record], truncated, timeline, imported: Replaced::default(), unpublished_from })
 }
 
 fn named(raw: &RawDocumentBuf) -> Option<&str> {

@@ -55,6 +55,17 @@ impl Store {
         Ok(stored.iter().filter_map(readable).collect())
     }
 
+    /// Those of these days that are stored.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn days_of(&self, ids: impl IntoIterator<Item = &String>) -> Result<Vec<Found>, Error> {
+        let ids: Vec<&String> = ids.into_iter().collect();
+        let stored: Vec<RawDocumentBuf> =
+            self.usage.find(doc! { "_id": { "$in": ids } }).await?.try_collect().await?;
+        Ok(stored.iter().filter_map(readable).collect())
+    }
+
     /// The first read on the path of a device after a day.
     ///
     /// # Errors

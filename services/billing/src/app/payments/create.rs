@@ -145,6 +145,8 @@ impl Cashier {
             customer_id: purchase.customer_id.clone(),
             customer_email: purchase.customer_email.clone(),
             method: purchase.method,
+            reference: id.to_owned(),
+            pays_bill: matches!(purchase.purpose, Purpose::Bill(_)),
             bill_id: match &purchase.purpose {
                 Purpose::TopUp(_) => None,
                 Purpose::Bill(id) => Some(id.clone()),

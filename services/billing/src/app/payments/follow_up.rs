@@ -102,6 +102,18 @@ impl Cashier {
         due.inspect_err(observe::follow_up_waits).unwrap_or_default()
     }
 
+    /// Has payments of another system that wait for their customers followed up as ours are, once the database answers.
+    pub async fn adopt_eventually(&self) {
+        loop {
+            match self.payments.adopt(now()).await {
+                Ok(0) => return,
+                Ok(many) => return observe::payments_adopted(many),
+                Err(error) => observe::follow_up_waits(&error),
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
     /// Does what there is to do for a payment, and says in how long it should be looked at again.
     async fn look_at(&self, id: &str, lane: Lane) -> Result<Option<Duration>, Refusal> {
         let Some(known) = self.payments.one(id).await.map_err(down)? else { return Ok(None) };

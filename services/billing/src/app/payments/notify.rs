@@ -80,7 +80,11 @@ impl Cashier {
     /// The payment that a notification is about: by its order, or by the gateway's own id where it names no order.
     async fn meant(&self, hint: &Hint) -> Result<Option<Transaction>, Retry> {
         if let Some(order) = &hint.order_id {
-            return Ok(self.payments.one(Transaction::of_order(order)).await?);
+            let known = self.payments.one(Transaction::of_order(order)).await?;
+            return match known {
+                Some(known) => Ok(Some(known)),
+                None => Ok(self.payments.by_reference(order).await?),
+            };
         }
         let Some(page) = &hint.transaction else { return Ok(None) };
         match self.payments.by_page(page).await? {

@@ -34,10 +34,12 @@
 //! The new state and its effects are stored in one transaction, conditional on the state that they were computed from.
 
 mod effect;
+mod elsewhere;
 mod facts;
 #[cfg(test)]
 mod properties;
 mod rupiah;
+mod status;
 mod sums;
 #[cfg(test)]
 mod tests;
@@ -45,49 +47,12 @@ mod tests;
 pub use effect::{Effect, What};
 pub use facts::{Facts, Finding, Observation, Seen, Times};
 pub use rupiah::{NotRupiah, Rupiah};
+pub use status::Status;
 pub use sums::Sums;
 
 use serde::{Deserialize, Serialize};
 
-/// How a payment stands, as `payment_transactions.status` has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Status {
-    /// Waits for the customer, or for a person to look at it.
-    Pending,
-    /// Credited; parts of it may have been refunded.
-    Paid,
-    /// Denied or cancelled.
-    Failed,
-    /// Not paid in time.
-    Expired,
-    /// Was paid, and the gateway took it back.
-    Reversed,
-    /// Was paid, and all of it was refunded.
-    Refunded,
-}
-
-impl Status {
-    /// Every status.
-    pub const ALL: [Self; 6] =
-        [Self::Pending, Self::Paid, Self::Failed, Self::Expired, Self::Reversed, Self::Refunded];
-
-    /// Its name in documents.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Paid => "paid",
-            Self::Failed => "failed",
-            Self::Expired => "expired",
-            Self::Reversed => "reversed",
-            Self::Refunded => "refunded",
-        }
-    }
-
-    /// The status of that name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.name() == name)
-    }
-}
+use elsewhere::Elsewhere;
 
 /// What a person should look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,6 +151,9 @@ pub struct Payment {
     posted: Option<Posted>,
     /// How many credits were reversed.
     reversals: u32,
+    /// What another system made of it, if it came from one that had settled it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    elsewhere: Option<Elsewhere>,
 }
 
 impl Payment {
@@ -203,6 +171,7 @@ impl Payment {
             place: Place::None,
             posted: None,
             reversals: 0,
+            elsewhere: None,
         }
     }
 
@@ -291,6 +260,9 @@ impl Payment {
 
     /// How it stands.
     pub fn status(&self) -> Status {
+        if let Some(status) = self.settled_elsewhere() {
+            return status;
+        }
         match &self.posted {
             Some(_) if self.is_free() => match self.place {
                 Place::Granted => Status::Paid,
@@ -385,7 +357,7 @@ impl Payment {
     /// # Errors
     /// The payment is credited.
     pub fn confirm_by_hand(&mut self) -> Result<Vec<Effect>, Refusal> {
-        if self.posted.is_some() {
+        if self.posted.is_some() || self.elsewhere == Some(Elsewhere::Paid) {
             return Err(Refusal::AlreadyPaid);
         }
         self.confirmed = Some(Confirmed { settled: self.facts.count_settled() });
@@ -439,7 +411,7 @@ impl Payment {
     /// Brings what was posted to what is due.
     fn settle(&mut self) -> Vec<Effect> {
         let mut effects = Vec::new();
-        let due = self.due();
+        let due = if self.elsewhere == Some(Elsewhere::Paid) { None } else { self.due() };
         let stands = |posted: &Posted| due.as_ref().is_some_and(|(_, refunded)| *refunded >= posted.refunded);
         if let Some(posted) = self.posted.take_if(|posted| !stands(posted)) {
             let (cash, discount) = self.left(&posted);
