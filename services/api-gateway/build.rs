@@ -289,11 +289,11 @@ fn vocabulary(words: &EnumDescriptor, out: &mut String) -> std::fmt::Result {
         comment(&words.parent_file(), words.path(), true)
     )?;
     for value in values.iter().filter(|value| value.number() != 0) {
-        let told = value.name().strip_prefix(prefix).unwrap_or(value.name());
+        let word = value.name().strip_prefix(prefix).unwrap_or(value.name());
         let variant: String =
-            told.split('_').map(|part| part[..1].to_owned() + &part[1..].to_lowercase()).collect();
+            word.split('_').map(|part| part[..1].to_owned() + &part[1..].to_lowercase()).collect();
         let comment = comment(&words.parent_file(), value.path(), false);
-        write!(out, "({variant}, {:?}, {comment:?}),", told.to_lowercase())?;
+        write!(out, "({variant}, {:?}, {comment:?}),", word.to_lowercase())?;
     }
     writeln!(out, "] }}")
 }

@@ -1,6 +1,6 @@
 //! Who may see what: the one place that decides it.
 //!
-//! Every use case asks here, with the owner that the owning service told it, before anything leaves the gateway. A
+//! Every use case asks here, with the owner that the owning service names, before anything leaves the gateway. A
 //! thing that is somebody else's is answered like a thing that is not there, so that nobody learns by probing ids what
 //! others have.
 
@@ -220,7 +220,7 @@ pub fn one_customer(actor: &Actor, resource: Resource, customer: Option<UserId>)
 /// A thing that `actor` asked for by its id.
 ///
 /// # Errors
-/// It is somebody else's, which is told like that there is no such `what`.
+/// It is somebody else's, which is answered like that there is no such `what`.
 pub fn visible<T: Owned>(
     actor: &Actor,
     resource: Resource,

@@ -84,7 +84,7 @@ impl Fault {
 /// Characters of a reason at most.
 const LONGEST_REASON: usize = 500;
 
-/// Collects faults, so that all of them are told at once.
+/// Collects faults, so that all of them are reported at once.
 #[derive(Debug, Default)]
 pub struct Faults(Vec<Fault>);
 

@@ -102,7 +102,7 @@ impl Services {
 /// What `service` answered to a question about a `what`.
 ///
 /// # Errors
-/// It refused, or did not answer. What is the caller's to mend keeps its words, all else is told only to the log.
+/// It refused, or did not answer. What is the caller's to mend keeps its words, all else is for the log only.
 pub fn answer<T>(
     service: &'static str,
     what: &'static str,

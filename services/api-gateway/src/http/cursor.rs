@@ -3,9 +3,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::digest::Key;
 use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 /// Bytes of a seal: enough that nobody hits one by trying.
 const SEAL: usize = 16;
@@ -31,21 +32,16 @@ impl Query {
 
 impl Cursors {
     /// With the secret that all instances share.
-    ///
-    /// # Panics
-    /// Never: HMAC takes keys of every length.
-    #[allow(clippy::expect_used)]
     pub fn new(secret: &SecretString) -> Self {
-        Self(Hmac::new_from_slice(secret.expose_secret().as_bytes()).expect("keys of every length are taken"))
+        let digest = Sha256::new().chain_update(PURPOSE).chain_update(secret.expose_secret()).finalize();
+        let mut key = Key::<Hmac<Sha256>>::default();
+        key[..digest.len()].copy_from_slice(&digest);
+        Self(Hmac::new(&key))
     }
 
     fn mac(&self, query: &Query, token: &[u8]) -> Hmac<Sha256> {
-        self.0
-            .clone()
-            .chain_update(PURPOSE)
-            .chain_update(query.0.len().to_be_bytes())
-            .chain_update(&query.0)
-            .chain_update(token)
+        let length = query.0.len().to_be_bytes();
+        self.0.clone().chain_update(length).chain_update(&query.0).chain_update(token)
     }
 
     /// The page token of a client for a service's.

@@ -87,7 +87,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// The query parameters of a list that comes in pages, of `DEFAULT` items unless told otherwise and `MAX` at most.
+/// The query parameters of a list that comes in pages, of `DEFAULT` items by default and `MAX` at most.
 pub struct Paged<T, const DEFAULT: i32, const MAX: i32> {
     /// What is listed.
     pub query: T,

@@ -27,7 +27,7 @@ pub enum Node {
     List(Vec<Node>),
     /// An object, with all its fields, also those that come twice.
     Fields(Vec<(String, Node)>),
-    /// An item of a list of which it is told already what is wrong: as if it were not there, and the others keep their places.
+    /// An item of a list whose fault is reported already: as if it were not there, and the others keep their places.
     Removed,
 }
 
@@ -44,7 +44,7 @@ enum Step {
     Item(usize),
 }
 
-/// Faults that are told at most: each costs another reading, and who sends more did not mean this route.
+/// Faults that are reported at most: each costs another reading, and who sends more did not mean this route.
 const MOST_FAULTS: usize = 50;
 
 /// Reads `T` from `node`.

@@ -15,7 +15,7 @@ use crate::wire::Shown;
 
 /// What a handler without a body answers.
 pub type Answer = Result<Reply, Problem>;
-/// What a handler with a body answers: wrong values in it are told with 422.
+/// What a handler with a body answers: wrong values in it are answered with 422.
 pub type BodyAnswer = Result<Reply, OfBody>;
 
 /// A success.

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 /// Where a day is meant of which nothing else says where.
 pub const JAKARTA: &str = "Asia/Jakarta";
 
-/// How finely usage is told.
+/// How finely usage is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grain {
     /// By hour.
@@ -80,7 +80,7 @@ impl Range {
         Ok(Self { from: from.map(|day| day.0), to: to.map(|day| day.0) })
     }
 
-    /// The period it means on the day `today`. Months are told whole: a part of one would pass for all of it.
+    /// The period it means on the day `today`. Months are whole: a part of one would pass for all of it.
     ///
     /// # Errors
     /// It is longer than `grain` allows.
@@ -201,8 +201,8 @@ mod tests {
             (Grain::Month, "2026-02-14", "2026-03-03", ("2026-02-01", "2026-03-31")),
         ] {
             let period = resolve(from, to, grain).unwrap();
-            let told = (period.from.to_string(), period.to.to_string());
-            assert_eq!(told, (expected.0.to_owned(), expected.1.to_owned()), "{grain:?} {from} {to}");
+            let ends = (period.from.to_string(), period.to.to_string());
+            assert_eq!(ends, (expected.0.to_owned(), expected.1.to_owned()), "{grain:?} {from} {to}");
         }
     }
 

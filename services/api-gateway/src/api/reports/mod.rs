@@ -43,7 +43,7 @@ struct ReportQuery {
 
 /// What the utility took in: by day, by way to pay and by tariff class. For administrators.
 ///
-/// Everything is told by the day it was posted, from the ledger alone. Rupiah are whole here, and JSON integers.
+/// Everything is reported by the day it was posted, from the ledger alone. Rupiah are whole here, and JSON integers.
 #[utoipa::path(
     get, path = "/reports/revenue", tag = "reports", params(ReportQuery),
     responses((status = 200, description = "The report.", body = Revenue)),

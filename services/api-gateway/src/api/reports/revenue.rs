@@ -1,4 +1,4 @@
-//! What the utility took in, told from what the accounts of the ledger received.
+//! What the utility took in, reckoned from what the accounts of the ledger received.
 //!
 //! An account's own view is double entry: what it receives is positive. For people it is turned so that every figure
 //! grows with what its name says: water that was charged, money that came, discounts that were given, money that went
@@ -115,10 +115,10 @@ impl Display for Unaccountable {
 }
 
 impl Revenue {
-    /// Tells it from what the accounts received on days of `period`.
+    /// Reckons it from what the accounts received on days of `period`.
     ///
     /// # Errors
-    /// An account that nobody told this report about, for a sum without it would be wrong.
+    /// An account that this report does not know, for a sum without it would be wrong.
     pub fn of(period: Period, days: &[AccountDay]) -> Result<Self, Unaccountable> {
         let mut by_day: BTreeMap<Date, RevenueSums> =
             every_day(period).map(|day| (day, RevenueSums::default())).collect();

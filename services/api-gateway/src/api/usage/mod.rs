@@ -162,7 +162,7 @@ async fn list_daily_usage(
 
 /// Consumption and cost by local month.
 ///
-/// The months that `from` and `to` touch are told whole.
+/// The months that `from` and `to` touch are reported whole.
 #[utoipa::path(
     get, path = "/usage/monthly", tag = "usage", params(Paged<UsageQuery, 100, 1000>),
     responses(
