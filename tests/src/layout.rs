@@ -9,6 +9,7 @@
 //! pair of command and technology would separate what belongs together.
 
 mod arrows;
+mod circles;
 mod code;
 mod house;
 mod reach;
@@ -61,6 +62,14 @@ fn edges_do_not_know_each_other() {
          place is app.",
         Tree::here().sources(),
         arrows::edges,
+    );
+}
+
+#[test]
+fn no_file_leads_back_to_itself() {
+    hold(
+        "Files of a crate stand in an order: what a file needs can be read before it, and a change goes one way.",
+        circles::circles(Tree::here().sources()),
     );
 }
 

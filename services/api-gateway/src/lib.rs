@@ -3,15 +3,19 @@
 //!
 //! It knows who is asking and what they may see; what there is to see it asks the services for.
 
-mod app;
+mod access;
+#[allow(unused_qualifications, reason = "what utoipa makes of `params(…)`")]
+mod api;
 mod config;
-mod credentials;
-mod domain;
+mod failure;
 mod grpc;
 mod http;
-mod limits;
-mod mongo;
 mod observe;
+mod session;
+#[cfg(test)]
+mod tests;
+mod value;
+mod wire;
 
 use std::sync::Arc;
 
@@ -21,13 +25,13 @@ use indowater_common::serve::{Protocol, serve};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
-use crate::app::{App, Lives};
-use crate::credentials::{Passwords, Signer};
-use crate::grpc::{Bills, INGEST, Ledger, Payments, Registry, Tariffs, USAGE_AGGREGATOR, Usage, Vouchers};
-use crate::http::{Gateway, Surroundings};
-use crate::limits::LoginLimits;
-use crate::mongo::Store;
+use crate::api::Surroundings;
+use crate::api::gateway::Gateway;
+use crate::grpc::{INGEST, Services, USAGE_AGGREGATOR};
+use crate::http::cursor::Cursors;
+use crate::http::extract::TrustedProxies;
 use crate::observe::Observe;
+use crate::session::{Lives, LoginLimits, Passwords, Sessions, Signer, Store};
 
 pub use crate::config::Settings;
 
@@ -43,14 +47,16 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let listener = TcpListener::bind(address)
         .await
         .map_err(|e| format!("the HTTP address {address} cannot be taken ({e}); set --http-listen"))?;
-    let (registry, usage) = (Registry::at(&settings.registry_url)?, Usage::at(&settings.usage_url)?);
-    // Not named as needed: accounts, meters and usage are to be served while billing or voucher is not there.
-    let (ledger, tariffs) = (Ledger::at(&settings.billing_url)?, Tariffs::at(&settings.billing_url)?);
-    let (payments, bills) = (Payments::at(&settings.billing_url)?, Bills::at(&settings.billing_url)?);
-    let vouchers = Vouchers::at(&settings.voucher_url)?;
-    for (service, channel) in [(INGEST, registry.channel()), (USAGE_AGGREGATOR, usage.channel())] {
+    let services = Services::at(
+        &settings.registry_url,
+        &settings.usage_url,
+        &settings.billing_url,
+        &settings.voucher_url,
+    )?;
+    // The others are not named as needed: accounts, meters and usage are to be served while billing or voucher is not there.
+    for (service, channel) in [(INGEST, &services.registry), (USAGE_AGGREGATOR, &services.usage)] {
         let answers = host.health.needs(service);
-        host.spawn("service watch", grpc::watch(service, channel, answers, host.stop.clone()));
+        host.spawn("service watch", grpc::watch(service, channel.clone(), answers, host.stop.clone()));
     }
     let passwords = {
         let (cost, workers) = (settings.bcrypt_cost, settings.password_workers);
@@ -58,31 +64,26 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     };
     let database = indowater_common::mongo::open(&host).await?;
 
-    let app = Arc::new(App {
+    let sessions = Arc::new(Sessions {
         store: Store::new(&database),
-        registry,
-        usage,
-        ledger,
-        tariffs,
-        payments,
-        bills,
-        vouchers,
         passwords,
         signer: Signer::new(&settings.jwt_secret),
         limits: LoginLimits::new(settings.logins_per_address, settings.logins_per_account),
-        standings: app::standings(settings.standing_life),
+        standings: session::standings(settings.standing_life),
         lives: Lives { access: settings.access_token_life, refresh: settings.refresh_token_life },
         observe: Observe::new(),
     });
-    let (limited, stop) = (app.clone(), host.stop.clone());
+    let (limited, stop) = (sessions.clone(), host.stop.clone());
     host.spawn("housekeeping", async move {
         limited.limits.forget_the_idle(stop).await;
         Ok(())
     });
-    let gateway = Gateway { app, trusted_proxies: settings.trusted_proxies };
+    let cursors = Cursors::new(&settings.jwt_secret);
+    let trusted_proxies = TrustedProxies(settings.trusted_proxies);
+    let gateway = Gateway { sessions, services, cursors, trusted_proxies };
     let surroundings =
         Surroundings { cors_origins: settings.cors_origins, request_timeout: settings.request_timeout };
-    let router = http::router(gateway, &surroundings);
+    let router = api::router(gateway, &surroundings);
     tracing::info!(http = %listener.local_addr()?, "serving");
     let stop = host.stop.clone();
     host.spawn("HTTP", async move {

@@ -11,8 +11,8 @@ use indowater_common::telemetry;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram};
 
-use crate::domain::token::SessionId;
-use crate::domain::user::UserId;
+use crate::access::UserId;
+use crate::session::token::SessionId;
 
 /// The gateway's instruments. Cheap to clone.
 #[derive(Clone)]
@@ -160,6 +160,11 @@ pub fn service_failed(service: &'static str, code: &dyn Display, message: &str) 
 /// A service answered what it never should.
 pub fn service_broken(service: &'static str, field: &'static str) {
     tracing::error!(service, field, "a service answered what it should not");
+}
+
+/// An answer cannot be shown, for a service said in it what it never should.
+pub fn answer_broken(answer: &'static str, error: &dyn Display) {
+    tracing::error!(answer, %error, "a service answered what it should not");
 }
 
 /// A service began or ceased to answer.

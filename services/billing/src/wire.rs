@@ -260,6 +260,7 @@ pub fn payment(transaction: &Transaction) -> wire::Payment {
         uncredited_amount: sums.uncredited.get(),
         excess_amount: sums.excess.get(),
         needs_attention: transaction.attention().into_iter().map(attention).collect(),
+        final_amount: payment.asked().get(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! gRPC's common half: a server with health and reflection, a client channel, and the trace carried through both.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -8,9 +9,11 @@ use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataValue;
 use tonic::service::{Interceptor, Routes};
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 use tracing::Span;
 
+use crate::domain::request::Problems;
 use crate::error::Fatal;
 use crate::health::Health;
 use crate::serve::Protocol;
@@ -92,6 +95,28 @@ pub fn continue_trace<T>(span: &Span, request: &Request<T>) {
     }
 }
 
+/// A status that says which field of a request is wrong, and how, as `google.rpc.BadRequest`.
+pub fn invalid(field: &str, what: &str) -> Status {
+    wrong(Problems::of(field, what))
+}
+
+/// The same of all fields that are wrong.
+pub fn wrong(problems: Problems) -> Status {
+    let message = problems.to_string();
+    let violations: Vec<_> =
+        problems.into_iter().map(|(field, what)| FieldViolation::new(field, what)).collect();
+    Status::with_error_details(Code::InvalidArgument, message, ErrorDetails::with_bad_request(violations))
+}
+
+/// Of whom the reasons of [`refused_for`] are.
+const DOMAIN: &str = "indowater";
+
+/// A status that says why something is not possible as things stand: to programs by a `reason` in upper case, as
+/// `google.rpc.ErrorInfo`, to people by the message.
+pub fn refused_for(code: Code, reason: &str, message: impl Into<String>) -> Status {
+    Status::with_error_details(code, message, ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new()))
+}
+
 const DEFAULT_PAGE: usize = 100;
 const LARGEST_PAGE: usize = 1_000;
 
@@ -106,6 +131,6 @@ pub fn page_size(asked: i32) -> Result<usize, Status> {
     match usize::try_from(asked) {
         Ok(0) => Ok(DEFAULT_PAGE),
         Ok(size) if size <= LARGEST_PAGE => Ok(size),
-        _ => Err(Status::invalid_argument(format!("page_size: must be 1 to {LARGEST_PAGE}"))),
+        _ => Err(invalid("page_size", &format!("must be 1 to {LARGEST_PAGE}"))),
     }
 }

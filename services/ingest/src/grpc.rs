@@ -1,12 +1,12 @@
 //! The registry over gRPC: calls to use cases and back, refusals to status codes.
 
 use indowater_common::domain::meter::Unit;
-use indowater_common::grpc::continue_trace;
+use indowater_common::grpc::{continue_trace, invalid, refused_for, wrong};
 use indowater_proto::registry::v1 as pb;
 use indowater_proto::registry::v1::registry_service_server::{RegistryService, RegistryServiceServer};
 use indowater_proto::telemetry::v1::RegisterUnit;
 use tonic::service::Routes;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 use tracing::{Instrument, Span};
 
 use crate::app::registry::Registry;
@@ -249,8 +249,7 @@ fn draft(device: pb::Device) -> Result<DeviceDraft, Status> {
 }
 
 fn unit(number: i32) -> Result<Option<Unit>, Status> {
-    let unit = RegisterUnit::try_from(number)
-        .map_err(|_| Status::invalid_argument(format!("unit {number} is not known")))?;
+    let unit = RegisterUnit::try_from(number).map_err(|_| invalid("unit", "is not known"))?;
     Ok(wire::unit_from_wire(unit))
 }
 
@@ -267,17 +266,19 @@ fn given(text: String) -> Option<String> {
 }
 
 fn missing(field: &'static str) -> Status {
-    Status::invalid_argument(format!("{field} is missing"))
+    invalid(field, "is missing")
 }
 
 fn status(refusal: Refusal) -> Status {
     let message = refusal.to_string();
     match refusal {
-        Refusal::Invalid(_) => Status::invalid_argument(message),
+        Refusal::Invalid(problems) => wrong(problems),
         Refusal::NotFound { .. } => Status::not_found(message),
-        Refusal::Taken { .. } => Status::already_exists(message),
-        Refusal::Precondition(_) => Status::failed_precondition(message),
-        Refusal::Stale { .. } => Status::aborted(message),
+        Refusal::Taken { field, .. } => {
+            refused_for(Code::AlreadyExists, &format!("{}_TAKEN", field.to_uppercase()), message)
+        }
+        Refusal::Precondition(_) => refused_for(Code::FailedPrecondition, "NOT_AS_THINGS_STAND", message),
+        Refusal::Stale { .. } => refused_for(Code::Aborted, "STALE_VERSION", message),
         Refusal::Unavailable(_) => Status::unavailable(message),
     }
 }

@@ -3,7 +3,7 @@
 use indowater_common::domain::meter::Unit;
 use indowater_common::domain::zone::Day;
 use indowater_common::error::Retry;
-use indowater_common::grpc::{continue_trace, page_size};
+use indowater_common::grpc::{continue_trace, invalid, page_size};
 use indowater_proto::telemetry::v1::RegisterUnit;
 use indowater_proto::usage::v1::usage_service_server::{UsageService, UsageServiceServer};
 use indowater_proto::usage::v1::{
@@ -78,7 +78,7 @@ impl UsageService for Usage {
         let request = request.into_inner();
         let page = page_size(request.page_size)?;
         if request.device_id.is_empty() {
-            return Err(Status::invalid_argument("device_id: is required"));
+            return Err(invalid("device_id", "is required"));
         }
         let span = span(request.from, request.to, &request.page_token)?;
         let of =
@@ -123,6 +123,7 @@ fn stored_read(judged: JudgedRead) -> StoredRead {
     let JudgedRead { read, register, unit, verdict } = judged;
     StoredRead {
         read_at: Timestamp::from_second(read.at).unwrap_or_default().to_string(),
+        reading: cubic_metres(unit.millilitres(register)).to_string(),
         register,
         unit: match unit {
             Unit::Litre => RegisterUnit::Litre,
@@ -145,18 +146,18 @@ fn stored_read(judged: JudgedRead) -> StoredRead {
 }
 
 fn filter(asked: Option<UsageFilter>) -> Result<Filter, Status> {
-    let asked = asked.ok_or_else(|| Status::invalid_argument("filter: is required"))?;
+    let asked = asked.ok_or_else(|| invalid("filter", "is required"))?;
     let whose = Whose {
         device: given(asked.device_id),
         property: given(asked.property_id),
         customer: given(asked.customer_id),
     };
     if whose.device.is_none() && whose.property.is_none() && whose.customer.is_none() {
-        return Err(Status::invalid_argument("filter: device_id, property_id or customer_id is required"));
+        return Err(invalid("customer_id", "or device_id or property_id is required"));
     }
     let (from, to) = (day("from", &asked.from)?, day("to", &asked.to)?);
     if from > to {
-        return Err(Status::invalid_argument("from: is after to"));
+        return Err(invalid("from", "is after to"));
     }
     let after = match asked.page_token.split_once('/') {
         None if asked.page_token.is_empty() => None,
@@ -173,11 +174,11 @@ fn span(from: i64, to: i64, page_token: &str) -> Result<Span, Status> {
     let bound = |field: &str, at: i64| match at {
         0 => Ok(None),
         1.. => Ok(Some(at)),
-        _ => Err(Status::invalid_argument(format!("{field}: is before 1970"))),
+        _ => Err(invalid(field, "is before 1970")),
     };
     let (from, to) = (bound("from", from)?, bound("to", to)?);
     if from.zip(to).is_some_and(|(from, to)| from > to) {
-        return Err(Status::invalid_argument("from: is after to"));
+        return Err(invalid("from", "is after to"));
     }
     let span = Span::new(from, to);
     if page_token.is_empty() {
@@ -191,8 +192,7 @@ fn given(id: String) -> Option<String> {
 }
 
 fn day(field: &str, text: &str) -> Result<Day, Status> {
-    Day::parse(text)
-        .ok_or_else(|| Status::invalid_argument(format!("{field}: \"{text}\" is no date YYYY-MM-DD")))
+    Day::parse(text).ok_or_else(|| invalid(field, "is no date YYYY-MM-DD"))
 }
 
 fn token(next: Option<PageToken>) -> String {
@@ -200,7 +200,7 @@ fn token(next: Option<PageToken>) -> String {
 }
 
 fn wrong_token() -> Status {
-    Status::invalid_argument("page_token: is not one that this list has given")
+    invalid("page_token", "is not one that this list has given")
 }
 
 fn unavailable(error: Retry) -> Status {

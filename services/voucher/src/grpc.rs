@@ -1,11 +1,11 @@
 //! Vouchers over gRPC: calls to use cases and back, refusals to status codes.
 
 use indowater_common::domain::request::{Page, Problems};
-use indowater_common::grpc::continue_trace;
+use indowater_common::grpc::{continue_trace, invalid, refused_for, wrong};
 use indowater_proto::voucher::v1 as pb;
 use indowater_proto::voucher::v1::voucher_service_server::{VoucherService, VoucherServiceServer};
 use tonic::service::Routes;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 use tracing::{Instrument, Span};
 
 use crate::app::vouchers::Vouchers;
@@ -48,8 +48,8 @@ impl VoucherService for Calls {
     ) -> Answer<pb::ListVouchersResponse> {
         let span = span("ListVouchers", &request);
         let request = request.into_inner();
-        let wanted = pb::VoucherStatus::try_from(request.status)
-            .map_err(|_| Status::invalid_argument(format!("status {} is not known", request.status)))?;
+        let wanted =
+            pb::VoucherStatus::try_from(request.status).map_err(|_| invalid("status", "is not known"))?;
         let filter = VoucherFilter::new(wire::status_from_wire(wanted), &request.text).map_err(status)?;
         let page = page(request.page_size, request.page_token)?;
         let ((vouchers, next_page_token), now) =
@@ -188,9 +188,12 @@ fn missing(field: &'static str) -> Status {
 fn status(refusal: Refusal) -> Status {
     let message = refusal.to_string();
     match refusal {
-        Refusal::Invalid(_) => Status::invalid_argument(message),
+        Refusal::Invalid(problems) => wrong(problems),
         Refusal::NotFound(_) => Status::not_found(message),
-        Refusal::Taken { .. } | Refusal::Differs { .. } => Status::already_exists(message),
+        Refusal::Taken { field, .. } => {
+            refused_for(Code::AlreadyExists, &format!("{}_TAKEN", field.to_uppercase()), message)
+        }
+        Refusal::Differs { .. } => refused_for(Code::AlreadyExists, "DIFFERS", message),
         Refusal::DoesNotHold(_) => Status::failed_precondition(message),
         Refusal::Unavailable(_) => Status::unavailable(message),
     }

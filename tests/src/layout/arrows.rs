@@ -21,6 +21,9 @@ const OUTBOX: &str = "services/common/src/mongo/outbox.rs";
 /// The one way to serve, which HTTP and gRPC share, for gRPC is HTTP too: (where it stands, its technology).
 const SERVING: (&str, &str) = ("services/common/src/serve/", "http");
 
+/// Where the gateway's routes are, each resource in its folder: (where they stand, their technology).
+const RESOURCES: (&str, &str) = ("services/api-gateway/src/api/", "http");
+
 /// Crates that wait, log, or take chances.
 const IMPURE_CRATES: [&str; 8] =
     ["futures", "indowater_proto", "opentelemetry", "prometheus", "rand", "rand_chacha", "tokio", "tracing"];
@@ -76,8 +79,9 @@ pub fn technologies(file: &str, text: &str) -> Vec<String> {
         return Vec::new();
     };
     let is_edge_of = |technology: &str| {
-        let serving = file.starts_with(SERVING.0) && technology == SERVING.1;
-        serving || modules.iter().any(|module| module.starts_with(technology))
+        let of_http =
+            [SERVING, RESOURCES].iter().any(|(place, of)| file.starts_with(place) && technology == *of);
+        of_http || modules.iter().any(|module| module.starts_with(technology))
     };
     let misplaced = named(text, &modules).into_iter().filter_map(|named| {
         let technology = named.segments().next().and_then(technology_of_crate)?;

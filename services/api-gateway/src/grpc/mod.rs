@@ -1,245 +1,109 @@
-//! The services the gateway asks: their messages become the domain's types here, and their statuses its failures.
+//! The services that are asked, and what becomes of their answers: their messages are shown as they are, their statuses
+//! become failures here, once.
+
+mod watch;
 
 use std::error::Error;
 use std::time::Duration;
 
 use indowater_common::error::Fatal;
-use indowater_common::grpc::{HandOnTrace, channel};
-use indowater_common::health::Dependency;
-use indowater_proto::registry::v1 as registry;
-use indowater_proto::registry::v1::registry_service_client::RegistryServiceClient;
-use indowater_proto::usage::v1 as usage;
-use indowater_proto::usage::v1::usage_service_client::UsageServiceClient;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use indowater_common::grpc::{HandOnTrace, RETRY_AFTER, channel};
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Code, Response, Status};
-use tonic_health::pb::HealthCheckRequest;
-use tonic_health::pb::health_client::HealthClient;
+use tonic_types::StatusExt;
 
-use self::wire::Unexpected;
-use crate::domain::access::Whose;
-use crate::domain::failure::{Failure, Fault};
-use crate::domain::metering::{DailyUsage, Device, HourlyUsage, MonthlyUsage, Property, Reading};
-use crate::domain::page::{Listing, Page};
-use crate::domain::period::Window;
-use crate::domain::question::{ListQuestion, Selection};
+pub use self::watch::watch;
+use crate::failure::{Failure, Fault};
 use crate::observe;
-
-mod bills;
-#[cfg(test)]
-pub mod fake;
-#[cfg(test)]
-mod fake_billing;
-#[cfg(test)]
-mod fake_bills;
-#[cfg(test)]
-mod fake_payments;
-#[cfg(test)]
-mod fake_vouchers;
-mod money;
-mod payments;
-mod vouchers;
-mod wire;
-mod wire_bills;
-mod wire_money;
-mod wire_payments;
-mod wire_vouchers;
-
-pub use self::bills::Bills;
-pub use self::money::{Ledger, Tariffs};
-pub use self::payments::Payments;
-pub use self::vouchers::Vouchers;
+use crate::wire::Single;
+use crate::wire::billing::v1::bill_service_client::BillServiceClient;
+use crate::wire::billing::v1::ledger_service_client::LedgerServiceClient;
+use crate::wire::billing::v1::payment_service_client::PaymentServiceClient;
+use crate::wire::billing::v1::tariff_service_client::TariffServiceClient;
+use crate::wire::registry::v1::registry_service_client::RegistryServiceClient;
+use crate::wire::usage::v1::usage_service_client::UsageServiceClient;
+use crate::wire::voucher::v1::voucher_service_client::VoucherServiceClient;
 
 /// The service that keeps the registry.
 pub const INGEST: &str = "ingest";
 /// The service that keeps usage.
 pub const USAGE_AGGREGATOR: &str = "usage-aggregator";
+/// The service that keeps balances, tariffs, payments and bills.
+pub const BILLING: &str = "billing";
+/// The service that keeps vouchers.
+pub const VOUCHER: &str = "voucher";
 
 type Traced = InterceptedService<Channel, HandOnTrace>;
 
-/// Properties and devices. Cheap to clone.
+/// The services that are asked, each from the first question on. Cheap to clone.
 #[derive(Clone)]
-pub struct Registry {
-    channel: Channel,
-    client: RegistryServiceClient<Traced>,
+pub struct Services {
+    /// ingest
+    pub registry: Channel,
+    /// usage-aggregator
+    pub usage: Channel,
+    /// billing
+    pub billing: Channel,
+    /// voucher
+    pub voucher: Channel,
 }
 
-impl Registry {
-    /// Asks the service at `url`, from the first question on.
+impl Services {
+    /// Asks ingest, usage-aggregator, billing and voucher at these URLs.
     ///
     /// # Errors
-    /// It is no URL.
-    pub fn at(url: &str) -> Result<Self, Fatal> {
-        let channel = channel(url)?;
-        Ok(Self { client: RegistryServiceClient::with_interceptor(channel.clone(), HandOnTrace), channel })
+    /// One is no URL.
+    pub fn at(registry: &str, usage: &str, billing: &str, voucher: &str) -> Result<Self, Fatal> {
+        Ok(Self {
+            registry: channel(registry)?,
+            usage: channel(usage)?,
+            billing: channel(billing)?,
+            voucher: channel(voucher)?,
+        })
     }
 
-    /// The connection, to see whether the service answers.
-    pub fn channel(&self) -> Channel {
-        self.channel.clone()
+    /// Properties and devices.
+    pub fn registry(&self) -> RegistryServiceClient<Traced> {
+        RegistryServiceClient::with_interceptor(self.registry.clone(), HandOnTrace)
     }
 
-    /// A property.
-    ///
-    /// # Errors
-    /// There is none of that id, or the service does not answer.
-    pub async fn property(&self, id: &str) -> Result<Property, Failure> {
-        let request = registry::GetPropertyRequest { id: id.to_owned() };
-        let found = answer(INGEST, "property", self.client.clone().get_property(request).await)?.property;
-        read(INGEST, found.ok_or(Unexpected("property")).and_then(wire::property))
+    /// Reads and consumption.
+    pub fn usage(&self) -> UsageServiceClient<Traced> {
+        UsageServiceClient::with_interceptor(self.usage.clone(), HandOnTrace)
     }
 
-    /// A page of properties.
-    ///
-    /// # Errors
-    /// A page token that is none, or the service does not answer; so for all lists that follow.
-    pub async fn properties(&self, whose: &Whose, page: &Page) -> Result<Listing<Property>, Failure> {
-        let request = registry::ListPropertiesRequest {
-            customer_id: whose.customer_id().to_owned(),
-            page_size: page.size,
-            page_token: page.token.clone(),
-        };
-        let page = answer(INGEST, "property", self.client.clone().list_properties(request).await)?;
-        listing(INGEST, page.properties, page.next_page_token, wire::property)
+    /// Balances and statements.
+    pub fn ledger(&self) -> LedgerServiceClient<Traced> {
+        LedgerServiceClient::with_interceptor(self.billing.clone(), HandOnTrace)
     }
 
-    /// A device.
-    ///
-    /// # Errors
-    /// There is none of that id, or the service does not answer.
-    pub async fn device(&self, id: &str) -> Result<Device, Failure> {
-        let request = registry::GetDeviceRequest { id: id.to_owned() };
-        let found = answer(INGEST, "device", self.client.clone().get_device(request).await)?.device;
-        read(INGEST, found.ok_or(Unexpected("device")).and_then(wire::device))
+    /// What water costs.
+    pub fn tariffs(&self) -> TariffServiceClient<Traced> {
+        TariffServiceClient::with_interceptor(self.billing.clone(), HandOnTrace)
     }
 
-    /// A page of devices.
-    ///
-    /// # Errors
-    /// As above.
-    pub async fn devices(&self, whose: &Whose, question: &ListQuestion) -> Result<Listing<Device>, Failure> {
-        let request = registry::ListDevicesRequest {
-            customer_id: whose.customer_id().to_owned(),
-            property_id: question.property.clone(),
-            status: question.status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
-            page_size: question.page.size,
-            page_token: question.page.token.clone(),
-        };
-        let page = answer(INGEST, "device", self.client.clone().list_devices(request).await)?;
-        listing(INGEST, page.devices, page.next_page_token, wire::device)
+    /// Payments.
+    pub fn payments(&self) -> PaymentServiceClient<Traced> {
+        PaymentServiceClient::with_interceptor(self.billing.clone(), HandOnTrace)
+    }
+
+    /// Bills, the way customers pay, and revenue.
+    pub fn bills(&self) -> BillServiceClient<Traced> {
+        BillServiceClient::with_interceptor(self.billing.clone(), HandOnTrace)
+    }
+
+    /// Vouchers.
+    pub fn vouchers(&self) -> VoucherServiceClient<Traced> {
+        VoucherServiceClient::with_interceptor(self.voucher.clone(), HandOnTrace)
     }
 }
 
-/// Reads and consumption. Cheap to clone.
-#[derive(Clone)]
-pub struct Usage {
-    channel: Channel,
-    client: UsageServiceClient<Traced>,
-}
-
-impl Usage {
-    /// Asks the service at `url`, from the first question on.
-    ///
-    /// # Errors
-    /// It is no URL.
-    pub fn at(url: &str) -> Result<Self, Fatal> {
-        let channel = channel(url)?;
-        Ok(Self { client: UsageServiceClient::with_interceptor(channel.clone(), HandOnTrace), channel })
-    }
-
-    /// The connection, to see whether the service answers.
-    pub fn channel(&self) -> Channel {
-        self.channel.clone()
-    }
-
-    /// Consumption by hour.
-    ///
-    /// # Errors
-    /// As above.
-    pub async fn hourly(&self, selection: Selection) -> Result<Listing<HourlyUsage>, Failure> {
-        let request = usage::ListHourlyUsageRequest { filter: Some(filter(selection)) };
-        let page = answer(USAGE_AGGREGATOR, "usage", self.client.clone().list_hourly_usage(request).await)?;
-        listing(USAGE_AGGREGATOR, page.hours, page.next_page_token, wire::hour)
-    }
-
-    /// Consumption by day.
-    ///
-    /// # Errors
-    /// As above.
-    pub async fn daily(&self, selection: Selection) -> Result<Listing<DailyUsage>, Failure> {
-        let request = usage::ListDailyUsageRequest { filter: Some(filter(selection)) };
-        let page = answer(USAGE_AGGREGATOR, "usage", self.client.clone().list_daily_usage(request).await)?;
-        listing(USAGE_AGGREGATOR, page.days, page.next_page_token, wire::day)
-    }
-
-    /// Consumption by month.
-    ///
-    /// # Errors
-    /// As above.
-    pub async fn monthly(&self, selection: Selection) -> Result<Listing<MonthlyUsage>, Failure> {
-        let request = usage::ListMonthlyUsageRequest { filter: Some(filter(selection)) };
-        let page = answer(USAGE_AGGREGATOR, "usage", self.client.clone().list_monthly_usage(request).await)?;
-        listing(USAGE_AGGREGATOR, page.months, page.next_page_token, wire::month)
-    }
-
-    /// The reads of a device in `window`, newest first; only those from days of `customer_id` unless it is empty.
-    ///
-    /// # Errors
-    /// As above.
-    pub async fn readings(
-        &self,
-        device_id: &str,
-        customer_id: &str,
-        window: Window,
-        page: &Page,
-    ) -> Result<Listing<Reading>, Failure> {
-        let request = usage::ListReadsRequest {
-            device_id: device_id.to_owned(),
-            customer_id: customer_id.to_owned(),
-            page_size: page.size,
-            page_token: page.token.clone(),
-            from: window.from,
-            to: window.to,
-        };
-        let page = answer(USAGE_AGGREGATOR, "reading", self.client.clone().list_reads(request).await)?;
-        listing(USAGE_AGGREGATOR, page.reads, page.next_page_token, wire::reading)
-    }
-}
-
-fn filter(selection: Selection) -> usage::UsageFilter {
-    usage::UsageFilter {
-        device_id: selection.device_id,
-        property_id: selection.property_id,
-        customer_id: selection.customer_id,
-        from: selection.period.from.to_string(),
-        to: selection.period.to.to_string(),
-        page_size: selection.page.size,
-        page_token: selection.page.token,
-        ascending: selection.ascending,
-    }
-}
-
-fn read<T>(service: &'static str, message: Result<T, Unexpected>) -> Result<T, Failure> {
-    message.map_err(|Unexpected(field)| {
-        observe::service_broken(service, field);
-        Failure::Broken(service)
-    })
-}
-
-fn listing<W, T>(
-    service: &'static str,
-    items: Vec<W>,
-    next_page_token: String,
-    convert: impl FnMut(W) -> Result<T, Unexpected>,
-) -> Result<Listing<T>, Failure> {
-    let items = read(service, items.into_iter().map(convert).collect())?;
-    Ok(Listing::new(items, next_page_token))
-}
-
-/// The one mapping of statuses: what is the caller's to mend keeps its words, all else is told only to the log.
-fn answer<T>(
+/// What `service` answered to a question about a `what`.
+///
+/// # Errors
+/// It refused, or did not answer. What is the caller's to mend keeps its words, all else is for the log only.
+pub fn answer<T>(
     service: &'static str,
     what: &'static str,
     outcome: Result<Response<T>, Status>,
@@ -253,12 +117,60 @@ fn answer<T>(
     })
 }
 
+/// The one thing that `service` answered.
+///
+/// # Errors
+/// As [`answer`].
+pub fn one<T: Single>(
+    service: &'static str,
+    what: &'static str,
+    outcome: Result<Response<T>, Status>,
+) -> Result<T::Item, Failure> {
+    held(service, what, answer(service, what, outcome)?)
+}
+
+/// The one thing that `service` answered to a call that counts once for its key: after a failure it goes on where it stopped.
+///
+/// # Errors
+/// As [`answer`].
+pub fn one_by_key<T: Single>(
+    service: &'static str,
+    what: &'static str,
+    outcome: Result<Response<T>, Status>,
+) -> Result<T::Item, Failure> {
+    let wait = outcome.as_ref().err().and_then(wait);
+    let answered = answer(service, what, outcome).map_err(|failure| match failure {
+        Failure::Unavailable(who) | Failure::TooSlow(who) => Failure::Unfinished(who, wait),
+        other => other,
+    });
+    held(service, what, answered?)
+}
+
+fn held<T: Single>(service: &'static str, what: &'static str, answer: T) -> Result<T::Item, Failure> {
+    answer.into_item().ok_or_else(|| {
+        observe::service_broken(service, what);
+        Failure::Broken(service)
+    })
+}
+
+/// How long the service says to wait.
+fn wait(status: &Status) -> Option<Duration> {
+    let seconds = status.metadata().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
 fn failure(service: &'static str, what: &'static str, status: &Status) -> Failure {
     match status.code() {
         Code::NotFound => Failure::NotFound(what),
-        Code::InvalidArgument | Code::OutOfRange => Failure::Invalid(vec![fault(status.message())]),
+        Code::InvalidArgument | Code::OutOfRange => Failure::Invalid(faults(status)),
         Code::FailedPrecondition | Code::AlreadyExists | Code::Aborted => {
-            Failure::Conflict(status.message().to_owned())
+            let reason = status.get_details_error_info().map(|info| info.reason).unwrap_or_default();
+            let kind = if reason.is_empty() {
+                "conflict".to_owned()
+            } else {
+                reason.to_lowercase().replace('_', "-")
+            };
+            Failure::Conflict { kind, detail: status.message().to_owned() }
         }
         Code::Unavailable | Code::ResourceExhausted => Failure::Unavailable(service),
         // The channel's own deadline shows as a cancellation.
@@ -269,92 +181,47 @@ fn failure(service: &'static str, what: &'static str, status: &Status) -> Failur
     }
 }
 
-/// Our services write `field: what is wrong with it`.
-fn fault(message: &str) -> Fault {
-    let is_name = |text: &str| {
-        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "_.[]".contains(c))
-    };
-    match message.split_once(": ") {
-        Some((field, detail)) if is_name(field) => {
-            Fault::new(field.strip_prefix("filter.").unwrap_or(field), detail)
-        }
-        _ => Fault::new("", message),
+/// Fields of calls that are called otherwise over HTTP.
+const NAMES: [(&str, &str); 6] = [
+    ("method", "payment_method"),
+    ("type", "payment_type"),
+    ("key", "Idempotency-Key"),
+    ("purchase_amount", "amount"),
+    ("customer_name", "customer_id"),
+    ("customer_email", "customer_id"),
+];
+
+/// What is wrong with which field, as the service says it in the details of its status.
+fn faults(status: &Status) -> Vec<Fault> {
+    let violations = status.get_details_bad_request().map(|wrong| wrong.field_violations).unwrap_or_default();
+    if violations.is_empty() {
+        return vec![Fault::new("", status.message())];
     }
-}
-
-/// The same faults by the names that HTTP has for the fields; `names` has those of the call on the left. Besides
-/// `field: what`, services say `field what; field what`, which only a list of fields can tell from a sentence.
-fn renamed(failure: Failure, names: &[(&str, &str)]) -> Failure {
-    let Failure::Invalid(faults) = failure else {
-        return failure;
+    let fault = |violation: tonic_types::FieldViolation| {
+        let field = violation.field.as_str();
+        let field = NAMES.iter().find(|(call, _)| *call == field).map_or(field, |(_, http)| http);
+        Fault::new(field, violation.description)
     };
-    let name = |field: &str| names.iter().find(|(wire, _)| *wire == field).map(|(_, http)| *http);
-    let told = |fault: Fault| {
-        if !fault.field.is_empty() {
-            let field = name(&fault.field).map_or(fault.field, str::to_owned);
-            return vec![Fault { field, ..fault }];
-        }
-        let part = |part: &str| {
-            let (field, detail) = part.split_once(' ')?;
-            name(field.trim_end_matches(':')).map(|field| Fault::new(field, detail))
-        };
-        fault.detail.split("; ").map(part).collect::<Option<_>>().unwrap_or_else(|| vec![fault])
-    };
-    Failure::Invalid(faults.into_iter().flat_map(told).collect())
-}
-
-/// How often a service that answers is asked again.
-const CALM: Duration = Duration::from_secs(5);
-/// How often one that does not is.
-const EAGER: Duration = Duration::from_millis(500);
-/// How long a service may be silent before the gateway calls itself not ready: a restart is shorter.
-const LATELY: Duration = Duration::from_secs(15);
-
-/// Keeps `answers` up to date: whether the service has answered a health check lately.
-///
-/// Any answer counts, even that it is not ready itself. Its readiness steers its own traffic; a gateway that repeated
-/// it would refuse log-ins because a broker is slow.
-pub async fn watch(
-    service: &'static str,
-    channel: Channel,
-    answers: Dependency,
-    stop: CancellationToken,
-) -> Result<(), Fatal> {
-    let mut health = HealthClient::new(channel);
-    let mut last_answer: Option<Instant> = None;
-    loop {
-        let asked = health.check(HealthCheckRequest::default());
-        let Some(outcome) = stop.run_until_cancelled(asked).await else {
-            return Ok(());
-        };
-        let answered = outcome.is_ok();
-        if answered {
-            last_answer = Some(Instant::now());
-        }
-        let lately = last_answer.is_some_and(|at| at.elapsed() < LATELY);
-        if answers.set(lately) {
-            observe::service_reachable(service, lately);
-        }
-        let pause = tokio::time::sleep(if answered { CALM } else { EAGER });
-        if stop.run_until_cancelled(pause).await.is_none() {
-            return Ok(());
-        }
-    }
+    violations.into_iter().map(fault).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use indowater_common::domain::request::Problems;
+    use indowater_common::grpc::{refused_for, wrong};
+
     use super::*;
 
     #[test]
     fn statuses_become_failures_once() {
+        let conflict = || Failure::conflict("no");
         for (code, expected) in [
             (Code::NotFound, Failure::NotFound("device")),
-            (Code::InvalidArgument, Failure::Invalid(vec![Fault::new("page_token", "is none of ours")])),
-            (Code::OutOfRange, Failure::Invalid(vec![Fault::new("page_token", "is none of ours")])),
-            (Code::FailedPrecondition, Failure::Conflict("page_token: is none of ours".to_owned())),
-            (Code::AlreadyExists, Failure::Conflict("page_token: is none of ours".to_owned())),
-            (Code::Aborted, Failure::Conflict("page_token: is none of ours".to_owned())),
+            (Code::InvalidArgument, Failure::invalid("", "no")),
+            (Code::OutOfRange, Failure::invalid("", "no")),
+            (Code::FailedPrecondition, conflict()),
+            (Code::AlreadyExists, conflict()),
+            (Code::Aborted, conflict()),
             (Code::Unavailable, Failure::Unavailable(INGEST)),
             (Code::ResourceExhausted, Failure::Unavailable(INGEST)),
             (Code::DeadlineExceeded, Failure::TooSlow(INGEST)),
@@ -366,40 +233,26 @@ mod tests {
             (Code::Unauthenticated, Failure::Broken(INGEST)),
             (Code::DataLoss, Failure::Broken(INGEST)),
         ] {
-            let status = Status::new(code, "page_token: is none of ours");
-            assert_eq!(failure(INGEST, "device", &status), expected, "{code:?}");
+            assert_eq!(failure(INGEST, "device", &Status::new(code, "no")), expected, "{code:?}");
         }
-    }
-
-    #[test]
-    fn a_connection_that_broke_is_unavailable() {
         let broken = Status::from_error("connection reset".into());
+        assert_eq!(failure(INGEST, "device", &broken), Failure::Unavailable(INGEST));
+    }
+
+    #[test]
+    fn details_say_what_is_wrong_and_why_not() {
+        let mut problems = Problems::of("method", "is not known");
+        problems.add("reason", "is missing");
         assert_eq!(
-            (broken.code(), failure(INGEST, "device", &broken)),
-            (Code::Unknown, Failure::Unavailable(INGEST))
+            failure(BILLING, "payment", &wrong(problems)),
+            Failure::Invalid(vec![
+                Fault::new("payment_method", "is not known"),
+                Fault::new("reason", "is missing")
+            ])
         );
-    }
-
-    #[test]
-    fn fields_are_told_by_the_names_they_have_here() {
-        let names = [("method", "payment_method"), ("amount", "amount")];
-        let told = |message: &str| match renamed(Failure::Invalid(vec![fault(message)]), &names) {
-            Failure::Invalid(faults) => faults.into_iter().map(|fault| fault.field).collect::<Vec<_>>(),
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(told("method: is not known"), ["payment_method"]);
-        assert_eq!(told("reason: is missing"), ["reason"]);
-        assert_eq!(told("method is not known; amount must be from 1 to 5"), ["payment_method", "amount"]);
-        assert_eq!(told("method is not known; so there"), [""]);
-        assert_eq!(told("there is no method"), [""]);
-        assert_eq!(renamed(Failure::NotFound("payment"), &names), Failure::NotFound("payment"));
-    }
-
-    #[test]
-    fn a_message_names_the_field_it_is_about() {
-        assert_eq!(fault("filter.from: is no date"), Fault::new("from", "is no date"));
-        assert_eq!(fault("reads[3].register: is negative"), Fault::new("reads[3].register", "is negative"));
-        assert_eq!(fault("no such thing: sorry"), Fault::new("", "no such thing: sorry"));
-        assert_eq!(fault("sorry"), Fault::new("", "sorry"));
+        let paid = refused_for(Code::FailedPrecondition, "BILL_PAID", "The bill is paid.");
+        let expected =
+            Failure::Conflict { kind: "bill-paid".to_owned(), detail: "The bill is paid.".to_owned() };
+        assert_eq!(failure(BILLING, "payment", &paid), expected);
     }
 }

@@ -2,6 +2,7 @@
 //! it may take; what becomes of a panic; which headers keep browsers out of trouble.
 
 use std::any::Any;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
@@ -16,17 +17,17 @@ use indowater_common::telemetry;
 use tower_http::cors::CorsLayer;
 use tracing::{Instrument, Span, field};
 
-use super::Gateway;
 use super::problem::{self, Problem};
-use crate::domain::failure::{Failure, Unauthenticated};
+use crate::failure::{Failure, Unauthenticated};
 use crate::observe::{self, Answered};
+use crate::session::Sessions;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Follows a request from its first byte to its last: one span, one log line, one measurement, one id.
-pub async fn follow(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
+pub async fn follow(State(sessions): State<Arc<Sessions>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = known(request.method());
     let matched = request.extensions().get::<MatchedPath>().cloned();
@@ -54,7 +55,7 @@ pub async fn follow(State(gateway): State<Gateway>, request: Request, next: Next
     let status = response.status().as_u16();
     span.record("http.response.status_code", status);
     let answered = Answered { method, route, status, took: started.elapsed(), request_id: &request_id };
-    span.in_scope(|| gateway.app.observe.answered(&answered));
+    span.in_scope(|| sessions.observe.answered(&answered));
     response
 }
 
@@ -94,12 +95,12 @@ fn known(method: &Method) -> &'static str {
 
 /// Lets a request through once it is known who is asking.
 pub async fn authenticate(
-    State(gateway): State<Gateway>,
+    State(sessions): State<Arc<Sessions>>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
     let token = bearer(request.headers()).ok_or(Failure::Unauthenticated(Unauthenticated::Missing))?;
-    let caller = gateway.app.authenticate(token).await?;
+    let caller = sessions.authenticate(token).await?;
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }

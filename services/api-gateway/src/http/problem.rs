@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::failure::{Failure, Fault, Unauthenticated};
+use crate::failure::{Failure, Fault, Unauthenticated};
 
 /// The media type of problems.
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -121,11 +121,8 @@ impl From<Failure> for Problem {
                 format!("There is no such {what}."),
             ),
             Failure::Invalid(faults) => Self::invalid(StatusCode::BAD_REQUEST, faults),
-            Failure::Conflict(detail) => {
-                Self::new(StatusCode::CONFLICT, "conflict", "Not possible in the present state", detail)
-            }
-            Failure::Reused(detail) => {
-                Self::new(StatusCode::CONFLICT, "key-reused", "It stands for another request already", detail)
+            Failure::Conflict { kind, detail } => {
+                Self::new(StatusCode::CONFLICT, &kind, "Not possible in the present state", detail)
             }
             Failure::TooMany(wait) => {
                 let detail = "Too many attempts; `Retry-After` says in how many seconds the next is welcome.";
@@ -163,6 +160,22 @@ impl Problem {
     pub fn broken() -> Self {
         let detail = "It is not your request's fault. Tell support the `instance` of this answer.";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something broke on our side", detail)
+    }
+}
+
+/// A problem of a request with a body: values that are wrong are the body's.
+#[derive(Clone, Debug)]
+pub struct OfBody(Problem);
+
+impl From<Failure> for OfBody {
+    fn from(failure: Failure) -> Self {
+        Self(Problem::from(failure).of_body())
+    }
+}
+
+impl IntoResponse for OfBody {
+    fn into_response(self) -> Response {
+        self.0.into_response()
     }
 }
 
@@ -211,8 +224,7 @@ mod tests {
             (Failure::Forbidden("no"), 403, "forbidden"),
             (Failure::NotFound("device"), 404, "not-found"),
             (Failure::Invalid(vec![Fault::new("a", "b")]), 400, "invalid"),
-            (Failure::Conflict("no".to_owned()), 409, "conflict"),
-            (Failure::Reused("no".to_owned()), 409, "key-reused"),
+            (Failure::conflict("no"), 409, "conflict"),
             (Failure::TooMany(Duration::from_millis(1_001)), 429, "too-many-requests"),
             (Failure::Unavailable("ingest"), 503, "unavailable"),
             (Failure::Unfinished("billing", None), 503, "unavailable"),

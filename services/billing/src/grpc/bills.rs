@@ -1,12 +1,12 @@
 //! The gRPC edge of bills, of who pays how, and of what came in.
 
 use indowater_common::domain::zone::{Day, Zone};
-use indowater_common::grpc::page_size;
+use indowater_common::grpc::{invalid, page_size};
 use indowater_proto::billing::v1 as proto;
 use indowater_proto::billing::v1::bill_service_server::BillService;
 use tonic::{Request, Response, Status};
 
-use super::{invalid, required, unavailable};
+use super::{required, unavailable};
 use crate::app::bills::BillDesk;
 use crate::app::questions::Questions;
 use crate::domain::bill::{HOME_ZONE, Mode, Status as BillStatus};

@@ -11,7 +11,7 @@ use indowater_common::domain::request::to_milliseconds;
 use indowater_common::domain::tariff::Part;
 use indowater_common::domain::zone::Day;
 use indowater_common::error::Retry;
-use indowater_common::grpc::{continue_trace, page_size};
+use indowater_common::grpc::{continue_trace, invalid, page_size, refused_for};
 use indowater_common::wire::{decimal, tariff};
 use indowater_proto::billing::v1 as proto;
 use indowater_proto::billing::v1::bill_service_server::BillServiceServer;
@@ -21,7 +21,7 @@ use indowater_proto::billing::v1::quote_request::Question as Asked;
 use indowater_proto::billing::v1::tariff_service_server::{TariffService, TariffServiceServer};
 use rust_decimal::Decimal;
 use tonic::service::Routes;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 use tracing::Instrument;
 
 use crate::app::bills::BillDesk;
@@ -145,7 +145,11 @@ impl LedgerService for Ledger {
             asked_at: to_milliseconds(clock::now()),
         };
         self.corrections.ask(correction).await.map_err(|why| match why {
-            NotCorrected::Taken => Status::already_exists("the id was used for another correction"),
+            NotCorrected::Taken => refused_for(
+                Code::AlreadyExists,
+                "KEY_REUSED",
+                "The id was used for another correction of the customer; choose a new one.",
+            ),
             NotCorrected::Unavailable(error) => unavailable(error),
         })?;
         Ok(Response::new(proto::AdjustResponse {}))
@@ -185,11 +189,15 @@ impl TariffService for Desk {
         let proto::SetTariffRequest { class, tariff: version } = request.into_inner();
         let version = version.ok_or_else(|| invalid("tariff", "is required"))?;
         let set_by = required("tariff.set_by", version.set_by.clone())?;
-        let tariff = tariff(&class, &version).map_err(Status::invalid_argument)?;
+        let tariff = tariff(&class, &version).map_err(|why| invalid("tariff", &why))?;
         let schedule =
             self.tariffs.set(Version { tariff, set_by }).await.map_err(|refusal| match refusal {
-                Refusal::Wrong(wrong) => Status::invalid_argument(wrong.to_string()),
-                Refusal::Busy => Status::aborted("somebody else changes this class; try again"),
+                Refusal::Wrong(wrong) => invalid(&wrong.field, &wrong.why),
+                Refusal::Busy => refused_for(
+                    Code::Aborted,
+                    "CHANGED_MEANWHILE",
+                    "Somebody else changes this class; try again.",
+                ),
                 Refusal::Unavailable(error) => unavailable(error),
             })?;
         Ok(Response::new(proto::SetTariffResponse { schedule: Some(wire::published_schedule(&schedule)) }))
@@ -214,7 +222,11 @@ impl TariffService for Desk {
         };
         let quote = self.tariffs.quote(&class, day, month_to_date, question).await.map_err(unavailable)?;
         let quote = quote.ok_or_else(|| {
-            Status::failed_precondition("water of this class is free: a sum buys without end")
+            refused_for(
+                Code::FailedPrecondition,
+                "WATER_IS_FREE",
+                "Water of this class is free: a sum buys without end.",
+            )
         })?;
         let block = |part: &Part| proto::QuotedBlock {
             volume: part.volume.normalize().to_string(),
@@ -247,12 +259,8 @@ fn required(field: &str, text: String) -> Result<String, Status> {
 }
 
 fn positive(field: &str, text: &str) -> Result<Decimal, Status> {
-    let value = decimal(field, text).map_err(Status::invalid_argument)?;
+    let value = decimal(field, text).map_err(|_| invalid(field, "must be a decimal number"))?;
     if value.is_sign_negative() { Err(invalid(field, "must not be negative")) } else { Ok(value) }
-}
-
-fn invalid(field: &str, why: &str) -> Status {
-    Status::invalid_argument(format!("{field}: {why}"))
 }
 
 fn unavailable(error: Retry) -> Status {

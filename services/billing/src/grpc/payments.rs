@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use indowater_common::grpc::{RETRY_AFTER, continue_trace, page_size};
+use indowater_common::grpc::{RETRY_AFTER, continue_trace, invalid, page_size, refused_for, wrong};
 use indowater_proto::billing::v1 as proto;
 use indowater_proto::billing::v1::payment_service_server::PaymentService;
 use jiff::Timestamp;
 use tonic::metadata::MetadataValue;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 use tracing::Instrument as _;
 
-use super::{invalid, required, unavailable};
+use super::{required, unavailable};
 use crate::app::payments::{Cashier, RefundWish, Refusal, Verdict};
 use crate::domain::payment::{self, Rupiah};
 use crate::domain::purchase::{Method, Purchase, Purpose};
@@ -207,10 +207,14 @@ fn after(token: &str) -> Result<Option<After>, Status> {
 
 fn refused(refusal: Refusal) -> Status {
     match refusal {
-        Refusal::Wrong(problems) => Status::invalid_argument(problems.to_string()),
-        Refusal::KeyTaken => Status::already_exists("the key was used for another request"),
+        Refusal::Wrong(problems) => wrong(problems),
+        Refusal::KeyTaken => refused_for(
+            Code::AlreadyExists,
+            "KEY_REUSED",
+            "The key was used for another request; choose a new one.",
+        ),
         Refusal::NotFound => Status::not_found("there is no such payment"),
-        Refusal::Not(why) => Status::failed_precondition(why),
+        Refusal::Not { reason, why } => refused_for(Code::FailedPrecondition, &reason, why),
         Refusal::Unavailable(error) => unavailable(error),
         Refusal::Later { why, after } => {
             tracing::warn!(why, "a gateway is not available");

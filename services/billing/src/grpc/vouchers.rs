@@ -60,11 +60,15 @@ impl Vouchers {
             Some(Outcome::Reservation(place)) => {
                 if place.state() == voucher::ReservationState::Released {
                     let why = "The voucher's place was given back meanwhile; pay with a new Idempotency-Key.";
-                    return Err(Refusal::Not(why.to_owned()));
+                    return Err(Refusal::not("VOUCHER_RELEASED", why));
                 }
                 Rupiah::new(place.discount_amount).map_err(|error| Refusal::Unavailable(error.into()))
             }
-            Some(Outcome::Refused(refused)) => Err(Refusal::Not(refused.detail)),
+            Some(Outcome::Refused(refused)) => {
+                let name = refused.reason().as_str_name();
+                let reason = name.strip_prefix("REFUSAL_REASON_").unwrap_or(name);
+                Err(Refusal::not(format!("VOUCHER_{reason}"), refused.detail))
+            }
             None => Err(Refusal::Unavailable(Retry::because("voucher answered with nothing"))),
         }
     }
@@ -119,7 +123,7 @@ fn is_final(status: &Status) -> bool {
 fn not_reserved(status: &Status) -> Refusal {
     match status.code() {
         Code::AlreadyExists => Refusal::KeyTaken,
-        Code::InvalidArgument | Code::NotFound => Refusal::Not(status.message().to_owned()),
+        Code::InvalidArgument | Code::NotFound => Refusal::not("VOUCHER_NOT_ACCEPTABLE", status.message()),
         _ => Refusal::Unavailable(Retry::because(status)),
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 /// Every field of a request that is wrong, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Problems(Vec<String>);
+pub struct Problems(Vec<(String, String)>);
 
 impl Problems {
     /// One problem of a field.
@@ -18,12 +18,12 @@ impl Problems {
 
     /// Notes a problem of a field.
     pub fn add(&mut self, field: impl fmt::Display, what: impl fmt::Display) {
-        self.0.push(format!("{field} {what}"));
+        self.0.push((field.to_string(), what.to_string()));
     }
 
     /// Notes all problems of the entry at `place` of a list.
     pub fn add_all(&mut self, place: impl fmt::Display, problems: Self) {
-        self.0.extend(problems.0.into_iter().map(|problem| format!("{place}.{problem}")));
+        self.0.extend(problems.0.into_iter().map(|(field, what)| (format!("{place}.{field}"), what)));
     }
 
     /// Notes all of `problems` besides.
@@ -40,9 +40,23 @@ impl Problems {
     }
 }
 
+impl IntoIterator for Problems {
+    type Item = (String, String);
+    type IntoIter = std::vec::IntoIter<(String, String)>;
+
+    /// Each field with what is wrong with it.
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("; "))
+        for (place, (field, what)) in self.0.iter().enumerate() {
+            let before = if place == 0 { "" } else { "; " };
+            write!(f, "{before}{field} {what}")?;
+        }
+        Ok(())
     }
 }
 

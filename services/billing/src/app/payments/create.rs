@@ -29,7 +29,10 @@ impl Cashier {
         let method = purchase.method;
         if method != Method::Manual && self.gateways.of(method).is_none() {
             let name = method.name();
-            return Err(Refusal::Not(format!("No payments are taken through {name} here.")));
+            return Err(Refusal::not(
+                "METHOD_UNAVAILABLE",
+                format!("No payments are taken through {name} here."),
+            ));
         }
         let id = purchase.payment_id();
         for _ in 0..TRIES {
@@ -75,7 +78,7 @@ impl Cashier {
         };
         let bill =
             self.bills.one(id).await.map_err(down)?.filter(|bill| bill.customer_id == purchase.customer_id);
-        let bill = bill.ok_or_else(|| Refusal::Not(format!("There is no bill {id}.")))?;
+        let bill = bill.ok_or_else(|| Refusal::not("BILL_UNKNOWN", format!("There is no bill {id}.")))?;
         let amount = self.to_be_paid(&bill).await?;
         Ok((amount, Some(Claim { bill_id: bill.id(), open: bill.open(), payment_id: bill.payment_id })))
     }
@@ -84,11 +87,12 @@ impl Cashier {
         let id = bill.id();
         match bill.status() {
             BillStatus::Open => {}
-            BillStatus::Paid => return Err(Refusal::Not(format!("The bill {id} is paid."))),
+            BillStatus::Paid => return Err(Refusal::not("BILL_PAID", format!("The bill {id} is paid."))),
             BillStatus::Carried => {
-                return Err(Refusal::Not(format!(
-                    "The bill {id} is part of a later one; that one is to be paid."
-                )));
+                return Err(Refusal::not(
+                    "BILL_CARRIED",
+                    format!("The bill {id} is part of a later one; that one is to be paid."),
+                ));
             }
         }
         if let Some(payment_id) = &bill.payment_id {
@@ -102,11 +106,15 @@ impl Cashier {
                 Some(_) | None => "",
             };
             if !why.is_empty() {
-                return Err(Refusal::Not(format!("Payment {payment_id} of this bill {why}.")));
+                return Err(Refusal::not(
+                    "BILL_IN_PAYMENT",
+                    format!("Payment {payment_id} of this bill {why}."),
+                ));
             }
         }
-        Rupiah::new(bill.open())
-            .map_err(|error| Refusal::Not(format!("The bill {id} cannot be paid: {error}.")))
+        Rupiah::new(bill.open()).map_err(|error| {
+            Refusal::not("BILL_NOT_PAYABLE", format!("The bill {id} cannot be paid: {error}."))
+        })
     }
 
     /// The payment as it begins, with its voucher's place held.
@@ -120,7 +128,7 @@ impl Cashier {
             Ok(asked) => asked,
             Err(too_little) => {
                 self.vouchers.release(id).await?;
-                return Err(Refusal::Not(too_little.to_string()));
+                return Err(Refusal::not("TOO_LITTLE", too_little.to_string()));
             }
         };
         let payment = Payment::new(id, asked);
@@ -179,7 +187,10 @@ impl Cashier {
         let Some(gateway) = self.gateways.of(known.method) else { return Ok(known) };
         for _ in 0..MOST_ORDERS {
             if let Some(words) = &known.refused {
-                return Err(Refusal::Not(format!("The payment was not made: {words}.")));
+                return Err(Refusal::not(
+                    "REFUSED_BY_GATEWAY",
+                    format!("The payment was not made: {words}."),
+                ));
             }
             if !waits_for_page(&known) {
                 return Ok(known);

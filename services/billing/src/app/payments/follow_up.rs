@@ -237,7 +237,7 @@ fn retry(refusal: Refusal) -> Retry {
     match refusal {
         Refusal::Unavailable(error) => error,
         Refusal::Later { why, .. } => Retry::because(why),
-        Refusal::Not(why) => Retry::because(why),
+        Refusal::Not { why, .. } => Retry::because(why),
         Refusal::Wrong(problems) => Retry::because(problems),
         Refusal::KeyTaken => Retry::because("the key is taken"),
         Refusal::NotFound => Retry::because("the payment is gone"),

@@ -9,6 +9,7 @@ mod follow_up;
 mod notify;
 mod refund;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,8 +44,13 @@ pub enum Refusal {
     KeyTaken,
     /// There is no such payment.
     NotFound,
-    /// Not as things stand; the sentence says why.
-    Not(String),
+    /// Not as things stand.
+    Not {
+        /// Why, for programs: a word in upper case.
+        reason: Cow<'static, str>,
+        /// Why, in a sentence.
+        why: String,
+    },
     /// The database, the broker or the voucher service does not answer.
     Unavailable(Retry),
     /// The gateway does not answer, or not as it should. The same request goes on where this one stopped.
@@ -54,6 +60,13 @@ pub enum Refusal {
         /// After how long it is worth while.
         after: Duration,
     },
+}
+
+impl Refusal {
+    /// Not as things stand, for a `reason` and in a sentence.
+    pub fn not(reason: impl Into<Cow<'static, str>>, why: impl Into<String>) -> Self {
+        Self::Not { reason: reason.into(), why: why.into() }
+    }
 }
 
 impl From<Retry> for Refusal {
@@ -75,7 +88,7 @@ impl From<Problems> for Refusal {
 
 impl From<payment::Refusal> for Refusal {
     fn from(refusal: payment::Refusal) -> Self {
-        Self::Not(refusal.to_string())
+        Self::not("PAYMENT_STATE", refusal.to_string())
     }
 }
 
@@ -90,7 +103,7 @@ impl From<GatewayError> for Refusal {
             GatewayError::Unavailable { after, .. } => after.unwrap_or(SOON),
             GatewayError::Locked { .. } | GatewayError::NotUnderstood(_) => LATER,
             GatewayError::Refused { .. } | GatewayError::Taken | GatewayError::Unknown => {
-                return Self::Not(error.to_string());
+                return Self::not("REFUSED_BY_GATEWAY", error.to_string());
             }
         };
         Self::Later { why: error.to_string(), after }
@@ -212,8 +225,12 @@ impl Cashier {
                     transaction.made_by.get_or_insert_with(|| made_by.to_owned());
                     Ok(transaction.payment.withdraw())
                 }
-                Status::Paid => Err(Refusal::Not("The payment is paid; it can be refunded.".to_owned())),
-                Status::Reversed | Status::Refunded => Err(Refusal::Not("The payment is over.".to_owned())),
+                Status::Paid => {
+                    Err(Refusal::not("PAYMENT_STATE", "The payment is paid; it can be refunded."))
+                }
+                Status::Reversed | Status::Refunded => {
+                    Err(Refusal::not("PAYMENT_STATE", "The payment is over."))
+                }
             })
             .await?;
         self.want(&cancelled).await?;

@@ -45,7 +45,7 @@ impl Cashier {
         let known = self.payment(&wish.id).await?;
         if known.method == Method::Manual && !wish.by_hand {
             let why = "What was taken by hand is given back by hand: say by_hand.";
-            return Err(Refusal::Not(why.to_owned()));
+            return Err(Refusal::not("ONLY_BY_HAND", why));
         }
         let mut refunded =
             self.change(&wish.id, Some(&wish.made_by), |transaction| note(transaction, &wish)).await?;
@@ -107,7 +107,7 @@ fn note(transaction: &mut Transaction, wish: &RefundWish) -> Result<Vec<Effect>,
     let left = transaction.refundable();
     let amount = wish.amount.unwrap_or(left);
     if amount.is_zero() || amount > left {
-        return Err(Refusal::Not(format!("Rp {left} can be given back.")));
+        return Err(Refusal::not("MORE_THAN_LEFT", format!("Rp {left} can be given back.")));
     }
     transaction.refunds.push(Refund {
         key: wish.key.clone(),

@@ -1,0 +1,6 @@
+//! What is true of every route.
+
+mod access;
+mod connections;
+mod document;
+mod protocol;
