@@ -38,7 +38,7 @@ impl Partition {
         let refused = Ticket::default();
         for record in batch.records() {
             let understood = Readings::decode(record.value).map_err(|error| error.to_string());
-            match understood.and_then(wire::reading) {
+            match understood.and_then(|message| wire::reading(&message)) {
                 Ok(reading) => readings.push(Reading { span: span(&record, &reading), ..reading }),
                 Err(why) => {
                     self.shared.observe.rejected(batch.partition, record.offset, &why);

@@ -4,6 +4,7 @@
 mod bulk;
 mod connect;
 mod decimal;
+pub mod facts;
 mod lease;
 pub mod outbox;
 pub mod schema;
@@ -37,6 +38,16 @@ pub async fn open(host: &Host) -> Result<Database, Fatal> {
 /// A moment as the database keeps it: UTC, in milliseconds.
 pub fn to_bson_time(at: Timestamp) -> DateTime {
     DateTime::from_millis(at.as_millisecond())
+}
+
+/// Seconds since the epoch as the database keeps a moment.
+pub fn time(at: i64) -> DateTime {
+    DateTime::from_millis(at.saturating_mul(1_000))
+}
+
+/// A moment of the database as seconds since the epoch, cut off.
+pub fn seconds(time: DateTime) -> i64 {
+    time.timestamp_millis().div_euclid(1_000)
 }
 
 /// A moment out of the database.
