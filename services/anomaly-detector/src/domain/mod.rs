@@ -1,0 +1,3 @@
+//! What is found in reads, pure: no I/O, no clock, no randomness.
+
+pub mod leak;
