@@ -1,33 +1,70 @@
-//! anomaly-detector finds leaks, tampering and silence. See `README.md` beside this crate.
-//!
-//! So far it owns its collections, connects and serves health; what it is for comes later, and it pretends nothing.
+//! anomaly-detector finds leaks and tampering in reads. See `README.md` beside this crate.
 
+mod app;
+mod config;
 pub mod domain;
+mod grpc;
+mod kafka;
+mod mongo;
+mod observe;
+mod wire;
 
-use clap::Args;
-use indowater_common::config::Settings;
+use std::sync::{Arc, RwLock};
+
+use indowater_common::domain::tariff::TariffBook;
 use indowater_common::error::Fatal;
+use indowater_common::kafka::{Consume, FlushPolicy, Pace, consume};
 use indowater_common::lifecycle::Host;
-use indowater_common::{grpc, kafka, mongo};
-use tonic::service::Routes;
+use indowater_common::mongo::outbox::Outbox;
+use indowater_proto::topics;
+
+pub use config::Settings;
 
 /// What the service is for, in one line.
-pub const ABOUT: &str = "IndoWater: finds leaks, tampering and silence";
-
-/// No settings of its own yet.
-#[derive(Args, Clone, Debug)]
-pub struct NoSettings {}
-
-impl Settings for NoSettings {}
+pub const ABOUT: &str = "IndoWater: finds leaks and tampering";
 
 /// Wires the service up.
 ///
 /// # Errors
 /// Settings that no waiting mends.
-pub async fn start(_: NoSettings, host: Host) -> Result<(), Fatal> {
-    kafka::watch(&host);
-    mongo::open(&host).await?;
+pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
+    indowater_common::kafka::watch(&host);
+    let joined = host.health.needs("readings");
+    let database = indowater_common::mongo::open(&host).await?;
+    let prefix = &host.common.kafka.topic_prefix;
+    let publisher = indowater_common::kafka::publisher(&host, Pace::Thrifty)?;
+    let outlet = Arc::new(kafka::Outlet::new(publisher.clone(), prefix));
+    let outbox = Outbox::open(&database, host.name).await?;
+    let shared = Arc::new(app::devices::Shared {
+        store: mongo::Store::new(database, outbox.clone(), wire::announce(prefix)),
+        tariffs: RwLock::new(Arc::new(TariffBook::built_in())),
+        confidence: Default::default(),
+        observe: observe::Observe::new(),
+        devices_in_memory: settings.devices_in_memory,
+        in_memory: Default::default(),
+    });
+    host.spawn("outbox relay", outbox.relay(publisher, host.instance.to_string(), host.stop.clone()));
+    // Before the first loss is priced.
+    let following = kafka::follow_tariffs(&host.common.kafka, shared.clone(), host.stop.clone()).await?;
+    host.spawn("tariffs", following);
+    host.spawn("verdicts", shared.clone().count_verdicts(host.stop.clone()));
+    let routes = grpc::routes(app::desk::Desk::new(shared.clone()));
+    let readings = Consume {
+        kafka: host.common.kafka.clone(),
+        topic: topics::READINGS.name(prefix),
+        group: "anomaly-detector",
+        flush: FlushPolicy {
+            idle: settings.flush_idle,
+            age: settings.flush_age,
+            pending: settings.flush_pending,
+        },
+        joined,
+        stop: host.stop.clone(),
+    };
+    let partition = move |_| kafka::Partition::new(shared.clone(), outlet.clone());
+    host.spawn("readings", consume(readings, partition));
     let address = host.common.grpc_listen;
-    host.spawn("gRPC", grpc::serve(address, Routes::default(), host.health.clone(), host.stop.clone()));
+    let served = indowater_common::grpc::serve(address, routes, host.health.clone(), host.stop.clone());
+    host.spawn("gRPC", served);
     Ok(())
 }

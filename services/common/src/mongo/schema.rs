@@ -148,6 +148,8 @@ pub const COLLECTIONS: &[Collection] = &[
             ID,
             index(&[("customer_id", 1), ("detected_at", -1)]),
             index(&[("device_id", 1), ("status", 1)]),
+            // Besides the data model: at most one open event a device.
+            unique_where_present(&[("open_for", 1)]),
         ],
     },
     Collection {
@@ -157,6 +159,8 @@ pub const COLLECTIONS: &[Collection] = &[
             ID,
             index(&[("customer_id", 1), ("detected_at", -1)]),
             index(&[("device_id", 1), ("status", 1)]),
+            // Besides the data model: at most one open event a device and type.
+            unique_where_present(&[("open_for", 1)]),
         ],
     },
     Collection { name: "water_saving_tips", owner: "notifier", indexes: &[ID, index(&[("category", 1)])] },
@@ -219,6 +223,12 @@ pub const COLLECTIONS: &[Collection] = &[
     },
     Collection { name: "billing_corrections", owner: "billing", indexes: &[] },
     Collection { name: "tariffs", owner: "billing", indexes: &[] },
+    Collection {
+        name: "anomaly_weeks",
+        owner: "anomaly-detector",
+        indexes: &[index(&[("device_id", 1), ("week", -1)]), index(&[("property_id", 1)])],
+    },
+    Collection { name: "flow_expectations", owner: "anomaly-detector", indexes: &[] },
 ];
 
 /// Creates the collections of `owner` (of everyone if `None`) and their indexes where they are missing.

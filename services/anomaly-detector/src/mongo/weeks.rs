@@ -1,0 +1,143 @@
+//! Weeks of devices as documents of `anomaly_weeks`: packed, each with what was remembered before it.
+
+use bson::raw::cstr;
+use bson::{Binary, DateTime, Decimal128, RawArrayBuf, RawDocumentBuf, rawdoc, spec::BinarySubtype};
+use indowater_common::domain::facts::Timeline;
+use indowater_common::domain::meter::Point;
+use indowater_common::domain::path::Lead;
+use indowater_common::domain::reads::ReadSet;
+use indowater_common::domain::zone::Zone;
+use indowater_common::mongo::facts::StoredPeriod;
+use indowater_common::mongo::{Guarded, from_decimal128, seconds, time, to_bson_time, to_decimal128};
+use jiff::Timestamp;
+use mongodb::error::Error;
+use serde::Deserialize;
+
+use crate::domain::daily::Daily;
+use crate::domain::history::{Snapshot, Week};
+use crate::domain::leak::Meter;
+use crate::domain::loss::Tally;
+
+#[derive(Debug, Deserialize)]
+pub struct StoredWeek {
+    pub device_id: String,
+    week: i32,
+    revision: i64,
+    registry_version: i64,
+    #[serde(default)]
+    installed_at: Option<DateTime>,
+    timeline: Vec<StoredPeriod>,
+    days: Vec<Binary>,
+    meter: Binary,
+    path: Binary,
+    #[serde(default)]
+    last_at: Option<DateTime>,
+    #[serde(default)]
+    last_register: i64,
+    total: i64,
+    tally: StoredTally,
+    daily: Binary,
+}
+
+#[derive(Debug, Deserialize)]
+struct StoredTally {
+    day: i32,
+    volume: i64,
+    lost: i64,
+    #[serde(default)]
+    episode: Option<DateTime>,
+    episode_lost: i64,
+    earlier: Decimal128,
+}
+
+/// The document of a week is named after its device and number.
+pub fn id(device_id: &str, number: i32) -> String {
+    format!("{device_id}|{number}")
+}
+
+fn binary(bytes: Vec<u8>) -> Binary {
+    Binary { subtype: BinarySubtype::Generic, bytes }
+}
+
+/// The document of a week, whole, guarded by the revision it replaces.
+pub fn guarded(device_id: &str, week: &Week, timeline: &Timeline, zone: &Zone, now: Timestamp) -> Guarded {
+    let id = id(device_id, week.number);
+    let Snapshot { meter, lead, last, total, tally, daily } = &week.start;
+    let days: RawArrayBuf = week.days.iter().map(|reads| binary(reads.bytes().to_vec())).collect();
+    let periods: RawArrayBuf = timeline.periods().map(|period| StoredPeriod::of(period).document()).collect();
+    let mut document = rawdoc! {
+        "_id": id.as_str(),
+        "device_id": device_id,
+        "property_id": &*timeline.newest().owner.property_id,
+        "week": week.number,
+        "revision": week.revision + 1,
+        "updated_at": to_bson_time(now),
+        "time_zone": zone.name(),
+        "registry_version": timeline.version,
+        "timeline": periods,
+        "days": days,
+        "meter": binary(meter.encode()),
+        "path": binary(lead.bytes().to_vec()),
+        "total": *total,
+        "tally": tally_document(tally),
+        "daily": binary(daily.encode()),
+    };
+    if timeline.installed_at != i64::MIN {
+        document.append(cstr!("installed_at"), time(timeline.installed_at));
+    }
+    if let Some(last) = last {
+        document.append(cstr!("last_at"), time(last.at));
+        document.append(cstr!("last_register"), last.register);
+    }
+    Guarded { id, replaces: week.revision, document }
+}
+
+fn tally_document(tally: &Tally) -> RawDocumentBuf {
+    let mut document = rawdoc! {
+        "day": tally.day,
+        "volume": tally.volume,
+        "lost": tally.lost,
+        "episode_lost": tally.episode_lost,
+        "earlier": to_decimal128(tally.earlier),
+    };
+    if let Some(episode) = tally.episode {
+        document.append(cstr!("episode"), time(episode));
+    }
+    document
+}
+
+impl StoredWeek {
+    /// What the registry said when it was written.
+    pub fn timeline(&self) -> Result<Timeline, Error> {
+        let mut periods = self.timeline.iter().map(StoredPeriod::period);
+        let first = periods.next().ok_or_else(|| Error::custom("a week without facts of the registry"))?;
+        let installed_at = self.installed_at.map(seconds);
+        Ok(Timeline::new(self.registry_version, installed_at, first, periods.collect()))
+    }
+
+    /// The week.
+    pub fn week(self) -> Result<Week, Error> {
+        let last = self.last_at.map(|at| Point { at: seconds(at), register: self.last_register });
+        let days: Vec<ReadSet> =
+            self.days.into_iter().map(|reads| ReadSet::from_bytes(reads.bytes)).collect();
+        let tally = Tally {
+            day: self.tally.day,
+            volume: self.tally.volume,
+            lost: self.tally.lost,
+            episode: self.tally.episode.map(seconds),
+            episode_lost: self.tally.episode_lost,
+            earlier: from_decimal128(self.tally.earlier).unwrap_or_default(),
+        };
+        let start = Snapshot {
+            // A layout of the state that is no longer known begins anew.
+            meter: Meter::decode(&self.meter.bytes).unwrap_or_default(),
+            lead: Lead::from_bytes(self.path.bytes),
+            last,
+            total: self.total,
+            tally,
+            daily: Daily::decode(&self.daily.bytes),
+        };
+        let days = days.try_into().map_err(|_| Error::custom("a week that has not seven days"))?;
+        Ok(Week { number: self.week, start, days, revision: self.revision, is_dirty: false })
+    }
+}
