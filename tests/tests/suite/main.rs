@@ -4,6 +4,7 @@ mod api;
 mod audit;
 mod crashes;
 mod gateways;
+mod leaks;
 mod ledger;
 mod lifecycle;
 mod money_api;
@@ -49,6 +50,9 @@ fn all() -> Vec<(&'static str, Story)> {
         ledger::a_zombie_posts_nothing_twice,
         ledger::a_late_read_is_in_the_statement_and_explained,
         ledger::tariffs_are_set_for_days_to_come_and_told,
+        leaks::a_leak_is_one_event_whatever_is_killed,
+        leaks::people_have_the_last_word,
+        leaks::a_meter_that_complains_is_looked_at,
         pipeline::telemetry_becomes_the_customers_usage,
         pipeline::late_reads_revise_the_days_they_touch,
         pipeline::the_registry_publishes_every_change,

@@ -125,14 +125,14 @@ impl Devices {
     /// The database did not answer; some may be taken.
     pub async fn merge(&mut self, readings: Vec<Reading>) -> Result<(), Retry> {
         self.load_newest(&readings).await?;
-        for reading in readings {
-            let Some(device) = self.devices.get(&reading.device_id) else { continue };
-            if !device.covers(&reading) {
-                let id = reading.device_id.clone();
-                self.load_older(vec![id]).await?;
-            }
-            self.take(reading);
-        }
+        let late = readings.iter().filter(|reading| {
+            self.devices.get(&reading.device_id).is_some_and(|device| !device.covers(reading))
+        });
+        let mut late: Vec<Box<str>> = late.map(|reading| reading.device_id.clone()).collect();
+        late.sort_unstable();
+        late.dedup();
+        self.load_older(late).await?;
+        readings.into_iter().for_each(|reading| self.take(reading));
         Ok(())
     }
 
@@ -181,6 +181,9 @@ impl Devices {
 
     /// Brings all weeks of devices into memory that are kept.
     async fn load_older(&mut self, ids: Vec<Box<str>>) -> Result<(), Retry> {
+        if ids.is_empty() {
+            return Ok(());
+        }
         let store = &self.shared.store;
         self.shared.observe.late(ids.len());
         let wanted = ids.into_iter().filter_map(|id| {
@@ -211,9 +214,6 @@ impl Devices {
             .into_iter()
             .filter(|id| self.devices.get_mut(id).is_some_and(|device| device.settle(id, rules).is_err()));
         let needy: Vec<Box<str>> = needy.collect();
-        if needy.is_empty() {
-            return Ok(());
-        }
         self.load_older(needy.clone()).await?;
         for id in &needy {
             if let Some(device) = self.devices.get_mut(id)

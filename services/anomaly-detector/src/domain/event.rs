@@ -255,3 +255,7 @@ fn begin(loose: &mut Vec<LeakEvent>, found: &Found, signal: &Signal, world: &imp
         id: known.map_or_else(|| world.id(), |event| event.id),
     }
 }
+
+#[cfg(test)]
+#[path = "event_tests.rs"]
+mod tests;

@@ -416,3 +416,7 @@ impl<K: Fn(&Signal) -> bool> Player<'_, K> {
         Some(leak::explain(&self.now.meter, &self.recent, setting))
     }
 }
+
+#[cfg(test)]
+#[path = "history_tests.rs"]
+mod tests;
