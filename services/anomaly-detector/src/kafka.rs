@@ -28,9 +28,9 @@ pub struct Partition {
 }
 
 impl Partition {
-    /// With nothing in memory.
-    pub fn new(shared: Arc<Shared>, outlet: Arc<Outlet>) -> Self {
-        Self { devices: Devices::new(shared.clone()), shared, outlet }
+    /// That number, with nothing in memory.
+    pub fn new(shared: Arc<Shared>, outlet: Arc<Outlet>, number: i32) -> Self {
+        Self { devices: Devices::new(shared.clone(), number), shared, outlet }
     }
 
     async fn understand(&self, batch: &Batch) -> Result<Vec<Reading>, Retry> {

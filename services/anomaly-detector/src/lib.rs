@@ -1,4 +1,4 @@
-//! anomaly-detector finds leaks and tampering in reads. See `README.md` beside this crate.
+//! anomaly-detector finds leaks, tampering and silence. See `README.md` beside this crate.
 
 mod app;
 mod config;
@@ -21,7 +21,7 @@ use indowater_proto::topics;
 pub use config::Settings;
 
 /// What the service is for, in one line.
-pub const ABOUT: &str = "IndoWater: finds leaks and tampering";
+pub const ABOUT: &str = "IndoWater: finds leaks, tampering and silence";
 
 /// Wires the service up.
 ///
@@ -61,7 +61,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
         joined,
         stop: host.stop.clone(),
     };
-    let partition = move |_| kafka::Partition::new(shared.clone(), outlet.clone());
+    let partition = move |number| kafka::Partition::new(shared.clone(), outlet.clone(), number);
     host.spawn("readings", consume(readings, partition));
     let address = host.common.grpc_listen;
     let served = indowater_common::grpc::serve(address, routes, host.health.clone(), host.stop.clone());

@@ -6,6 +6,7 @@ use indowater_common::telemetry::{counter, durations};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram};
 
+use crate::domain::condition::{Condition, DeviceCondition};
 use crate::domain::event::Verdict;
 use crate::domain::leak::Change;
 use crate::domain::names;
@@ -22,6 +23,7 @@ pub struct Observe {
     leaks: Counter<u64>,
     tampering: Counter<u64>,
     verdicts: Counter<u64>,
+    conditions: Counter<u64>,
     write: Histogram<f64>,
 }
 
@@ -53,6 +55,10 @@ impl Observe {
             verdicts: counter(
                 "indowater_leak_verdicts",
                 "What people made of leak events, by kind and verdict",
+            ),
+            conditions: counter(
+                "indowater_device_conditions",
+                "Changes of the condition of devices, by what they are",
             ),
             write: durations("indowater_write_duration", "One bulk of weeks, until durable"),
         }
@@ -119,6 +125,18 @@ impl Observe {
                 of_type,
                 severity,
                 "a tampering event"
+            );
+        }
+        if let Some(DeviceCondition { device_id, condition, .. }) = &changed.condition {
+            let Condition { is_offline, is_battery_low, is_signal_weak, .. } = *condition;
+            let state = if is_offline { "offline" } else { "online" };
+            self.conditions.add(1, &[KeyValue::new("state", state)]);
+            tracing::info!(
+                device_id,
+                is_offline,
+                is_battery_low,
+                is_signal_weak,
+                "the condition of a device"
             );
         }
     }

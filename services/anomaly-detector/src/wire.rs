@@ -5,7 +5,7 @@ use std::sync::Arc;
 use indowater_common::mongo::outbox::Row;
 use indowater_common::wire::readings;
 use indowater_proto::anomaly::v1 as pb;
-use indowater_proto::readings::v1::Readings;
+use indowater_proto::readings::v1::{ReadSource, Readings};
 use indowater_proto::telemetry::v1::MeterAlarm;
 use indowater_proto::topics;
 use jiff::Timestamp;
@@ -13,6 +13,7 @@ use prost::Message;
 use rust_decimal::Decimal;
 
 use crate::app::device::Reading;
+use crate::domain::condition::{DeviceCondition, Uplink};
 use crate::domain::event::{LeakEvent, Status};
 use crate::domain::leak::{Change, Explanation, Kind};
 use crate::domain::loss::cubic_metres;
@@ -37,7 +38,26 @@ pub fn reading(message: &Readings) -> Result<Reading, String> {
         let told = message.alarms().filter_map(evidence);
         told.map(move |evidence| Seen { evidence, day, at }).collect::<Vec<_>>()
     });
-    Ok(Reading { seen: seen.collect(), device_id, timeline, zone, reads, span: None })
+    Ok(Reading {
+        seen: seen.collect(),
+        uplink: uplink(message),
+        device_id,
+        timeline,
+        zone,
+        reads,
+        span: None,
+    })
+}
+
+/// What telemetry says of the device itself. Facts of the registry and reads of technicians come from no device.
+fn uplink(message: &Readings) -> Option<Uplink> {
+    let is_telemetry = message.source() == ReadSource::Telemetry && message.telemetry_offset >= 0;
+    is_telemetry.then(|| Uplink {
+        received_at: message.received_at,
+        battery: message.battery_percent.map(|percent| u8::try_from(percent.min(100)).unwrap_or(100)),
+        rssi: message.rssi_dbm.and_then(|dbm| i16::try_from(dbm).ok()),
+        complains: message.alarms().any(|alarm| alarm == MeterAlarm::LowBattery),
+    })
 }
 
 /// What an alarm of a meter says of tampering; the others say something of water, weather or battery.
@@ -56,42 +76,75 @@ fn evidence(alarm: MeterAlarm) -> Option<Evidence> {
     }
 }
 
-/// How events are told to the world: under `prefix`, each as its next revision.
+/// How the world is told: under `prefix`, everything as its next revision.
 pub fn announce(prefix: &str) -> Announce {
-    let topic = topics::ANOMALIES.name(prefix);
-    Arc::new(move |event| {
-        let (id, device_id, revision, event) = match event {
-            Event::Leak(event) => {
-                let revised = LeakEvent { revision: event.revision + 1, ..event.clone() };
-                (&event.id, &event.device_id, revised.revision, pb::anomaly::Event::Leak(leak(&revised)))
-            }
-            Event::Tampering(event) => {
-                let revised = TamperingEvent { revision: event.revision + 1, ..event.clone() };
-                let told = pb::anomaly::Event::Tampering(tampering(&revised));
-                (&event.id, &event.device_id, revised.revision, told)
-            }
-        };
-        let time = match &event {
-            pb::anomaly::Event::Leak(leak) => leak.steps.last().map_or(&*leak.detected_at, |step| &*step.at),
-            pb::anomaly::Event::Tampering(told) => {
-                told.evidence.last().map_or(&*told.detected_at, |seen| &*seen.at)
-            }
-        };
-        let time = time.parse().map_or(0, Timestamp::as_second);
-        let (id, device_id) = (id.clone(), device_id.clone());
-        let (key, event_id) = (format!("{device_id}|{id}"), format!("{id}@{revision}"));
-        let anomaly = pb::Anomaly { id, device_id, revision, event: Some(event) };
-        Row {
-            topic: topic.clone(),
-            key,
-            value: anomaly.encode_to_vec(),
-            event_id,
-            source: SOURCE.to_owned(),
-            kind: topics::ANOMALIES.message.to_owned(),
-            time,
-            traceparent: None,
+    let (anomalies, conditions) = (topics::ANOMALIES.name(prefix), topics::DEVICE_CONDITION.name(prefix));
+    Arc::new(move |event| match event {
+        Event::Leak(event) => {
+            let told = leak(&LeakEvent { revision: event.revision + 1, ..event.clone() });
+            let at = event.steps.last().map_or(event.opened, |step| step.at);
+            let anomaly = pb::Anomaly {
+                id: told.id.clone(),
+                device_id: told.device_id.clone(),
+                revision: told.revision,
+                event: Some(pb::anomaly::Event::Leak(told)),
+            };
+            row(&anomalies, anomaly, at)
         }
+        Event::Tampering(event) => {
+            let told = tampering(&TamperingEvent { revision: event.revision + 1, ..event.clone() });
+            let at = event.seen.last().map_or(event.begun, |seen| seen.at);
+            let anomaly = pb::Anomaly {
+                id: told.id.clone(),
+                device_id: told.device_id.clone(),
+                revision: told.revision,
+                event: Some(pb::anomaly::Event::Tampering(told)),
+            };
+            row(&anomalies, anomaly, at)
+        }
+        Event::Condition(told) => Row {
+            topic: conditions.clone(),
+            key: told.device_id.clone(),
+            value: condition(told).encode_to_vec(),
+            event_id: format!("{}@{}", told.device_id, told.revision + 1),
+            source: SOURCE.to_owned(),
+            kind: topics::DEVICE_CONDITION.message.to_owned(),
+            time: told.condition.last_seen,
+            traceparent: None,
+        },
     })
+}
+
+fn row(topic: &str, anomaly: pb::Anomaly, time: i64) -> Row {
+    Row {
+        topic: topic.to_owned(),
+        key: format!("{}|{}", anomaly.device_id, anomaly.id),
+        event_id: format!("{}@{}", anomaly.id, anomaly.revision),
+        value: anomaly.encode_to_vec(),
+        source: SOURCE.to_owned(),
+        kind: topics::ANOMALIES.message.to_owned(),
+        time,
+        traceparent: None,
+    }
+}
+
+/// How a device is, as its next revision says it.
+fn condition(told: &DeviceCondition) -> pb::DeviceCondition {
+    let condition = &told.condition;
+    pb::DeviceCondition {
+        device_id: told.device_id.clone(),
+        customer_id: told.customer_id.clone(),
+        property_id: told.property_id.clone(),
+        is_offline: condition.is_offline,
+        last_seen_at: condition.last_seen,
+        interval_seconds: condition.rhythm,
+        is_battery_low: condition.is_battery_low,
+        battery_percent: condition.battery.map(u32::from),
+        battery_empty_on: condition.empty_on.map(|day| day.to_string()).unwrap_or_default(),
+        is_signal_weak: condition.is_signal_weak,
+        rssi_dbm: condition.rssi.map(i32::from),
+        revision: told.revision + 1,
+    }
 }
 
 /// A moment as people read it, UTC.

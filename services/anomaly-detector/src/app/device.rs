@@ -8,12 +8,13 @@ use indowater_common::domain::zone::{Day, Zone};
 use tracing::Span;
 
 use super::devices::Confidence;
+use crate::domain::condition::{Condition, DeviceCondition, Heard, Uplink};
 use crate::domain::event::{self, LeakEvent, World};
 use crate::domain::expectation::Expectations;
 use crate::domain::history::{Context, Found, History, NeedsOlder, Week};
 use crate::domain::leak::{Kind, Period};
 use crate::domain::tampering::{self, Seen, TamperingEvent};
-use crate::mongo::{Changed, Loaded};
+use crate::mongo::{Changed, Loaded, Newest, OfDevice};
 
 /// One record of the readings topic, understood.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub struct Reading {
     pub reads: Vec<Read>,
     /// What the meter complains about that may be tampering.
     pub seen: Vec<Seen>,
+    /// How the device is, as far as its telemetry says; none where nobody heard it.
+    pub uplink: Option<Uplink>,
     /// Open until the effect is durable, if the record is part of a kept trace.
     pub span: Option<Span>,
 }
@@ -45,6 +48,8 @@ pub struct Stored {
     pub tampering: Vec<TamperingEvent>,
     /// What was said of its property.
     pub expectations: Expectations,
+    /// How it was when that was last told.
+    pub condition: Option<DeviceCondition>,
 }
 
 /// A device in memory.
@@ -61,6 +66,15 @@ pub struct Device {
     expectations: Expectations,
     /// What its meter has complained about since the last flush.
     seen: Vec<Seen>,
+    /// What was heard of it.
+    heard: Heard,
+    /// Whether it was heard since that was stored.
+    is_heard: bool,
+    /// How it was when that was last told, and the revision of that.
+    condition: Condition,
+    condition_revision: i64,
+    /// Whether that is not stored yet.
+    is_condition_news: bool,
     /// Events that differ from their documents, by id.
     changed: Vec<String>,
     /// Whether the registry's entry is newer than the one that is stored.
@@ -74,16 +88,25 @@ pub struct Rules<'a> {
     pub tariffs: &'a TariffBook,
     /// How often findings were leaks.
     pub confidence: &'a Confidence,
+    /// When the newest telemetry of the partition was received, seconds since the epoch.
+    pub now: i64,
 }
 
 impl Device {
     /// With what is stored of it, if anything is; `timeline` is what the registry says if no document does.
     pub fn new(timeline: Timeline, zone: Zone, stored: Stored) -> Self {
-        let Stored { loaded, is_whole, leaks, tampering, expectations } = stored;
+        let Stored { loaded, is_whole, leaks, tampering, expectations, condition } = stored;
         let is_truncated = !is_whole && !loaded.weeks.is_empty();
+        let (condition, condition_revision) =
+            condition.map_or_else(Default::default, |told| (told.condition, told.revision));
         Self {
-            timeline: loaded.timeline.unwrap_or(timeline),
+            timeline: loaded.place.map_or(timeline, |(timeline, _)| timeline),
             zone,
+            heard: loaded.heard,
+            is_heard: false,
+            condition,
+            condition_revision,
+            is_condition_news: false,
             history: History::of(loaded.weeks, is_truncated),
             leaks,
             tampering,
@@ -105,6 +128,10 @@ impl Device {
             }
         }
         device.seen.clone_from(&self.seen);
+        // It is the newest that was heard, or what was heard by somebody else is.
+        if self.heard.last >= device.heard.last {
+            device.heard.clone_from(&self.heard);
+        }
         if let Some(oldest) = device.history.weeks().first() {
             // Whatever somebody else wrote, people decided or said may change all that is kept.
             let from = Week::first_day(oldest.number);
@@ -149,6 +176,11 @@ impl Device {
     pub fn take(&mut self, reading: Reading) -> usize {
         self.learn(reading.timeline);
         self.seen.extend(reading.seen);
+        if let Some(uplink) = reading.uplink {
+            let before = self.heard.last;
+            self.heard.take(uplink);
+            self.is_heard |= self.heard.last > before;
+        }
         self.history.add(&reading.reads, &self.zone)
     }
 
@@ -163,10 +195,16 @@ impl Device {
         let context = Context { timeline, zone, periods: &periods, tariffs: rules.tariffs };
         let leaks = &self.leaks;
         let found = self.history.settle(context, |signal| leaks.iter().any(|event| event.knows(signal)))?;
-        if std::mem::take(&mut self.is_newer)
+        let condition = self.heard.condition(rules.now, &self.condition);
+        if condition.is_news(&self.condition) {
+            self.condition = condition;
+            self.is_condition_news = true;
+        }
+        let is_newer = std::mem::take(&mut self.is_newer) | std::mem::take(&mut self.is_heard);
+        if (is_newer || self.is_condition_news)
             && let Some(newest) = self.history.weeks_mut().last_mut()
         {
-            // The newest week keeps what the registry says.
+            // The newest week keeps what the registry says, and until when nobody need miss the device.
             newest.is_dirty = true;
         }
         self.tell(device_id, found.as_ref(), rules.confidence);
@@ -193,9 +231,18 @@ impl Device {
         self.changed.extend(news);
     }
 
-    /// The events that differ from their documents.
-    pub fn changed(&self) -> Changed {
+    /// What differs from what is stored and told.
+    pub fn changed(&self, device_id: &str) -> Changed {
+        let owner = &self.timeline.newest().owner;
+        let condition = self.is_condition_news.then(|| DeviceCondition {
+            device_id: device_id.to_owned(),
+            customer_id: owner.customer_id.to_string(),
+            property_id: owner.property_id.to_string(),
+            condition: self.condition.clone(),
+            revision: self.condition_revision,
+        });
         Changed {
+            condition,
             leaks: self.leaks.iter().filter(|event| self.changed.contains(&event.id)).cloned().collect(),
             tampering: self
                 .tampering
@@ -207,7 +254,7 @@ impl Device {
         }
     }
 
-    /// Notes that the events are stored as they are.
+    /// Notes that all that changed is stored as it is.
     pub fn events_written(&mut self) {
         for event in self.leaks.iter_mut().filter(|event| self.changed.contains(&event.id)) {
             event.revision += 1;
@@ -217,6 +264,20 @@ impl Device {
             event.revision += 1;
         }
         self.changed.clear();
+        self.condition_revision += i64::from(std::mem::take(&mut self.is_condition_news));
+    }
+
+    /// What a week is written of, and what its newest one keeps besides.
+    pub fn of_week<'a>(
+        &'a self,
+        device_id: &'a str,
+        week: &Week,
+        partition: i32,
+    ) -> (OfDevice<'a>, Option<Newest<'a>>) {
+        let of_device = OfDevice { device_id, timeline: &self.timeline, zone: &self.zone };
+        let is_newest = self.history.weeks().last().is_some_and(|last| last.number == week.number);
+        let is_offline = self.condition.is_offline;
+        (of_device, is_newest.then_some(Newest { heard: &self.heard, is_offline, partition }))
     }
 
     /// Keeps what the next reads need.

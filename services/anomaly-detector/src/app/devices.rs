@@ -6,7 +6,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures::StreamExt;
+use indowater_common::domain::facts::Timeline;
 use indowater_common::domain::tariff::{Tariff, TariffBook};
+use indowater_common::domain::zone::Zone;
 use indowater_common::error::{Fatal, Retry};
 use indowater_common::mongo::Guarded;
 use indowater_common::{clock, telemetry};
@@ -97,9 +99,20 @@ const ROUNDS: usize = 10;
 /// Reads that weigh as much as a device in what waits for a flush.
 const READS_PER_DEVICE: usize = 24;
 
+/// Seconds of telemetry between two looks for devices that are overdue.
+const LOOK: i64 = 60;
+/// Devices that fall silent in one flush at most.
+const MOST_SILENT: i64 = 1_000;
+
 /// The devices of one partition.
 pub struct Devices {
     shared: Arc<Shared>,
+    /// The number of the partition.
+    partition: i32,
+    /// When its newest telemetry was received, seconds since the epoch.
+    now: i64,
+    /// When overdue devices were last looked for, in the same time.
+    looked_at: i64,
     devices: HashMap<Box<str>, Device>,
     /// Devices with something to judge and write, and the traces that wait for it.
     dirty: HashMap<Box<str>, Vec<Span>>,
@@ -109,8 +122,9 @@ pub struct Devices {
 
 impl Devices {
     /// No devices yet.
-    pub fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, devices: HashMap::new(), dirty: HashMap::new(), reads: 0 }
+    pub fn new(shared: Arc<Shared>, partition: i32) -> Self {
+        let (devices, dirty) = (HashMap::new(), HashMap::new());
+        Self { shared, partition, now: 0, looked_at: 0, devices, dirty, reads: 0 }
     }
 
     /// How much waits for a flush, in devices.
@@ -140,6 +154,7 @@ impl Devices {
         let Some(device) = self.devices.get_mut(&reading.device_id) else { return };
         let (id, span) = (reading.device_id.clone(), reading.span.clone());
         self.reads += reading.reads.len();
+        self.now = self.now.max(reading.uplink.map_or(0, |uplink| uplink.received_at));
         let too_old = device.take(reading);
         if too_old > 0 {
             self.shared.observe.too_old(too_old, &id);
@@ -147,35 +162,64 @@ impl Devices {
         self.dirty.entry(id).or_default().extend(span);
     }
 
-    /// Brings the newest week of every device into memory that is not there, with its events: one query each for all of them.
+    /// Brings the newest week of every device into memory that is not there, with its events.
     async fn load_newest(&mut self, readings: &[Reading]) -> Result<(), Retry> {
         let unknown = readings.iter().filter(|reading| !self.devices.contains_key(&reading.device_id));
         let unknown: HashMap<&str, &Reading> =
             unknown.map(|reading| (&*reading.device_id, reading)).collect();
-        if unknown.is_empty() {
+        let places = unknown.into_iter().map(|(id, reading)| {
+            let place = Some((reading.timeline.clone(), reading.zone.clone()));
+            (id, place)
+        });
+        self.load(places.collect()).await
+    }
+
+    /// Brings devices into memory by their newest week, with their events, by one query each for all of them. What the registry says,
+    /// and the zone, are given for those of which there may be no week.
+    async fn load(&mut self, places: HashMap<&str, Option<(Timeline, Zone)>>) -> Result<(), Retry> {
+        if places.is_empty() {
             return Ok(());
         }
-        let ids: Vec<&str> = unknown.keys().copied().collect();
+        let ids: Vec<&str> = places.keys().copied().collect();
         let store = &self.shared.store;
         let mut weeks = store.newest_weeks(&ids).await?;
         let (mut leaks, mut tampering) = store.events(&ids).await?;
-        let properties = unknown.values().map(|reading| &*reading.timeline.newest().owner.property_id);
+        let mut conditions = store.conditions(&ids).await?;
+        let mut found = Vec::with_capacity(places.len());
+        for (id, place) in places {
+            let loaded = weeks.remove(id).unwrap_or_default();
+            let Some((timeline, zone)) = place.or_else(|| loaded.place.clone()) else { continue };
+            found.push((id, timeline, zone, loaded));
+        }
+        let properties = found.iter().map(|(_, timeline, ..)| &*timeline.newest().owner.property_id);
         let said = store.expectations(&properties.collect::<Vec<_>>()).await?;
-        for (id, reading) in unknown {
+        for (id, timeline, zone, loaded) in found {
             let stored = Stored {
-                loaded: weeks.remove(id).unwrap_or_default(),
+                loaded,
                 is_whole: false,
                 leaks: leaks.remove(id).unwrap_or_default(),
                 tampering: tampering.remove(id).unwrap_or_default(),
-                expectations: said
-                    .get(&*reading.timeline.newest().owner.property_id)
-                    .cloned()
-                    .unwrap_or_default(),
+                expectations: said.get(&*timeline.newest().owner.property_id).cloned().unwrap_or_default(),
+                condition: conditions.remove(id),
             };
-            let device = Device::new(reading.timeline.clone(), reading.zone.clone(), stored);
-            self.devices.insert(id.into(), device);
+            self.devices.insert(id.into(), Device::new(timeline, zone, stored));
             self.shared.in_memory.fetch_add(1, Ordering::Relaxed);
         }
+        Ok(())
+    }
+
+    /// Has the devices looked at that should have been heard by now.
+    async fn find_silent(&mut self) -> Result<(), Retry> {
+        if self.now - self.looked_at < LOOK {
+            return Ok(());
+        }
+        let overdue = self.shared.store.overdue(self.partition, self.now, MOST_SILENT).await?;
+        let unknown = overdue.iter().filter(|id| !self.devices.contains_key(id.as_str()));
+        self.load(unknown.map(|id| (id.as_str(), None)).collect()).await?;
+        for id in overdue {
+            self.dirty.entry(id.into()).or_default();
+        }
+        self.looked_at = self.now;
         Ok(())
     }
 
@@ -209,7 +253,7 @@ impl Devices {
     /// Judges what came since the last flush.
     async fn settle(&mut self, ids: Vec<Box<str>>) -> Result<(), Retry> {
         let (tariffs, confidence) = (self.shared.tariffs(), self.shared.confidence());
-        let rules = Rules { tariffs: &tariffs, confidence: &confidence };
+        let rules = Rules { tariffs: &tariffs, confidence: &confidence, now: self.now };
         let needy = ids
             .into_iter()
             .filter(|id| self.devices.get_mut(id).is_some_and(|device| device.settle(id, rules).is_err()));
@@ -231,6 +275,7 @@ impl Devices {
     /// # Errors
     /// The database did not answer. Nothing is forgotten; doing it again is safe.
     pub async fn flush(&mut self) -> Result<(), Retry> {
+        self.find_silent().await?;
         self.settle(self.dirty.keys().cloned().collect()).await?;
         let mut round = 0;
         loop {
@@ -267,8 +312,8 @@ impl Devices {
         let mut changed = Vec::new();
         for (id, spans) in &self.dirty {
             let Some(device) = self.devices.get(id) else { continue };
-            let mut of_device = device.changed();
-            if of_device.leaks.is_empty() && of_device.tampering.is_empty() {
+            let mut of_device = device.changed(id);
+            if of_device.is_empty() {
                 continue;
             }
             of_device.traceparent = spans.last().and_then(telemetry::traceparent);
@@ -306,7 +351,8 @@ impl Devices {
             let documents = bulk.iter().filter_map(|(id, number)| {
                 let device = self.devices.get(id)?;
                 let week = device.history.weeks().iter().find(|week| week.number == *number)?;
-                Some(Store::week(id, week, &device.timeline, &device.zone, now))
+                let (of_device, newest) = device.of_week(id, week, self.partition);
+                Some(Store::week(of_device, week, newest, now))
             });
             let documents: Vec<Guarded> = documents.collect();
             let conflicts = self.shared.store.write_weeks(&documents).await?;
@@ -338,6 +384,7 @@ impl Devices {
             leaks: leaks.remove(id).unwrap_or_default(),
             tampering: tampering.remove(id).unwrap_or_default(),
             expectations,
+            condition: store.conditions(&[id]).await?.remove(id),
         };
         let reloaded = device.reloaded(stored);
         self.devices.insert(id.into(), reloaded);

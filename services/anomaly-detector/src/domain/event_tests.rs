@@ -1,6 +1,8 @@
 //! The life of an event: what is told, what people say, what is told otherwise later.
 
 use super::*;
+use Change::{Closed, Grew, Opened, Returned, Stopped, Worse};
+use Kind::{Burst, Constant};
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
@@ -22,15 +24,15 @@ impl World for Names {
     }
 
     fn confidence(&self, kind: Kind) -> u16 {
-        if kind == Kind::Burst { 800 } else { 930 }
+        if kind == Burst { 800 } else { 930 }
     }
 }
 
 fn told(opened: i64, at: i64, change: Change, kind: Kind) -> Told {
-    let runs = !matches!(change, Change::Stopped | Change::Closed);
+    let runs = !matches!(change, Stopped | Closed);
     let (rate, lost) = (10_000, (at - opened) * 3);
     let episode = Episode { opened, since: opened - DAY, until: at, kind, rate, lost, runs };
-    let is_news = matches!(change, Change::Opened | Change::Worse | Change::Returned);
+    let is_news = matches!(change, Opened | Worse | Returned);
     let explanation = Explanation { hours: Vec::new(), dry: 0, usually_dry: 10, least: None };
     let signal = Signal { at, change, episode };
     Told { signal, rupiah: lost / 100, explanation: is_news.then_some(explanation) }
@@ -54,9 +56,6 @@ fn lived(steps: &[Found]) -> Vec<LeakEvent> {
 fn brief(events: &[LeakEvent]) -> Vec<(&str, Status, i64, usize)> {
     events.iter().map(|event| (&*event.id, event.status(), event.opened, event.steps.len())).collect()
 }
-
-use Change::{Closed, Grew, Opened, Returned, Stopped, Worse};
-use Kind::{Burst, Constant};
 
 #[test]
 fn an_event_opens_once_grows_worsens_stops_and_comes_back_as_itself() {

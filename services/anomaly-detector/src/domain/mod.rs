@@ -1,5 +1,6 @@
 //! What is found in reads, pure: no I/O, no clock, no randomness.
 
+pub mod condition;
 pub mod daily;
 pub mod event;
 pub mod expectation;

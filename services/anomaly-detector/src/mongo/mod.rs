@@ -1,5 +1,6 @@
 //! The database's edge: events, the weeks of reads they follow from, and what people said is normal.
 
+mod conditions;
 mod expectations;
 mod leaks;
 mod query;
@@ -20,26 +21,32 @@ use jiff::Timestamp;
 use mongodb::error::Error;
 use mongodb::{ClientSession, Collection, Database};
 
+use crate::domain::condition::{DeviceCondition, Heard};
 use crate::domain::event::LeakEvent;
 use crate::domain::history::{History, Week};
 use crate::domain::tampering::TamperingEvent;
 use weeks::StoredWeek;
 
+pub use weeks::{Newest, OfDevice};
+
 const WEEKS: &str = "anomaly_weeks";
 const LEAKS: &str = "leak_detection_events";
 const TAMPERING: &str = "device_tampering_events";
 const EXPECTATIONS: &str = "flow_expectations";
+const CONDITIONS: &str = "device_conditions";
 
 /// Makes the record that tells an event; it is given to the store when the service is wired up.
 pub type Announce = Arc<dyn Fn(Event<'_>) -> Row + Send + Sync>;
 
-/// An event of either kind, as its next revision is to say it.
+/// What is told of a device, as its next revision is to say it.
 #[derive(Clone, Copy)]
 pub enum Event<'a> {
     /// A leak.
     Leak(&'a LeakEvent),
     /// Tampering.
     Tampering(&'a TamperingEvent),
+    /// How the device is.
+    Condition(&'a DeviceCondition),
 }
 
 /// The database. Cheap to clone.
@@ -55,8 +62,10 @@ pub struct Store {
 pub struct Loaded {
     /// Oldest first.
     pub weeks: Vec<Week>,
-    /// What the registry said when the newest of them was written.
-    pub timeline: Option<Timeline>,
+    /// What the registry said when the newest of them was written, and the zone of its days.
+    pub place: Option<(Timeline, Zone)>,
+    /// What was heard of the device.
+    pub heard: Heard,
 }
 
 /// Changed events of one device, which are written together or not at all.
@@ -66,6 +75,8 @@ pub struct Changed {
     pub leaks: Vec<LeakEvent>,
     /// Tampering.
     pub tampering: Vec<TamperingEvent>,
+    /// How the device is, if that is news.
+    pub condition: Option<DeviceCondition>,
     /// The trace they go on.
     pub traceparent: Option<String>,
 }
@@ -73,6 +84,13 @@ pub struct Changed {
 /// Somebody else has written an event since it was read.
 #[derive(Clone, Copy, Debug)]
 struct Stale;
+
+impl Changed {
+    /// Whether nothing has changed.
+    pub fn is_empty(&self) -> bool {
+        self.leaks.is_empty() && self.tampering.is_empty() && self.condition.is_none()
+    }
+}
 
 /// Devices whose events are tried as one transaction.
 const TOGETHER: usize = 100;
@@ -101,8 +119,9 @@ impl Store {
         let found = self.documents(WEEKS).aggregate(newest).with_type::<StoredWeek>().await?;
         let found: Vec<StoredWeek> = found.try_collect().await?;
         let loaded = found.into_iter().map(|stored| {
-            let (id, timeline) = (Box::from(stored.device_id.as_str()), stored.timeline()?);
-            Ok((id, Loaded { weeks: vec![stored.week()?], timeline: Some(timeline) }))
+            let id = Box::from(stored.device_id.as_str());
+            let (place, heard) = (Some((stored.timeline()?, stored.zone()?)), stored.heard());
+            Ok((id, Loaded { weeks: vec![stored.week()?], place, heard }))
         });
         loaded.collect()
     }
@@ -131,18 +150,23 @@ impl Store {
         let weeks = self.database.collection::<StoredWeek>(WEEKS);
         let found = weeks.find(filter).sort(doc! { "week": 1 }).await?;
         let found: Vec<StoredWeek> = found.try_collect().await?;
-        let timeline = found.last().map(StoredWeek::timeline).transpose()?;
+        let newest_week = found.last();
+        let heard = newest_week.map(StoredWeek::heard).unwrap_or_default();
+        let place = match newest_week {
+            Some(stored) => Some((stored.timeline()?, stored.zone()?)),
+            None => None,
+        };
         let mut weeks = found.into_iter().map(StoredWeek::week).collect::<Result<Vec<_>, Error>>()?;
         if let Some(last) = weeks.last().filter(|_| newest.is_none()) {
             let oldest = Week::of(History::oldest_with(last.number));
             weeks.retain(|week| week.number >= oldest);
         }
-        Ok(Loaded { weeks, timeline })
+        Ok(Loaded { weeks, place, heard })
     }
 
     /// The document of a week that has to be written.
-    pub fn week(device_id: &str, week: &Week, timeline: &Timeline, zone: &Zone, now: Timestamp) -> Guarded {
-        weeks::guarded(device_id, week, timeline, zone, now)
+    pub fn week(device: OfDevice<'_>, week: &Week, newest: Option<Newest<'_>>, now: Timestamp) -> Guarded {
+        weeks::guarded(device, week, newest, now)
     }
 
     /// Writes weeks; returns the indexes of those somebody else has written since we read them.
@@ -226,6 +250,10 @@ impl Store {
                 writes.push(Write::tampering(event, now)?);
                 tell(Event::Tampering(event));
             }
+            if let Some(condition) = &device.condition {
+                writes.push(Write::condition(condition, now));
+                tell(Event::Condition(condition));
+            }
         }
         let (database, outbox) = (self.database.clone(), self.outbox.clone());
         let mut session = self.database.client().start_session().await?;
@@ -255,6 +283,7 @@ impl Store {
         let (write, device_id) = match event {
             Event::Leak(event) => (Write::leak(event, now)?, &event.device_id),
             Event::Tampering(event) => (Write::tampering(event, now)?, &event.device_id),
+            Event::Condition(condition) => (Write::condition(condition, now), &condition.device_id),
         };
         let of_device = doc! { "device_id": device_id };
         let row = (self.announce)(event);
@@ -300,6 +329,12 @@ impl Write {
     fn tampering(event: &TamperingEvent, now: bson::DateTime) -> Result<Self, Error> {
         let replaces = (!tampering::is_new(event)).then(|| known(&event.id, event.revision));
         Ok(Self { collection: TAMPERING, replaces, document: tampering::document(event, now)? })
+    }
+
+    fn condition(condition: &DeviceCondition, now: bson::DateTime) -> Self {
+        let id = &condition.device_id;
+        let replaces = (condition.revision > 0).then(|| doc! { "_id": id, "revision": condition.revision });
+        Self { collection: CONDITIONS, replaces, document: conditions::document(condition, now) }
     }
 
     async fn run(&self, database: &Database, session: &mut ClientSession) -> Result<(), Error> {

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use mongodb::error::Error;
 use serde::Deserialize;
 
+use crate::domain::condition::Heard;
 use crate::domain::daily::Daily;
 use crate::domain::history::{Snapshot, Week};
 use crate::domain::leak::Meter;
@@ -23,6 +24,7 @@ pub struct StoredWeek {
     pub device_id: String,
     week: i32,
     revision: i64,
+    time_zone: String,
     registry_version: i64,
     #[serde(default)]
     installed_at: Option<DateTime>,
@@ -37,6 +39,19 @@ pub struct StoredWeek {
     total: i64,
     tally: StoredTally,
     daily: Binary,
+    #[serde(default)]
+    heard: Option<StoredHeard>,
+}
+
+/// Of the newest week alone.
+#[derive(Debug, Deserialize)]
+struct StoredHeard {
+    last: DateTime,
+    /// Seconds.
+    gaps: Vec<i64>,
+    battery: Vec<(i32, i32)>,
+    signal: Vec<(i32, i32)>,
+    complains: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -59,8 +74,31 @@ fn binary(bytes: Vec<u8>) -> Binary {
     Binary { subtype: BinarySubtype::Generic, bytes }
 }
 
+/// What the newest week of a device keeps besides.
+#[derive(Clone, Copy)]
+pub struct Newest<'a> {
+    /// What was heard of the device.
+    pub heard: &'a Heard,
+    /// Whether it is known to be silent.
+    pub is_offline: bool,
+    /// The partition of its readings, where its silence is noticed.
+    pub partition: i32,
+}
+
+/// What a week is written of.
+#[derive(Clone, Copy)]
+pub struct OfDevice<'a> {
+    /// `devices.id`.
+    pub device_id: &'a str,
+    /// What the registry says.
+    pub timeline: &'a Timeline,
+    /// The property's zone.
+    pub zone: &'a Zone,
+}
+
 /// The document of a week, whole, guarded by the revision it replaces.
-pub fn guarded(device_id: &str, week: &Week, timeline: &Timeline, zone: &Zone, now: Timestamp) -> Guarded {
+pub fn guarded(device: OfDevice<'_>, week: &Week, newest: Option<Newest<'_>>, now: Timestamp) -> Guarded {
+    let OfDevice { device_id, timeline, zone } = device;
     let id = id(device_id, week.number);
     let Snapshot { meter, lead, last, total, tally, daily } = &week.start;
     let days: RawArrayBuf = week.days.iter().map(|reads| binary(reads.bytes().to_vec())).collect();
@@ -89,7 +127,28 @@ pub fn guarded(device_id: &str, week: &Week, timeline: &Timeline, zone: &Zone, n
         document.append(cstr!("last_at"), time(last.at));
         document.append(cstr!("last_register"), last.register);
     }
+    if let Some(Newest { heard, is_offline, partition }) = newest.filter(|newest| newest.heard.last > 0) {
+        document.append(cstr!("heard"), heard_document(heard));
+        document.append(cstr!("partition"), partition);
+        if !is_offline {
+            document.append(cstr!("due_at"), time(heard.due()));
+        }
+    }
     Guarded { id, replaces: week.revision, document }
+}
+
+fn heard_document(heard: &Heard) -> RawDocumentBuf {
+    let pair = |of: i32, value: i32| RawArrayBuf::from_iter([of, value]);
+    let battery: RawArrayBuf =
+        heard.battery.iter().map(|(week, percent)| pair(*week, (*percent).into())).collect();
+    let signal: RawArrayBuf = heard.signal.iter().map(|(day, dbm)| pair(*day, (*dbm).into())).collect();
+    rawdoc! {
+        "last": time(heard.last),
+        "gaps": heard.gaps.iter().copied().collect::<RawArrayBuf>(),
+        "battery": battery,
+        "signal": signal,
+        "complains": heard.complains,
+    }
 }
 
 fn tally_document(tally: &Tally) -> RawDocumentBuf {
@@ -113,6 +172,26 @@ impl StoredWeek {
         let first = periods.next().ok_or_else(|| Error::custom("a week without facts of the registry"))?;
         let installed_at = self.installed_at.map(seconds);
         Ok(Timeline::new(self.registry_version, installed_at, first, periods.collect()))
+    }
+
+    /// The zone of its days.
+    pub fn zone(&self) -> Result<Zone, Error> {
+        Zone::named(&self.time_zone).ok_or_else(|| Error::custom("a week in an unknown zone"))
+    }
+
+    /// What was heard of the device; nothing, unless it is the newest week.
+    pub fn heard(&self) -> Heard {
+        let Some(stored) = &self.heard else { return Heard::default() };
+        let battery =
+            stored.battery.iter().map(|(week, percent)| (*week, u8::try_from(*percent).unwrap_or_default()));
+        let signal = stored.signal.iter().map(|(day, dbm)| (*day, i16::try_from(*dbm).unwrap_or_default()));
+        Heard {
+            last: seconds(stored.last),
+            gaps: stored.gaps.clone(),
+            battery: battery.collect(),
+            signal: signal.collect(),
+            complains: stored.complains,
+        }
     }
 
     /// The week.

@@ -226,8 +226,13 @@ pub const COLLECTIONS: &[Collection] = &[
     Collection {
         name: "anomaly_weeks",
         owner: "anomaly-detector",
-        indexes: &[index(&[("device_id", 1), ("week", -1)]), index(&[("property_id", 1)])],
+        indexes: &[
+            index(&[("device_id", 1), ("week", -1)]),
+            index(&[("property_id", 1)]),
+            index(&[("partition", 1), ("due_at", 1)]),
+        ],
     },
+    Collection { name: "device_conditions", owner: "anomaly-detector", indexes: &[] },
     Collection { name: "flow_expectations", owner: "anomaly-detector", indexes: &[] },
 ];
 
