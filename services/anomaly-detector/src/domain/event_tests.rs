@@ -71,7 +71,7 @@ fn an_event_opens_once_grows_worsens_stops_and_comes_back_as_itself() {
         // Replayed as a whole, or bit by bit.
         let at_once = lived(&[found(0, all[..known].to_vec())]);
         let bit_by_bit: Vec<Found> =
-            (0..known).map(|last| found(DAY + last as i64, all[last..=last].to_vec())).collect();
+            (0..known).map(|last| found(all[last].signal.at, vec![all[last].clone()])).collect();
         assert_eq!(brief(&at_once).len(), 1);
         let by_week: Vec<Found> = (1..=known).map(|up_to| found(0, all[..up_to].to_vec())).collect();
         assert_eq!(lived(&by_week), at_once, "{known}");
@@ -181,7 +181,7 @@ fn an_open_event_of_another_system_is_the_one_that_may_be_open() {
     };
     let world = Names(Default::default());
     let nothing = live(vec![foreign.clone()], &found(0, vec![]), &world);
-    assert_eq!(nothing, [foreign.clone()], "it is another system's to end");
+    assert_eq!(nothing, vec![foreign.clone()], "it is another system's to end");
     let taken = live(vec![foreign], &found(0, episode(9 * DAY, &[(0, Opened, Burst)])), &world);
     assert_eq!(brief(&taken), [("old-1", Status::Active, 9 * DAY, 1)]);
     assert!(taken[0].is_foreign, "until it is written");

@@ -395,7 +395,7 @@ impl<K: Fn(&Signal) -> bool> Player<'_, K> {
                 let explanation = self.explain(&signal, &setting);
                 found.told.push(Told { signal, rupiah, explanation });
             }
-            self.now.tally.lose(self.now.meter.episode());
+            self.now.tally.lose(self.now.meter.episode().as_ref());
         }
     }
 

@@ -133,7 +133,10 @@ impl Home {
         for week in history.weeks_mut() {
             if week.is_dirty {
                 (week.revision, week.is_dirty) = (week.revision + 1, false);
-                self.weeks.insert(week.number, week.clone());
+                let mut stored = week.clone();
+                stored.start.meter = Meter::decode(&week.start.meter.encode()).unwrap();
+                stored.start.daily = Daily::decode(&week.start.daily.encode());
+                self.weeks.insert(week.number, stored);
             }
         }
         history.keep_newest();
@@ -206,8 +209,8 @@ proptest! {
         exchanged in prop_oneof![2 => Just(usize::MAX), 1 => 200_usize..1_100],
     ) {
         let mut reads = home(50, 25, 30..38);
-        for (index, read) in reads.iter_mut().enumerate().filter(|(index, _)| *index >= exchanged) {
-            read.register = (index - exchanged) as i64 * 20 * L;
+        for (hour, read) in (0..).zip(reads.iter_mut().skip(exchanged)) {
+            read.register = hour * 20 * L;
         }
         odd.iter().for_each(|(hour, litres)| reads[*hour].register = litres * L);
         let mut in_order = Home::new();

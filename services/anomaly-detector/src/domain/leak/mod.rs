@@ -16,14 +16,35 @@
 //! `burst` and `daily` look for what needs no weighing or cannot have it, `life` keeps the episode, `meter` joins them.
 //! Volumes, rates and losses that leave this module are whole millilitres; within it probabilities are real numbers.
 
+#![allow(
+    clippy::float_arithmetic,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "probabilities are real-valued; what leaves this module is whole millilitres, bounded"
+)]
+
+mod bank;
+mod burst;
 mod confidence;
+mod daily;
+mod find;
+mod habit;
+mod law;
+mod life;
 mod meter;
+mod pack;
+mod recent;
+mod rhythm;
 mod series;
+mod slots;
+mod step;
 
 use indowater_common::domain::zone::Zone;
 
 pub use confidence::confidence;
 pub use meter::Meter;
+pub use rhythm::Scale;
 pub use series::{Explanation, Hour, explain};
 
 /// One read of a register that belongs to the meter's path.
@@ -90,6 +111,19 @@ pub enum Kind {
     Burst,
 }
 
+impl Kind {
+    /// How bad it is: an episode whose level rises is [`Change::Worse`]. A drip is a notice; what runs for days costs money;
+    /// what grows or runs in an empty home should be seen soon; a burst cannot wait.
+    pub const fn level(self) -> u8 {
+        match self {
+            Self::Drip => 0,
+            Self::Cyclic | Self::Pausing | Self::Constant => 1,
+            Self::WhileAway | Self::Growing => 2,
+            Self::Burst => 3,
+        }
+    }
+}
+
 /// What happened to an episode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
@@ -154,3 +188,6 @@ pub fn replay(snapshot: &Meter, reads: &[Read], setting: &Setting<'_>) -> (Meter
     let signals = ordered.into_iter().flat_map(|read| meter.read(read, setting)).collect();
     (meter, signals)
 }
+
+#[cfg(test)]
+mod tests;
