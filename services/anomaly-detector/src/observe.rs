@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use indowater_common::telemetry::{counter, durations};
+use indowater_common::telemetry::{counter, durations, meter};
+use jiff::Timestamp;
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Histogram};
+use opentelemetry::metrics::{Counter, Gauge, Histogram};
 
 use crate::domain::condition::{Condition, DeviceCondition};
 use crate::domain::event::Verdict;
-use crate::domain::leak::Change;
+use crate::domain::leak::{Change, Kind};
 use crate::domain::names;
 use crate::mongo::Changed;
 
@@ -24,6 +25,8 @@ pub struct Observe {
     tampering: Counter<u64>,
     verdicts: Counter<u64>,
     conditions: Counter<u64>,
+    open: Gauge<u64>,
+    delay: Histogram<f64>,
     write: Histogram<f64>,
 }
 
@@ -59,6 +62,14 @@ impl Observe {
             conditions: counter(
                 "indowater_device_conditions",
                 "Changes of the condition of devices, by what they are",
+            ),
+            open: meter()
+                .u64_gauge("indowater_open_leaks")
+                .with_description("Open leak events of the whole system, by kind, as of a few minutes ago")
+                .build(),
+            delay: durations(
+                "indowater_read_to_event_duration",
+                "From the read that tells of a leak until its event is durable",
             ),
             write: durations("indowater_write_duration", "One bulk of weeks, until durable"),
         }
@@ -103,9 +114,17 @@ impl Observe {
         self.write.record(took.as_secs_f64(), &[]);
     }
 
+    /// So many leak events of a kind are open.
+    pub fn open(&self, kind: Kind, events: u64) {
+        self.open.record(events, &[KeyValue::new("kind", names::KINDS.name(kind))]);
+    }
+
     /// Events are durable, and will be told.
-    pub fn told(&self, changed: &Changed) {
+    pub fn told(&self, changed: &Changed, now: Timestamp) {
         for event in &changed.leaks {
+            if let Some(last) = event.steps.last().and_then(|step| Timestamp::from_second(step.at).ok()) {
+                self.delay.record(now.duration_since(last).as_secs_f64().max(0.0), &[]);
+            }
             let (kind, last) =
                 (names::KINDS.name(event.episode.kind), event.steps.last().map(|step| step.change));
             let change = last.map_or("none", |change| names::CHANGES.name(change));

@@ -68,7 +68,7 @@ impl Shared {
         *tariffs = Arc::new(tariffs.with(class, versions));
     }
 
-    /// Keeps the confidence up to date for as long as the service runs.
+    /// Keeps the confidence, and the number of open events, up to date for as long as the service runs.
     ///
     /// # Errors
     /// None: while the database does not answer, what was counted before stands.
@@ -80,6 +80,10 @@ impl Shared {
                     *known = Arc::new(Confidence(verdicts));
                 }
                 Err(error) => tracing::warn!(%error, "verdicts could not be counted; those of before stand"),
+            }
+            match self.store.open_leaks().await {
+                Ok(open) => open.into_iter().for_each(|(kind, events)| self.observe.open(kind, events)),
+                Err(error) => tracing::warn!(%error, "open events could not be counted"),
             }
             tokio::select! {
                 () = tokio::time::sleep(COUNT_AGAIN) => {}
@@ -328,7 +332,7 @@ impl Devices {
                 conflicting.push(id);
             } else if let Some(device) = self.devices.get_mut(&id) {
                 device.events_written();
-                self.shared.observe.told(&of_device);
+                self.shared.observe.told(&of_device, clock::now());
             }
         }
         Ok(conflicting)

@@ -16,6 +16,11 @@ impl<T: Copy + PartialEq> Names<T> {
         self.0.iter().find(|(known, _)| *known == value).map_or("", |(_, name)| name)
     }
 
+    /// All values with their names.
+    pub fn all(&self) -> impl Iterator<Item = (T, &'static str)> + '_ {
+        self.0.iter().copied()
+    }
+
     /// The value of that name.
     pub fn named(&self, name: &str) -> Option<T> {
         self.0.iter().find(|(_, known)| *known == name).map(|(value, _)| *value)

@@ -117,4 +117,23 @@ impl Store {
         });
         Ok(read.collect())
     }
+
+    /// How many leak events of each kind are open; of kinds without one, none.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn open_leaks(&self) -> Result<Vec<(Kind, u64)>, Error> {
+        let stages = [
+            doc! { "$match": { "open_for": { "$exists": true } } },
+            doc! { "$group": { "_id": "$episode.kind", "events": { "$sum": 1_i64 } } },
+        ];
+        let found: Vec<Document> = self.documents(LEAKS).aggregate(stages).await?.try_collect().await?;
+        let open = |kind: &str| {
+            let of_kind = found.iter().find(|counted| counted.get_str("_id").is_ok_and(|name| name == kind));
+            of_kind
+                .and_then(|counted| u64::try_from(counted.get_i64("events").ok()?).ok())
+                .unwrap_or_default()
+        };
+        Ok(names::KINDS.all().map(|(kind, name)| (kind, open(name))).collect())
+    }
 }
