@@ -22,7 +22,7 @@ use mongodb::error::Error;
 use mongodb::{ClientSession, Collection, Database};
 
 use crate::domain::condition::{DeviceCondition, Heard};
-use crate::domain::event::LeakEvent;
+use crate::domain::event::{LeakEvent, Status};
 use crate::domain::history::{History, Week};
 use crate::domain::tampering::TamperingEvent;
 use weeks::StoredWeek;
@@ -242,7 +242,10 @@ impl Store {
             let mut tell = |event| {
                 rows.push(Row { traceparent: device.traceparent.clone(), ..(self.announce)(event) });
             };
-            for event in &device.leaks {
+            // What is open no more makes room for what is.
+            let (open, closed): (Vec<_>, Vec<_>) =
+                device.leaks.iter().partition(|event| event.status() == Status::Active);
+            for event in closed.into_iter().chain(open) {
                 writes.push(Write::leak(event, now)?);
                 tell(Event::Leak(event));
             }
