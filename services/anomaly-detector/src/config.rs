@@ -18,8 +18,11 @@ pub struct Settings {
     #[arg(long, env = "INDOWATER_FLUSH_PENDING", default_value_t = 20_000, value_name = "DEVICES")]
     pub flush_pending: usize,
     /// Devices kept in memory by one instance; the others are loaded when they report.
-    #[arg(long, env = "INDOWATER_DEVICES_IN_MEMORY", default_value_t = 500_000, value_name = "DEVICES")]
+    #[arg(long, env = "INDOWATER_DEVICES_IN_MEMORY", default_value_t = 300_000, value_name = "DEVICES")]
     pub devices_in_memory: usize,
+    /// What sending somebody to a meter costs: a leak that is expected to cost less within 30 days is worth no visit.
+    #[arg(long, env = "INDOWATER_VISIT_COST", default_value_t = 50_000, value_name = "RUPIAH")]
+    pub visit_cost: i64,
 }
 
 impl config::Settings for Settings {
@@ -30,6 +33,9 @@ impl config::Settings for Settings {
         }
         if self.devices_in_memory < 1_000 {
             problems.push("--devices-in-memory must be at least 1000".to_owned());
+        }
+        if self.visit_cost < 0 {
+            problems.push("--visit-cost must not be negative".to_owned());
         }
         if self.flush_idle > self.flush_age {
             problems.push("--flush-idle must not be longer than --flush-age".to_owned());

@@ -108,6 +108,23 @@ impl AnomalyService for Calls {
         Ok(Response::new(pb::ResolveTamperingResponse { event: Some(wire::tampering(&event)) }))
     }
 
+    async fn list_inspections(
+        &self,
+        request: Request<pb::ListInspectionsRequest>,
+    ) -> Answer<pb::ListInspectionsResponse> {
+        let span = span("ListInspections", &request);
+        let request = request.into_inner();
+        let (after, page) = (after(&request.page_token)?, page_size(request.page_size)?);
+        let (worth, next) = self.0.worth_a_visit(after, page).instrument(span).await.map_err(refused)?;
+        let inspections = worth.iter().map(|(event, saving, value)| pb::Inspection {
+            leak: Some(pb::LeakEvent { explanation: None, ..wire::leak(event) }),
+            expected_saving_rupiah: *saving,
+            expected_value_rupiah: *value,
+        });
+        let inspections = inspections.collect();
+        Ok(Response::new(pb::ListInspectionsResponse { inspections, next_page_token: token(next) }))
+    }
+
     async fn get_expectations(
         &self,
         request: Request<pb::GetExpectationsRequest>,
@@ -209,11 +226,6 @@ fn moment(field: &str, text: &str) -> Result<Option<i64>, Status> {
 
 fn filter(asked: pb::EventFilter) -> Result<Filter, Status> {
     let given = |id: String| (!id.is_empty()).then_some(id);
-    let after = match asked.page_token.split_once('/') {
-        None if asked.page_token.is_empty() => None,
-        Some((at, id)) => Some(PageToken { at: at.parse().map_err(|_| wrong_token())?, id: id.to_owned() }),
-        None => return Err(wrong_token()),
-    };
     Ok(Filter {
         customer_id: given(asked.customer_id),
         device_id: given(asked.device_id),
@@ -221,8 +233,18 @@ fn filter(asked: pb::EventFilter) -> Result<Filter, Status> {
         from: moment("filter.from", &asked.from)?,
         to: moment("filter.to", &asked.to)?,
         page: page_size(asked.page_size)?,
-        after,
+        after: after(&asked.page_token)?,
     })
+}
+
+fn after(page_token: &str) -> Result<Option<PageToken>, Status> {
+    match page_token.split_once('/') {
+        None if page_token.is_empty() => Ok(None),
+        Some((at, id)) => {
+            Ok(Some(PageToken { at: at.parse().map_err(|_| wrong_token())?, id: id.to_owned() }))
+        }
+        None => Err(wrong_token()),
+    }
 }
 
 fn token(next: Option<PageToken>) -> String {

@@ -48,7 +48,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let following = kafka::follow_tariffs(&host.common.kafka, shared.clone(), host.stop.clone()).await?;
     host.spawn("tariffs", following);
     host.spawn("verdicts", shared.clone().count_verdicts(host.stop.clone()));
-    let routes = grpc::routes(app::desk::Desk::new(shared.clone()));
+    let routes = grpc::routes(app::desk::Desk::new(shared.clone(), settings.visit_cost));
     let readings = Consume {
         kafka: host.common.kafka.clone(),
         topic: topics::READINGS.name(prefix),

@@ -210,9 +210,18 @@ pub async fn people_have_the_last_word(base: Arc<Base>) -> Result<()> {
     let all = messages(4, &homes, Network { batch: 24, repeat: 5, late: 1_000_000, disorder: 1 });
     world.send(&all).await?;
     judged(&world, all.len()).await?;
-    let mut client = client(&detector)?;
+    // Whoever is asked need not be the one that holds the device.
+    let other = world.start("anomaly-detector", IMPATIENT).await?;
+    let mut client = client(&other)?;
     let leaks = client.list_leaks(pb::ListLeaksRequest::default()).await?.into_inner().leaks;
     ensure!(leaks.len() == 2, "{leaks:?}");
+    let worth =
+        client.list_inspections(pb::ListInspectionsRequest::default()).await?.into_inner().inspections;
+    ensure!(
+        worth.len() == 2 && worth[0].expected_value_rupiah >= worth[1].expected_value_rupiah,
+        "{worth:?}"
+    );
+    ensure!(worth[1].expected_value_rupiah > 0 && worth[1].expected_saving_rupiah < 1_000_000, "{worth:?}");
     let rejected = pb::RejectLeakRequest {
         id: leaks[0].id.clone(),
         by: "customer-001".to_owned(),
@@ -250,7 +259,11 @@ pub async fn people_have_the_last_word(base: Arc<Base>) -> Result<()> {
     };
     let said = client.put_expectations(put).await?.into_inner().expectations.context("no expectations")?;
     ensure!(said.normal_flow == "40" && said.revision == 1, "{said:?}");
-    // All of it again: what was decided stands, and the events are the ones that were there.
+    let worth =
+        client.list_inspections(pb::ListInspectionsRequest::default()).await?.into_inner().inspections;
+    ensure!(worth.is_empty(), "{worth:?}");
+    // All of it again, and one leaves: what was decided stands, and the events are the ones that were there.
+    detector.process.stop().await;
     world.send(&all).await?;
     judged(&world, 2 * all.len()).await?;
     let after = client.list_leaks(pb::ListLeaksRequest::default()).await?.into_inner().leaks;

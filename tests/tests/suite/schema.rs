@@ -40,6 +40,7 @@ const BESIDES: &[(&str, &str)] = &[
     ("devices", "parent_device_id"),
     ("devices", "turns_at"),
     ("leak_detection_events", "open_for!"),
+    ("leak_detection_events", "-expected_saving"),
     ("device_tampering_events", "open_for!"),
 ];
 

@@ -20,7 +20,12 @@ const MOST_NOTES: usize = 2_000;
 #[derive(Clone)]
 pub struct Desk {
     shared: Arc<Shared>,
+    /// What a visit costs, whole rupiah.
+    visit: i64,
 }
+
+/// An open leak, what mending it is expected to save within 30 days, and what is left of that after the visit; whole rupiah.
+pub type Worth = (LeakEvent, i64, i64);
 
 /// Entries of a page, and where the next one starts.
 pub type Page<T> = (Vec<T>, Option<PageToken>);
@@ -60,9 +65,28 @@ fn unavailable(error: impl std::fmt::Display) -> Refusal {
 }
 
 impl Desk {
-    /// On what the service shares.
-    pub fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
+    /// On what the service shares, where a visit costs so many rupiah.
+    pub fn new(shared: Arc<Shared>, visit: i64) -> Self {
+        Self { shared, visit }
+    }
+
+    /// A page of open leaks that are worth a visit, those that are worth most first.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn worth_a_visit(&self, after: Option<PageToken>, page: usize) -> Result<Page<Worth>, Refusal> {
+        let from = after.as_ref().map(|last| (last.at, &*last.id));
+        let found = self.shared.store.worth(self.visit, from, page).await.map_err(unavailable)?;
+        let worth: Vec<Worth> = found
+            .into_iter()
+            .filter_map(|event| {
+                let saving = event.expected_saving()?;
+                Some((event, saving, saving - self.visit))
+            })
+            .collect();
+        let last = worth.last().filter(|_| worth.len() == page);
+        let next = last.map(|(event, saving, _)| PageToken { at: *saving, id: event.id.clone() });
+        Ok((worth, next))
     }
 
     /// A page of leaks, newest first.

@@ -1,6 +1,7 @@
 //! Names of what is found, as documents have them, and sizes as the data model counts them.
 
 use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 
 use super::event::{LeakEvent, Status, Verdict};
 use super::leak::{Change, Kind};
@@ -76,6 +77,9 @@ pub const TAMPERING_STATUSES: Names<tampering::Status> = Names(&[
 /// Seconds of a minute.
 pub const MINUTES: i64 = 60;
 
+/// Seconds within which a visit has to pay.
+const MONTH: i64 = 30 * 86_400;
+
 /// Millilitres an hour as litres a minute, to a millilitre.
 pub fn litres_per_minute(rate: i64) -> Decimal {
     (Decimal::new(rate, 3) / Decimal::from(60)).round_dp(3)
@@ -95,6 +99,17 @@ impl LeakEvent {
     /// m3 lost.
     pub fn estimated_loss(&self) -> Decimal {
         cubic_metres(self.episode.lost)
+    }
+
+    /// Whole rupiah that mending it is expected to save within 30 days: how often findings like it were leaks, times what it loses by
+    /// the average of its time, at the price of what it has lost. None if it is not open.
+    pub fn expected_saving(&self) -> Option<i64> {
+        let seconds = self.episode.until - self.episode.since;
+        if self.status() != Status::Active || seconds <= 0 {
+            return None;
+        }
+        let of_its_time = self.share_of_leaks() * Decimal::from(self.rupiah) / Decimal::from(seconds);
+        (of_its_time * Decimal::from(MONTH)).round().to_i64()
     }
 
     /// How often findings like it were leaks, 0 to 1.

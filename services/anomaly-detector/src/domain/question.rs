@@ -19,10 +19,10 @@ pub struct Filter {
     pub after: Option<PageToken>,
 }
 
-/// An entry of a list: when it was detected, and its id.
+/// An entry of a list: what the list is ordered by, and its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageToken {
-    /// Seconds since the epoch.
+    /// When it was detected, seconds since the epoch; in the list of what is worth a visit, what mending it saves.
     pub at: i64,
     /// The event's id.
     pub id: String,

@@ -39,6 +39,9 @@ struct LeakDocument {
     /// The device of an open event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     open_for: Option<String>,
+    /// What mending an open one is expected to save within 30 days, whole rupiah.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expected_saving: Option<i64>,
 }
 
 /// What the data model does not have.
@@ -144,6 +147,7 @@ pub fn document(event: &LeakEvent, now: DateTime) -> Result<Document, Error> {
             updated_at: now,
         }),
         open_for: (status == Status::Active).then(|| event.device_id.clone()),
+        expected_saving: event.expected_saving(),
     };
     bson::serialize_to_document(&document).map_err(Error::custom)
 }
@@ -392,6 +396,8 @@ mod tests {
         assert_eq!(read(stored).unwrap(), expected);
         let open = document(&LeakEvent { decision: None, ..event }, at(50_000)).unwrap();
         assert_eq!(open.get_str("open_for").unwrap(), "device-1");
+        // Rp 1,234 in 20,000 s make 159,926 in 30 days, of which 93 % are leaks.
+        assert_eq!(open.get_i64("expected_saving").unwrap(), 148_731);
         let new = document(&read(open).map(|event| LeakEvent { revision: 0, ..event }).unwrap(), at(1));
         assert_eq!(new.unwrap().get_str("_id").unwrap(), "leak-1");
     }

@@ -67,6 +67,29 @@ impl Store {
         self.documents(collection).find(wanted).sort(newest_first).limit(many).await?.try_collect().await
     }
 
+    /// A page of open leaks that are expected to cost more than so many rupiah within 30 days, those that cost most first.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn worth(
+        &self,
+        more_than: i64,
+        after: Option<(i64, &str)>,
+        many: usize,
+    ) -> Result<Vec<LeakEvent>, Error> {
+        let mut wanted = doc! { "expected_saving": { "$gt": more_than } };
+        if let Some((saving, id)) = after {
+            let less = doc! { "expected_saving": { "$lt": saving } };
+            wanted.insert("$or", vec![less, doc! { "expected_saving": saving, "id": { "$lt": id } }]);
+        }
+        let most_first = doc! { "expected_saving": -1, "id": -1 };
+        let many = i64::try_from(many).unwrap_or(i64::MAX);
+        let leaks = self.documents(LEAKS);
+        let found: Vec<Document> =
+            leaks.find(wanted).sort(most_first).limit(many).await?.try_collect().await?;
+        Ok(found.into_iter().filter_map(|document| readable(leaks::read(document))).collect())
+    }
+
     /// A leak.
     ///
     /// # Errors

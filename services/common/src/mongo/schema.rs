@@ -148,8 +148,9 @@ pub const COLLECTIONS: &[Collection] = &[
             ID,
             index(&[("customer_id", 1), ("detected_at", -1)]),
             index(&[("device_id", 1), ("status", 1)]),
-            // Besides the data model: at most one open event a device.
+            // Besides the data model: at most one open event a device; the dearest of them first.
             unique_where_present(&[("open_for", 1)]),
+            index(&[("expected_saving", -1)]),
         ],
     },
     Collection {
