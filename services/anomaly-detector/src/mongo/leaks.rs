@@ -396,8 +396,8 @@ mod tests {
         assert_eq!(read(stored).unwrap(), expected);
         let open = document(&LeakEvent { decision: None, ..event }, at(50_000)).unwrap();
         assert_eq!(open.get_str("open_for").unwrap(), "device-1");
-        // Rp 1,234 in 20,000 s make 159,926 in 30 days, of which 93 % are leaks.
-        assert_eq!(open.get_i64("expected_saving").unwrap(), 148_731);
+        // Rp 1,234 in 20,000 s are 159,926 in 30 days; 93 % of such findings were leaks.
+        assert_eq!(open.get_i64("expected_saving").unwrap(), 148_732);
         let new = document(&read(open).map(|event| LeakEvent { revision: 0, ..event }).unwrap(), at(1));
         assert_eq!(new.unwrap().get_str("_id").unwrap(), "leak-1");
     }
