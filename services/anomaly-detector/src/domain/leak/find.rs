@@ -42,9 +42,14 @@ const FITFUL_CALM: f32 = 31.0;
 const STEADY_NEAR: f32 = 8.0;
 const FITFUL_NEAR: f32 = 10.0;
 
-/// Whether so little speaks for a leak that it seems to have stopped.
+/// Whether so little speaks for a steady leak that one seems to have stopped.
+pub fn is_steady_calm(bank: &Bank) -> bool {
+    bank.steady(0).score <= STEADY_CALM
+}
+
+/// Whether so little speaks for a leak of any kind.
 pub fn is_calm(bank: &Bank) -> bool {
-    bank.steady(0).score <= STEADY_CALM && bank.fitful(0).score <= FITFUL_CALM
+    is_steady_calm(bank) && bank.fitful(0).score <= FITFUL_CALM
 }
 
 /// Whether so much speaks for a leak that it must not become a habit.

@@ -96,7 +96,8 @@ impl Slots {
             at: step.until,
             // A gap that is not weighed says nothing of how long it has been calm.
             seconds: if slots <= WEIGHED { step.seconds() } else { 0 },
-            calm: found.is_none() && find::is_calm(&self.bank),
+            steady_calm: find::is_steady_calm(&self.bank),
+            calm: find::is_calm(&self.bank),
             found,
             flow,
             floor: (self.recent.floor(find::window(self.scale)) * 1_000.0) as u32,
