@@ -57,6 +57,7 @@ impl Daily {
             at: step.until,
             seconds: step.seconds(),
             found,
+            steady_calm: self.is_calm(),
             calm: self.is_calm(),
             flow: step.flow(),
             floor: (above * 1_000.0 / 24.0) as u32,

@@ -24,10 +24,11 @@ const WINDOW: u8 = 24;
 const UNKNOWN: u8 = 4;
 const DRY: u8 = 2;
 
-/// A fitful leak is told at so many nats by all hours, or by the nights alone if all hours say as much as this besides.
+/// A fitful leak is told at so many nats by all hours; or by the nights, if all hours say something as well and there was no
+/// longer rest meanwhile: even a few minutes of flow in every few hours are told from use then.
 const FITFUL_OPENS: f32 = 44.0;
-const NIGHTS_OPEN: f32 = 16.0;
-const NIGHTS_NEED: f32 = 12.0;
+const NIGHTS_OPEN: f32 = 12.0;
+const NIGHTS_NEED: f32 = 6.0;
 /// And once it was kept up for so many hours: guests stay for a weekend, seldom for six days.
 const FITFUL_KEEPS: u8 = 144;
 /// Of the last 64 slots, three in four must be known: rests and lost reads look alike.
@@ -42,9 +43,14 @@ const FITFUL_CALM: f32 = 31.0;
 const STEADY_NEAR: f32 = 8.0;
 const FITFUL_NEAR: f32 = 10.0;
 
-/// Whether so little speaks for a leak that it seems to have stopped.
+/// Whether so little speaks for a steady leak that one seems to have stopped.
+pub fn is_steady_calm(bank: &Bank) -> bool {
+    bank.steady(0).score <= STEADY_CALM
+}
+
+/// Whether so little speaks for a leak of any kind.
 pub fn is_calm(bank: &Bank) -> bool {
-    bank.steady(0).score <= STEADY_CALM && bank.fitful(0).score <= FITFUL_CALM
+    is_steady_calm(bank) && bank.fitful(0).score <= FITFUL_CALM
 }
 
 /// Whether so much speaks for a leak that it must not become a habit.
@@ -83,7 +89,9 @@ pub fn find(bank: &Bank, recent: &Recent, habit: &Habit, scale: Scale, at: i64) 
     }
     let fitful = bank.fitful(FITFUL_KEEPS.div_ceil(hours));
     let (judged, dry) = recent.last(u64::BITS);
-    let sure = fitful.score >= FITFUL_OPENS || fitful.score >= NIGHTS_NEED && bank.nights() >= NIGHTS_OPEN;
+    let by_nights = fitful.score >= NIGHTS_NEED && bank.nights() >= NIGHTS_OPEN;
+    let restless = recent.restless() >= FITFUL_KEEPS.div_ceil(hours);
+    let sure = fitful.score >= FITFUL_OPENS || by_nights && restless;
     if !sure || judged < FITFUL_KNOWN || habit.days() < FITFUL_DAYS {
         return None;
     }

@@ -37,7 +37,9 @@ pub struct Judged {
     pub seconds: i64,
     /// A leak that is to be told, if one is seen.
     pub found: Option<Found>,
-    /// Whether next to nothing speaks for a leak.
+    /// Whether next to nothing speaks for a leak that runs all the time.
+    pub steady_calm: bool,
+    /// Whether next to nothing speaks for a leak of any kind.
     pub calm: bool,
     /// Its flow, millilitres an hour.
     pub flow: u32,
@@ -50,7 +52,16 @@ pub struct Judged {
 impl Judged {
     /// Of a slot that is not over, in which there is something that cannot wait.
     pub fn at_once(at: i64, found: Found) -> Self {
-        Self { at, seconds: 0, found: Some(found), calm: false, flow: found.rate, floor: 0, leaked: 0 }
+        Self {
+            at,
+            seconds: 0,
+            found: Some(found),
+            steady_calm: false,
+            calm: false,
+            flow: found.rate,
+            floor: 0,
+            leaked: 0,
+        }
     }
 }
 
@@ -161,7 +172,12 @@ impl Life {
         let was = self.kind;
         let (calm, stops_after) = match was {
             Kind::Burst => (judged.flow < self.rate / 2, BURST_STOPS_AFTER),
-            _ => (judged.calm, STOPS_AFTER),
+            Kind::Cyclic => (judged.calm && judged.found.is_none(), STOPS_AFTER),
+            // What ran all the time until now also looks like one that rests, for some hours after its end.
+            _ => {
+                let found = judged.found.is_some_and(|found| found.kind != Kind::Cyclic);
+                (judged.steady_calm && !found, STOPS_AFTER)
+            }
         };
         if calm {
             self.calm = self.calm.saturating_add(u32::try_from(judged.seconds).unwrap_or(u32::MAX));
@@ -184,7 +200,7 @@ impl Life {
 
     fn stop(&mut self, judged: &Judged, signals: &mut Vec<Signal>) {
         match judged.found.filter(|found| found.kind != Kind::Burst) {
-            // A burst was stemmed, and something still runs.
+            // A burst was stemmed and something still runs, or what ran all the time rests now and then.
             Some(found) => {
                 self.take(found);
                 self.tell(judged.at, Change::Grew, signals);
@@ -201,7 +217,7 @@ impl Life {
         match (self.kind, found.kind) {
             (_, Kind::Burst) => (self.kind, self.rate) = (Kind::Burst, self.rate.max(found.rate)),
             (Kind::Burst, _) => {}
-            // What ran all the time until now also looks like one that rests, for some hours after its end.
+            // Its end is not a change of its rate.
             (Kind::Drip | Kind::Pausing | Kind::Constant | Kind::Growing, Kind::Cyclic) => {}
             (kind, _) => {
                 self.rate = found.rate;

@@ -138,7 +138,7 @@ impl Packed {
         self.sparse(bank.fitful.ages);
         self.sparse(bank.nights);
         self.sparse(recent.flows);
-        self.numbers([recent.next, recent.held]);
+        self.numbers([recent.next, recent.held, recent.rest, recent.restless]);
         self.numbers([recent.judged.cast_signed(), recent.dry.cast_signed()]);
         for Most { one, two, night } in [peaks.known, peaks.today] {
             self.numbers([one, two, night]);
@@ -225,9 +225,9 @@ impl Bytes<'_> {
         let fitful = Scores { parts: self.sparse()?, ages: self.sparse()? };
         let bank = Bank { steady, fitful, nights: self.sparse()? };
         let flows = self.sparse()?;
-        let [next, held] = self.numbers()?;
+        let [next, held, rest, restless] = self.numbers()?;
         let [judged, dry] = self.numbers::<i64, 2>()?.map(i64::cast_unsigned);
-        let recent = Recent { flows, next, held, judged, dry };
+        let recent = Recent { flows, next, held, judged, dry, rest, restless };
         let mut most = || self.numbers().map(|[one, two, night]| Most { one, two, night });
         let peaks = Peaks { known: most()?, today: most()?, last: self.number()? };
         Some(Slots { scale, habit, bank, recent, peaks })

@@ -41,7 +41,7 @@ impl Slots {
 
     /// Passes over slots of which nothing is to be said.
     pub fn skip(&mut self, slots: i64) {
-        self.recent.unknown(u8::try_from(slots).unwrap_or(u8::MAX));
+        self.recent.unknown(u8::try_from(slots).unwrap_or(u8::MAX), self.scale);
         self.habit.spoil();
     }
 
@@ -96,7 +96,8 @@ impl Slots {
             at: step.until,
             // A gap that is not weighed says nothing of how long it has been calm.
             seconds: if slots <= WEIGHED { step.seconds() } else { 0 },
-            calm: found.is_none() && find::is_calm(&self.bank),
+            steady_calm: find::is_steady_calm(&self.bank),
+            calm: find::is_calm(&self.bank),
             found,
             flow,
             floor: (self.recent.floor(find::window(self.scale)) * 1_000.0) as u32,
@@ -123,13 +124,14 @@ impl Slots {
         let few = u8::try_from(slots).unwrap_or(u8::MAX);
         let rate = life.map_or(0.0, |life| life.rate() as f32 / 1_000.0);
         if slots > WEIGHED {
-            self.recent.unknown(few);
+            self.recent.unknown(few, self.scale);
             return (rate * step.hours()).min(step.litres());
         }
         let (odds, night) = (self.usual(step, slots, setting), quarter == 0);
         let seen = Seen { odds: &odds, litres: step.litres(), hours: step.hours(), slots: few, night };
         self.bank.weigh(&seen);
-        self.recent.judged(few, if step.is_dry() { 0.0 } else { step.litres() / step.hours() });
+        let flow = if step.is_dry() { 0.0 } else { step.litres() / step.hours() };
+        self.recent.judged(few, flow, self.scale);
         let is_cyclic = life.is_some_and(|life| life.kind() == Kind::Cyclic);
         let share = if is_cyclic { seen.share(rate) } else { 1.0 };
         (rate * step.hours() * share).min(step.litres())
