@@ -200,6 +200,27 @@ pub async fn a_leak_is_one_event_whatever_is_killed(base: Arc<Base>) -> Result<(
     Ok(())
 }
 
+/// What follows from "not a leak" is shown, and what is said of a property stands beside it.
+async fn what_is_normal_is_heard(client: &mut Client, rejected: &str) -> Result<()> {
+    let property_id = "property-1".to_owned();
+    let heard =
+        client.get_expectations(pb::GetExpectationsRequest { property_id: property_id.clone() }).await?;
+    let heard = heard.into_inner().expectations.context("no expectations")?;
+    ensure!(heard.learned.len() == 1 && heard.learned[0].leak_id == rejected, "{heard:?}");
+    let put = pb::PutExpectationsRequest {
+        expectations: Some(pb::Expectations {
+            property_id,
+            normal_flow: "40".to_owned(),
+            ..Default::default()
+        }),
+        by: "customer-001".to_owned(),
+        revision: Some(0),
+    };
+    let said = client.put_expectations(put).await?.into_inner().expectations.context("no expectations")?;
+    ensure!(said.normal_flow == "40" && said.revision == 1, "{said:?}");
+    Ok(())
+}
+
 /// "Not a leak" and "mended" stand, whatever instance hears them, and what is normal is heard as well.
 pub async fn people_have_the_last_word(base: Arc<Base>) -> Result<()> {
     let mut world = World::new(&base, "leaks-people").await?;
@@ -243,22 +264,7 @@ pub async fn people_have_the_last_word(base: Arc<Base>) -> Result<()> {
     };
     let said = client.resolve_leak(mended).await?.into_inner().leak.context("no leak")?;
     ensure!(said.status() == pb::LeakStatus::Resolved && said.decided_by == "technician-001", "{said:?}");
-    let property_id = "property-1".to_owned();
-    let heard =
-        client.get_expectations(pb::GetExpectationsRequest { property_id: property_id.clone() }).await?;
-    let heard = heard.into_inner().expectations.context("no expectations")?;
-    ensure!(heard.learned.len() == 1 && heard.learned[0].leak_id == leaks[0].id, "{heard:?}");
-    let put = pb::PutExpectationsRequest {
-        expectations: Some(pb::Expectations {
-            property_id,
-            normal_flow: "40".to_owned(),
-            ..Default::default()
-        }),
-        by: "customer-001".to_owned(),
-        revision: Some(0),
-    };
-    let said = client.put_expectations(put).await?.into_inner().expectations.context("no expectations")?;
-    ensure!(said.normal_flow == "40" && said.revision == 1, "{said:?}");
+    what_is_normal_is_heard(&mut client, &leaks[0].id).await?;
     let worth =
         client.list_inspections(pb::ListInspectionsRequest::default()).await?.into_inner().inspections;
     ensure!(worth.is_empty(), "{worth:?}");

@@ -434,3 +434,17 @@ impl Drop for Devices {
         self.shared.in_memory.fetch_sub(self.devices.len(), Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::history::Week;
+
+    use super::*;
+
+    /// Besides it a device in memory has its registers (some 700 bytes for a week of hourly ones) and what the registry says.
+    #[test]
+    fn a_device_in_memory_is_small() {
+        let fixed = size_of::<Device>() + size_of::<Week>();
+        assert!(fixed <= 1_300, "{fixed}");
+    }
+}
