@@ -1,4 +1,4 @@
-//! The broker's edge: readings in; dead letters out, for what ingest should never have sent. Events go out through the outbox.
+//! The broker's edge: readings and the registry in; dead letters out, for what ingest should never have sent. Events go out through the outbox.
 
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use indowater_common::telemetry;
 use indowater_common::wire as tariffs;
 use indowater_proto::billing::v1::TariffSchedule;
 use indowater_proto::readings::v1::{DeadLetter, DeadLetterReason, Readings};
+use indowater_proto::registry::v1::Device;
 use indowater_proto::topics;
 use prost::Message;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,7 @@ use tracing::Span;
 
 use crate::app::device::Reading;
 use crate::app::devices::{Devices, Shared};
+use crate::app::registry::Registry;
 use crate::wire;
 
 /// One partition of the readings topic.
@@ -66,6 +68,40 @@ impl Work for Partition {
 
     fn pending(&self) -> usize {
         self.devices.pending()
+    }
+}
+
+/// One partition of the devices' registry.
+pub struct RegistryPartition {
+    shared: Arc<Shared>,
+    registry: Registry,
+}
+
+impl RegistryPartition {
+    /// With nothing that waits.
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Self { registry: Registry::new(shared.clone()), shared }
+    }
+}
+
+impl Work for RegistryPartition {
+    async fn apply(&mut self, batch: &Batch) -> Result<(), Retry> {
+        for record in batch.records() {
+            match Device::decode(record.value).map_err(|error| error.to_string()).and_then(wire::entry) {
+                Ok(entry) => self.registry.take(entry),
+                // The topic is the registry's own, and the next entry of the device says all of it again.
+                Err(why) => self.shared.observe.entry_unreadable(batch.partition, record.offset, &why),
+            }
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), Retry> {
+        self.registry.flush().await
+    }
+
+    fn pending(&self) -> usize {
+        self.registry.pending()
     }
 }
 

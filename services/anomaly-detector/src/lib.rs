@@ -10,6 +10,7 @@ mod observe;
 mod wire;
 
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 use indowater_common::domain::tariff::TariffBook;
 use indowater_common::error::Fatal;
@@ -23,13 +24,17 @@ pub use config::Settings;
 /// What the service is for, in one line.
 pub const ABOUT: &str = "IndoWater: finds leaks, tampering and silence";
 
+/// How the registry is heard: few entries matter, and none is urgent.
+const HEARING: FlushPolicy =
+    FlushPolicy { idle: Duration::from_millis(200), age: Duration::from_secs(5), pending: 5_000 };
+
 /// Wires the service up.
 ///
 /// # Errors
 /// Settings that no waiting mends.
 pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     indowater_common::kafka::watch(&host);
-    let joined = host.health.needs("readings");
+    let [joined, registry_joined] = ["readings", "devices"].map(|topic| host.health.needs(topic));
     let database = indowater_common::mongo::open(&host).await?;
     let prefix = &host.common.kafka.topic_prefix;
     let publisher = indowater_common::kafka::publisher(&host, Pace::Thrifty)?;
@@ -61,6 +66,16 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
         joined,
         stop: host.stop.clone(),
     };
+    let devices = Consume {
+        kafka: host.common.kafka.clone(),
+        topic: topics::DEVICES.name(prefix),
+        group: "anomaly-detector-devices",
+        flush: HEARING,
+        joined: registry_joined,
+        stop: host.stop.clone(),
+    };
+    let hearing = shared.clone();
+    host.spawn("devices", consume(devices, move |_| kafka::RegistryPartition::new(hearing.clone())));
     let partition = move |number| kafka::Partition::new(shared.clone(), outlet.clone(), number);
     host.spawn("readings", consume(readings, partition));
     let address = host.common.grpc_listen;

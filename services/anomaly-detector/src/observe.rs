@@ -91,6 +91,11 @@ impl Observe {
         tracing::error!(why, "a tariff that was published makes no sense; its class is priced as before");
     }
 
+    /// An entry of the registry cannot be understood; the device stays in or out of service as it was.
+    pub fn entry_unreadable(&self, partition: i32, offset: i64, why: &str) {
+        tracing::error!(partition, offset, why, "an entry of the registry makes no sense and is left out");
+    }
+
     /// Older weeks of so many devices are loaded.
     pub fn late(&self, devices: usize) {
         self.late.add(count(devices), &[]);

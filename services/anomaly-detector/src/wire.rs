@@ -6,6 +6,7 @@ use indowater_common::mongo::outbox::Row;
 use indowater_common::wire::readings;
 use indowater_proto::anomaly::v1 as pb;
 use indowater_proto::readings::v1::{ReadSource, Readings};
+use indowater_proto::registry::v1::Device;
 use indowater_proto::telemetry::v1::MeterAlarm;
 use indowater_proto::topics;
 use jiff::Timestamp;
@@ -13,6 +14,7 @@ use prost::Message;
 use rust_decimal::Decimal;
 
 use crate::app::device::Reading;
+use crate::app::registry::Entry;
 use crate::domain::condition::{DeviceCondition, Uplink};
 use crate::domain::event::{LeakEvent, Status};
 use crate::domain::leak::{Change, Explanation, Kind};
@@ -58,6 +60,17 @@ fn uplink(message: &Readings) -> Option<Uplink> {
         rssi: message.rssi_dbm.and_then(|dbm| i16::try_from(dbm).ok()),
         complains: message.alarms().any(|alarm| alarm == MeterAlarm::LowBattery),
     })
+}
+
+/// Understands an entry of the devices' registry.
+///
+/// # Errors
+/// It does not say when it changed.
+pub fn entry(device: Device) -> Result<Entry, String> {
+    let changed_at: Timestamp =
+        device.updated_at.parse().map_err(|_| format!("{:?} is no time", device.updated_at))?;
+    let Device { id, version, status, .. } = device;
+    Ok(Entry { device_id: id, version, status, changed_at: changed_at.as_second() })
 }
 
 /// What an alarm of a meter says of tampering; the others say something of water, weather or battery.

@@ -13,6 +13,7 @@ use crate::domain::event::{self, LeakEvent, World};
 use crate::domain::expectation::Expectations;
 use crate::domain::history::{Context, Found, History, NeedsOlder, Week};
 use crate::domain::leak::{Kind, Period};
+use crate::domain::rest::Rests;
 use crate::domain::tampering::{self, Seen, TamperingEvent};
 use crate::mongo::{Changed, Loaded, Newest, OfDevice};
 
@@ -48,6 +49,8 @@ pub struct Stored {
     pub tampering: Vec<TamperingEvent>,
     /// What was said of its property.
     pub expectations: Expectations,
+    /// When it was out of service.
+    pub rests: Rests,
     /// How it was when that was last told.
     pub condition: Option<DeviceCondition>,
 }
@@ -64,6 +67,8 @@ pub struct Device {
     tampering: Vec<TamperingEvent>,
     /// What was said of its property.
     expectations: Expectations,
+    /// When it was out of service.
+    rests: Rests,
     /// What its meter has complained about since the last flush.
     seen: Vec<Seen>,
     /// What was heard of it.
@@ -95,7 +100,7 @@ pub struct Rules<'a> {
 impl Device {
     /// With what is stored of it, if anything is; `timeline` is what the registry says if no document does.
     pub fn new(timeline: Timeline, zone: Zone, stored: Stored) -> Self {
-        let Stored { loaded, is_whole, leaks, tampering, expectations, condition } = stored;
+        let Stored { loaded, is_whole, leaks, tampering, expectations, rests, condition } = stored;
         let is_truncated = !is_whole && !loaded.weeks.is_empty();
         let (condition, condition_revision) =
             condition.map_or_else(Default::default, |told| (told.condition, told.revision));
@@ -111,6 +116,7 @@ impl Device {
             leaks,
             tampering,
             expectations,
+            rests,
             seen: Vec::new(),
             changed: Vec::new(),
             is_newer: false,
@@ -189,13 +195,15 @@ impl Device {
     /// # Errors
     /// Older weeks are needed.
     pub fn settle(&mut self, device_id: &str, rules: Rules<'_>) -> Result<(), NeedsOlder> {
-        let periods: Vec<Period> =
-            self.expectations.periods().chain(self.leaks.iter().filter_map(LeakEvent::normal)).collect();
+        let said = self.expectations.periods().chain(self.rests.periods());
+        let periods: Vec<Period> = said.chain(self.leaks.iter().filter_map(LeakEvent::normal)).collect();
         let (timeline, zone) = (&self.timeline, &self.zone);
         let context = Context { timeline, zone, periods: &periods, tariffs: rules.tariffs };
         let leaks = &self.leaks;
         let found = self.history.settle(context, |signal| leaks.iter().any(|event| event.knows(signal)))?;
-        let condition = self.heard.condition(rules.now, &self.condition);
+        let mut condition = self.heard.condition(rules.now, &self.condition);
+        // Nobody misses a device that is out of service.
+        condition.is_offline &= !self.rests.goes_on();
         if condition.is_news(&self.condition) {
             self.condition = condition;
             self.is_condition_news = true;

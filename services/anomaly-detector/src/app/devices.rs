@@ -189,6 +189,7 @@ impl Devices {
         let mut weeks = store.newest_weeks(&ids).await?;
         let (mut leaks, mut tampering) = store.events(&ids).await?;
         let mut conditions = store.conditions(&ids).await?;
+        let mut rests = store.rests(&ids).await?;
         let mut found = Vec::with_capacity(places.len());
         for (id, place) in places {
             let loaded = weeks.remove(id).unwrap_or_default();
@@ -204,6 +205,7 @@ impl Devices {
                 leaks: leaks.remove(id).unwrap_or_default(),
                 tampering: tampering.remove(id).unwrap_or_default(),
                 expectations: said.get(&*timeline.newest().owner.property_id).cloned().unwrap_or_default(),
+                rests: rests.remove(id).unwrap_or_default(),
                 condition: conditions.remove(id),
             };
             self.devices.insert(id.into(), Device::new(timeline, zone, stored));
@@ -388,6 +390,7 @@ impl Devices {
             leaks: leaks.remove(id).unwrap_or_default(),
             tampering: tampering.remove(id).unwrap_or_default(),
             expectations,
+            rests: store.rests(&[id]).await?.remove(id).unwrap_or_default(),
             condition: store.conditions(&[id]).await?.remove(id),
         };
         let reloaded = device.reloaded(stored);

@@ -9,5 +9,6 @@ pub mod leak;
 pub mod loss;
 pub mod names;
 pub mod question;
+pub mod rest;
 pub mod tampering;
 pub mod words;

@@ -4,6 +4,7 @@ mod conditions;
 mod expectations;
 mod leaks;
 mod query;
+mod rests;
 mod tampering;
 mod weeks;
 
@@ -34,6 +35,7 @@ const LEAKS: &str = "leak_detection_events";
 const TAMPERING: &str = "device_tampering_events";
 const EXPECTATIONS: &str = "flow_expectations";
 const CONDITIONS: &str = "device_conditions";
+const RESTS: &str = "device_rests";
 
 /// Makes the record that tells an event; it is given to the store when the service is wired up.
 pub type Announce = Arc<dyn Fn(Event<'_>) -> Row + Send + Sync>;

@@ -234,6 +234,7 @@ pub const COLLECTIONS: &[Collection] = &[
         ],
     },
     Collection { name: "device_conditions", owner: "anomaly-detector", indexes: &[] },
+    Collection { name: "device_rests", owner: "anomaly-detector", indexes: &[] },
     Collection { name: "flow_expectations", owner: "anomaly-detector", indexes: &[] },
 ];
 
