@@ -12,6 +12,7 @@ use indowater_common::domain::zone::{Day, Zone};
 use indowater_proto::anomaly::v1 as pb;
 use indowater_proto::anomaly::v1::anomaly_service_client::AnomalyServiceClient;
 use indowater_proto::readings::v1 as readings;
+use indowater_proto::registry::v1::Device;
 use indowater_proto::telemetry::v1::RegisterUnit;
 use indowater_proto::topics;
 use indowater_tests::base::Base;
@@ -21,6 +22,7 @@ use prost::Message as _;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rust_decimal::Decimal;
+use rustix::process::{Pid, Signal, kill_process};
 use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
 
@@ -200,6 +202,38 @@ pub async fn a_leak_is_one_event_whatever_is_killed(base: Arc<Base>) -> Result<(
     Ok(())
 }
 
+/// An instance that lost its partitions without knowing wakes up with old reads in memory and writes: no event is there twice, and
+/// nothing newer is overwritten.
+pub async fn a_zombie_opens_nothing_twice(base: Arc<Base>) -> Result<()> {
+    let homes = homes(34, 6, HOURS);
+    let mut world = World::new(&base, "leaks-zombie").await?;
+    let _ingest = world.start("ingest", &[]).await?;
+    // It holds what it has read for a long time, so that it wakes up with something to write.
+    let patient = [("INDOWATER_FLUSH_IDLE", "60000"), ("INDOWATER_FLUSH_AGE", "60000")];
+    let zombie = world.start("anomaly-detector", &patient).await?;
+    world.enrol(&homes).await?;
+    let all = messages(5, &homes, Network { batch: 24, repeat: 9, late: 1_000_000, disorder: 5 });
+    let (early, later) = all.split_at(all.len() * 9 / 10);
+    world.send(early).await?;
+    eventually("the zombie-to-be has read of the leaks", async || {
+        let reads = zombie.metric("indowater_reads_total", "").await?;
+        ensure!(reads > Decimal::from(4_000), "only {reads}");
+        Ok(())
+    })
+    .await?;
+    let pid = Pid::from_raw(i32::try_from(zombie.process.pid())?).context("no pid")?;
+    kill_process(pid, Signal::STOP)?;
+    let _heir = world.start("anomaly-detector", IMPATIENT).await?;
+    world.send(later).await?;
+    judged(&world, all.len()).await?;
+    are_right(&world, &homes).await?;
+    kill_process(pid, Signal::CONT)?;
+    // Stopping makes it write what it still holds.
+    zombie.process.stop().await;
+    are_right(&world, &homes).await?;
+    is_told(&world, &homes).await
+}
+
 /// What follows from "not a leak" is shown, and what is said of a property stands beside it.
 async fn what_is_normal_is_heard(client: &mut Client, rejected: &str) -> Result<()> {
     let property_id = "property-1".to_owned();
@@ -373,10 +407,26 @@ pub async fn a_device_is_silent_by_the_time_of_the_others(base: Arc<Base>) -> Re
         }
         Ok(told)
     };
-    let both = [uplinks("device-a", 0..24), uplinks("device-b", 0..24)].concat();
-    world.publish(&topics::READINGS, &both).await?;
-    judged(&world, 48).await?;
-    ensure!(told(&world).await?.is_empty(), "both are heard");
+    // Nobody misses one that is out of service.
+    let resting = Device {
+        id: "device-c".to_owned(),
+        status: "maintenance".to_owned(),
+        version: 2,
+        updated_at: "2026-07-01T00:00:00Z".to_owned(),
+        ..Default::default()
+    };
+    world.publish(&topics::DEVICES, &[("device-c".to_owned(), resting.encode_to_vec())]).await?;
+    eventually("the registry is heard", async || {
+        let rests = world.database.collection::<Document>("device_rests");
+        let resting = rests.find_one(doc! { "_id": "device-c" }).await?;
+        ensure!(resting.is_some(), "it is in service");
+        Ok(())
+    })
+    .await?;
+    let all = ["device-a", "device-b", "device-c"].map(|device| uplinks(device, 0..24)).concat();
+    world.publish(&topics::READINGS, &all).await?;
+    judged(&world, 72).await?;
+    ensure!(told(&world).await?.is_empty(), "all are heard");
     // The pipeline may stand still for as long as it likes; what comes later tells how much time has passed.
     detector.process.kill().await;
     detector = world.start("anomaly-detector", IMPATIENT).await?;
@@ -388,11 +438,11 @@ pub async fn a_device_is_silent_by_the_time_of_the_others(base: Arc<Base>) -> Re
     })
     .await?;
     world.publish(&topics::READINGS, &uplinks("device-a", 40..41)).await?;
-    judged(&world, 65).await?;
+    judged(&world, 89).await?;
     detector.process.kill().await;
     let _detector = world.start("anomaly-detector", IMPATIENT).await?;
     world.publish(&topics::READINGS, &uplinks("device-b", 40..42)).await?;
-    judged(&world, 67).await?;
+    judged(&world, 91).await?;
     eventually("its return is told", async || {
         let told = told(&world).await?;
         ensure!(told == BTreeMap::from([("device-a".to_owned(), vec![true, false])]), "{told:?}");

@@ -51,6 +51,7 @@ fn all() -> Vec<(&'static str, Story)> {
         ledger::a_late_read_is_in_the_statement_and_explained,
         ledger::tariffs_are_set_for_days_to_come_and_told,
         leaks::a_leak_is_one_event_whatever_is_killed,
+        leaks::a_zombie_opens_nothing_twice,
         leaks::people_have_the_last_word,
         leaks::a_meter_that_complains_is_looked_at,
         leaks::a_device_is_silent_by_the_time_of_the_others,
