@@ -160,7 +160,7 @@ impl Fleet {
 
 impl Member {
     fn new(simulated: Simulated, known: Option<&Device>) -> Result<Self> {
-        let Simulated { property, device, profile, identity, encoding, first_register } = simulated;
+        let Simulated { property, device, profile, identity, encoding, first_register, leak } = simulated;
         let zone = TimeZone::get(&property.time_zone)
             .with_context(|| format!("{} has the unknown time zone {}", property.id, property.time_zone))?;
         let registered = known.unwrap_or(&device);
@@ -169,9 +169,10 @@ impl Member {
             // Counting from the installation, not from now: reads that are on their way meanwhile fit in.
             None => (installed(registered)?, first_register * 1_000),
         };
-        let unit = device.unit();
+        let (unit, installed) = (device.unit(), installed(registered)?);
         let link = Link::new(device.device_id, unit, encoding);
-        Ok(Self { meter: Meter::new(identity, profile, zone, at, millilitres), unit, link })
+        let meter = Meter::new(identity, profile, zone, at, millilitres);
+        Ok(Self { meter: meter.leaking(leak, installed), unit, link })
     }
 
     /// What the register shows: it wraps long after the simulation, so capacity is no concern.
