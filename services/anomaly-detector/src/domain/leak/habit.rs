@@ -12,9 +12,9 @@ const BINS: usize = WET + 1;
 /// All bins of a day.
 pub const CELLS: usize = QUARTERS * BINS;
 
-/// Until a quarter has been seen so many times, a household nobody knows weighs more than the meter itself: sixteen days of
+/// Until a quarter has been seen so many times, a household nobody knows weighs more than the meter itself: eight days of
 /// six hours.
-const PRIOR_SLOTS: f32 = 96.0;
+const PRIOR_SLOTS: f32 = 48.0;
 /// What even the longest history leaves to that household: guests and holidays come.
 const STRANGE: f32 = 0.2;
 /// What a week leaves of what was learned before: habits of three months ago count for an eighth.
@@ -27,8 +27,8 @@ const PARTS: u16 = 64;
 
 /// Counts of slots by quarter of the day and volume.
 ///
-/// Days wait for a week (for a day while the meter is new) before they are learned, and are dropped if a leak ran meanwhile
-/// or may be running at its end: it must not become what is usual.
+/// Days wait for a week (for a day while the meter is new) before they are learned, and are dropped if a leak ran meanwhile or
+/// may be running at their end: it must not become what is usual.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Habit {
     pub(super) counts: [[u16; BINS]; QUARTERS],
@@ -38,6 +38,8 @@ pub struct Habit {
     pub(super) wet_today: bool,
     /// Whether the days that wait are not to be learned.
     pub(super) spoilt: bool,
+    /// Whether those before them were not, for a leak was near.
+    pub(super) doubted: bool,
     /// Local days since 1970-01-01.
     pub(super) today: i32,
     /// The first of the days that wait.
@@ -54,6 +56,7 @@ impl Default for Habit {
             dry_today: [0; QUARTERS],
             wet_today: false,
             spoilt: false,
+            doubted: false,
             today: i32::MIN,
             waits_from: i32::MIN,
             days: 0,
@@ -95,7 +98,8 @@ impl Habit {
         today > self.today
     }
 
-    /// Begins a local day. What waits is not learned if a leak is `near`.
+    /// Begins a local day. What waits is not learned if a leak is `near`: not at once, for what is near a second time and opened
+    /// nothing meanwhile is use. A meter that is new learns whatever opens nothing, or a busy home would never be known.
     pub fn turn(&mut self, today: i32, near: bool) {
         if self.wet_today {
             for (waiting, dry) in self.waiting.iter_mut().zip(self.dry_today) {
@@ -107,7 +111,9 @@ impl Habit {
         if self.waits_from == i32::MIN {
             self.waits_from = today;
         } else if today - self.waits_from >= wait {
-            self.spoilt |= near;
+            let doubts = near && !self.doubted && self.days >= 7;
+            self.spoilt |= doubts;
+            self.doubted = doubts;
             self.learn(today);
         }
     }

@@ -130,7 +130,8 @@ impl Packed {
         self.sparse(habit.counts.into_iter().flatten());
         self.sparse(habit.waiting.into_iter().flatten());
         self.sparse(habit.dry_today);
-        self.numbers([i64::from(habit.wet_today), i64::from(habit.spoilt), i64::from(habit.days)]);
+        self.numbers([habit.wet_today, habit.spoilt, habit.doubted]);
+        self.number(habit.days);
         self.numbers([habit.today, habit.waits_from]);
         self.sparse(bank.steady.parts);
         self.sparse(bank.steady.ages);
@@ -217,10 +218,10 @@ impl Bytes<'_> {
         let counts = self.table::<_, _, _, { super::habit::CELLS }>()?;
         let waiting = self.table::<_, _, _, { super::habit::CELLS }>()?;
         let dry_today = self.sparse()?;
-        let [wet_today, spoilt, days] = self.numbers::<u16, 3>()?;
+        let [wet_today, spoilt, doubted] = self.numbers::<u8, 3>()?.map(|flag| flag != 0);
+        let days = self.number()?;
         let [today, waits_from] = self.numbers()?;
-        let (wet_today, spoilt) = (wet_today != 0, spoilt != 0);
-        let habit = Habit { counts, waiting, dry_today, wet_today, spoilt, today, waits_from, days };
+        let habit = Habit { counts, waiting, dry_today, wet_today, spoilt, doubted, today, waits_from, days };
         let steady = Scores { parts: self.sparse()?, ages: self.sparse()? };
         let fitful = Scores { parts: self.sparse()?, ages: self.sparse()? };
         let bank = Bank { steady, fitful, nights: self.sparse()? };
