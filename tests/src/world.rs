@@ -83,6 +83,7 @@ impl World {
             "usage-aggregator" => self.system.usage_url = Some(service.url.clone()),
             "billing" => self.system.billing_url = Some(service.url.clone()),
             "voucher" => self.system.voucher_url = Some(service.url.clone()),
+            "anomaly-detector" => self.system.anomaly_url = Some(service.url.clone()),
             "api-gateway" => self.system.api_url = Some(service.url.clone()),
             _ => {}
         }
@@ -116,6 +117,7 @@ impl World {
             ("INDOWATER_USAGE_URL", known(&self.system.usage_url)),
             ("INDOWATER_BILLING_URL", known(&self.system.billing_url)),
             ("INDOWATER_VOUCHER_URL", known(&self.system.voucher_url)),
+            ("INDOWATER_ANOMALY_URL", known(&self.system.anomaly_url)),
             ("INDOWATER_JWT_SECRET", SECRET.to_owned()),
             ("INDOWATER_INSTANCE", format!("{name}-{}", self.started + 1)),
         ]

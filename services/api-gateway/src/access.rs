@@ -114,6 +114,14 @@ pub enum Resource {
     VoucherUse,
     /// Vouchers: which there are, who redeemed them, new ones and the end of old ones.
     VoucherManagement,
+    /// Leaks that were found, and what people say of them.
+    Leak,
+    /// What looks like tampering.
+    Tampering,
+    /// What is normal at a property.
+    Expectation,
+    /// What technicians do about findings: which are worth a visit, looking into tampering, settling it.
+    Inspection,
     /// What the utility took in.
     Revenue,
     /// Who of the staff answers for something, and what they note about it.
@@ -148,18 +156,21 @@ enum Grant {
 /// The table. It names every pair, so that a new role or resource does not compile until somebody decided about it.
 const fn grant(role: Role, resource: Resource) -> Grant {
     use Resource::{
-        Adjustment, Author, Balance, Bill, BillingMode, BillingModeChange, Device, Payment, Property,
-        Reading, Revenue, Settlement, Tariff, TariffChange, Usage, VoucherManagement, VoucherUse,
+        Adjustment, Author, Balance, Bill, BillingMode, BillingModeChange, Device, Expectation, Inspection,
+        Leak, Payment, Property, Reading, Revenue, Settlement, Tampering, Tariff, TariffChange, Usage,
+        VoucherManagement, VoucherUse,
     };
     match (role, resource) {
         (Role::Administrator | Role::Technician, Property | Device | Reading | Usage) => Grant::All,
+        (Role::Administrator | Role::Technician, Leak | Tampering | Expectation | Inspection) => Grant::All,
         (Role::Administrator, Balance | Payment | Bill | BillingMode | VoucherUse) => Grant::All,
         (
             Role::Administrator,
             Adjustment | TariffChange | Settlement | BillingModeChange | VoucherManagement | Revenue | Author,
         ) => Grant::All,
         (Role::Technician, Balance | Payment | Bill | BillingMode | VoucherUse) => Grant::Nothing,
-        (Role::Customer, Property | Device | Reading | Usage) => Grant::Own,
+        (Role::Customer, Property | Device | Reading | Usage | Leak | Tampering | Expectation) => Grant::Own,
+        (Role::Customer, Inspection) => Grant::Nothing,
         (Role::Customer, Balance | Payment | Bill | BillingMode | VoucherUse) => Grant::Own,
         (
             Role::Technician | Role::Customer,
@@ -234,8 +245,15 @@ pub fn visible<T: Owned>(
 mod tests {
     use super::*;
 
-    const METERING: [Resource; 4] =
-        [Resource::Property, Resource::Device, Resource::Reading, Resource::Usage];
+    const METERING: [Resource; 7] = [
+        Resource::Property,
+        Resource::Device,
+        Resource::Reading,
+        Resource::Usage,
+        Resource::Leak,
+        Resource::Tampering,
+        Resource::Expectation,
+    ];
     /// Money that is somebody's.
     const OWNED: [Resource; 5] =
         [Resource::Balance, Resource::Payment, Resource::Bill, Resource::BillingMode, Resource::VoucherUse];
@@ -325,6 +343,14 @@ mod tests {
         }
         for resource in OWNED {
             assert!(may(&customer, resource).is_err(), "anyone's {resource:?} is not for customers");
+        }
+    }
+
+    #[test]
+    fn visits_are_the_staffs() {
+        for (role, may_it) in [(Role::Administrator, true), (Role::Technician, true), (Role::Customer, false)]
+        {
+            assert_eq!(may(&Actor { id: user("a"), role }, Resource::Inspection).is_ok(), may_it);
         }
     }
 

@@ -29,6 +29,9 @@ pub struct Settings {
     /// Vouchers: voucher's gRPC.
     #[arg(long, env = "INDOWATER_VOUCHER_URL", default_value = "http://127.0.0.1:9000", value_name = "URL")]
     pub voucher_url: String,
+    /// Leaks and tampering: anomaly-detector's gRPC.
+    #[arg(long, env = "INDOWATER_ANOMALY_URL", default_value = "http://127.0.0.1:9000", value_name = "URL")]
+    pub anomaly_url: String,
     /// Signs access tokens: at least 32 random bytes, the same for all instances. Better given in the environment than
     /// as a flag, which everyone on the machine can read.
     #[arg(
@@ -101,6 +104,7 @@ impl config::Settings for Settings {
             ("--usage-url", &self.usage_url),
             ("--billing-url", &self.billing_url),
             ("--voucher-url", &self.voucher_url),
+            ("--anomaly-url", &self.anomaly_url),
         ] {
             let host = url.strip_prefix("http://").unwrap_or_default();
             require(

@@ -47,13 +47,14 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let listener = TcpListener::bind(address)
         .await
         .map_err(|e| format!("the HTTP address {address} cannot be taken ({e}); set --http-listen"))?;
-    let services = Services::at(
+    let services = Services::at([
         &settings.registry_url,
         &settings.usage_url,
         &settings.billing_url,
         &settings.voucher_url,
-    )?;
-    // The others are not named as needed: accounts, meters and usage are to be served while billing or voucher is not there.
+        &settings.anomaly_url,
+    ])?;
+    // The others are not named as needed: accounts, meters and usage are to be served while the others are not there.
     for (service, channel) in [(INGEST, &services.registry), (USAGE_AGGREGATOR, &services.usage)] {
         let answers = host.health.needs(service);
         host.spawn("service watch", grpc::watch(service, channel.clone(), answers, host.stop.clone()));

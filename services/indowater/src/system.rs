@@ -49,6 +49,9 @@ pub struct System {
     /// URL of vouchers over gRPC (served by voucher), if it is known.
     #[serde(default)]
     pub voucher_url: Option<String>,
+    /// URL of leaks and tampering over gRPC (served by anomaly-detector), if it is known.
+    #[serde(default)]
+    pub anomaly_url: Option<String>,
     /// Base URL of the stand-ins for the payment gateways, if `up` started them: `/_control` is there.
     #[serde(default)]
     pub gateways_url: Option<String>,
@@ -81,6 +84,7 @@ impl System {
             usage_url: None,
             billing_url: None,
             voucher_url: None,
+            anomaly_url: None,
             gateways_url: None,
             services: Vec::new(),
         }
@@ -216,6 +220,7 @@ mod tests {
             usage_url: None,
             billing_url: None,
             voucher_url: None,
+            anomaly_url: None,
             gateways_url: None,
             services: Vec::new(),
         }

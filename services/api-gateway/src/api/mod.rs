@@ -9,11 +9,13 @@ mod auth;
 mod bills;
 mod devices;
 pub mod gateway;
+mod leaks;
 mod ledger;
 mod me;
 mod payments;
 mod properties;
 mod reports;
+mod tampering;
 mod tariffs;
 #[cfg(test)]
 mod tests;
@@ -64,6 +66,8 @@ fn routes(gateway: &Gateway) -> OpenApiRouter<Gateway> {
         .merge(bills::routes())
         .merge(reports::routes())
         .merge(vouchers::routes())
+        .merge(leaks::routes())
+        .merge(tampering::routes())
         .route_layer(from_fn(known_parameters))
         .route_layer(from_fn_with_state(gateway.sessions.clone(), layers::authenticate));
     OpenApiRouter::with_openapi(document::base()).nest("/api/v1", open.merge(private))

@@ -17,6 +17,7 @@ pub use self::watch::watch;
 use crate::failure::{Failure, Fault};
 use crate::observe;
 use crate::wire::Single;
+use crate::wire::anomaly::v1::anomaly_service_client::AnomalyServiceClient;
 use crate::wire::billing::v1::bill_service_client::BillServiceClient;
 use crate::wire::billing::v1::ledger_service_client::LedgerServiceClient;
 use crate::wire::billing::v1::payment_service_client::PaymentServiceClient;
@@ -33,6 +34,8 @@ pub const USAGE_AGGREGATOR: &str = "usage-aggregator";
 pub const BILLING: &str = "billing";
 /// The service that keeps vouchers.
 pub const VOUCHER: &str = "voucher";
+/// The service that finds leaks and tampering.
+pub const ANOMALY_DETECTOR: &str = "anomaly-detector";
 
 type Traced = InterceptedService<Channel, HandOnTrace>;
 
@@ -47,19 +50,22 @@ pub struct Services {
     pub billing: Channel,
     /// voucher
     pub voucher: Channel,
+    /// anomaly-detector
+    pub anomalies: Channel,
 }
 
 impl Services {
-    /// Asks ingest, usage-aggregator, billing and voucher at these URLs.
+    /// Asks ingest, usage-aggregator, billing, voucher and anomaly-detector at these URLs.
     ///
     /// # Errors
     /// One is no URL.
-    pub fn at(registry: &str, usage: &str, billing: &str, voucher: &str) -> Result<Self, Fatal> {
+    pub fn at([registry, usage, billing, voucher, anomalies]: [&str; 5]) -> Result<Self, Fatal> {
         Ok(Self {
             registry: channel(registry)?,
             usage: channel(usage)?,
             billing: channel(billing)?,
             voucher: channel(voucher)?,
+            anomalies: channel(anomalies)?,
         })
     }
 
@@ -91,6 +97,11 @@ impl Services {
     /// Bills, the way customers pay, and revenue.
     pub fn bills(&self) -> BillServiceClient<Traced> {
         BillServiceClient::with_interceptor(self.billing.clone(), HandOnTrace)
+    }
+
+    /// Leaks, tampering, and what is normal.
+    pub fn anomalies(&self) -> AnomalyServiceClient<Traced> {
+        AnomalyServiceClient::with_interceptor(self.anomalies.clone(), HandOnTrace)
     }
 
     /// Vouchers.

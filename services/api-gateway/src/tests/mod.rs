@@ -96,7 +96,7 @@ impl Api {
         });
         let gateway = Gateway {
             sessions,
-            services: Services::at(url, url, url, url).unwrap(),
+            services: Services::at([url; 5]).unwrap(),
             cursors: Cursors::new(&"0123456789abcdef0123456789abcdef".into()),
             trusted_proxies: TrustedProxies(0),
         };

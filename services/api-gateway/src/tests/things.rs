@@ -1,6 +1,7 @@
 //! One of everything, all of customer-001, as services answer it.
 
 use crate::tests::Backend;
+use crate::wire::anomaly::v1 as anomaly;
 use crate::wire::billing::v1::{self as billing, quote_request};
 use crate::wire::registry::v1 as registry;
 use crate::wire::telemetry::v1::RegisterUnit;
@@ -271,9 +272,65 @@ pub fn redemption() -> voucher::VoucherUsage {
     }
 }
 
+pub fn leak() -> anomaly::LeakEvent {
+    let step = anomaly::LeakStep {
+        at: "2026-11-22T03:15:00Z".to_owned(),
+        change: anomaly::LeakChange::Opened.into(),
+        kind: anomaly::LeakKind::Constant.into(),
+        flow_rate: "0.63".to_owned(),
+        estimated_loss: "1.140".to_owned(),
+        estimated_loss_rupiah: 5_244,
+    };
+    anomaly::LeakEvent {
+        id: "leak-001".to_owned(),
+        device_id: "device-001".to_owned(),
+        customer_id: own(),
+        property_id: "property-001".to_owned(),
+        detected_at: "2026-11-22T03:15:00Z".to_owned(),
+        flow_rate: "0.63".to_owned(),
+        duration_minutes: "1815".to_owned(),
+        estimated_loss: "1.140".to_owned(),
+        confidence: "0.93".to_owned(),
+        status: anomaly::LeakStatus::Active.into(),
+        kind: anomaly::LeakKind::Constant.into(),
+        estimated_loss_rupiah: 5_244,
+        since: "2026-11-20T21:00:00Z".to_owned(),
+        until: "2026-11-22T03:00:00Z".to_owned(),
+        revision: 2,
+        steps: vec![step],
+        decided_by: "tech-001".to_owned(),
+        ..anomaly::LeakEvent::default()
+    }
+}
+
+pub fn tampering() -> anomaly::TamperingEvent {
+    let evidence = anomaly::TamperingEvidence {
+        kind: "magnet".to_owned(),
+        date: "2026-11-22".to_owned(),
+        at: "2026-11-22T03:15:00Z".to_owned(),
+    };
+    anomaly::TamperingEvent {
+        id: "tampering-001".to_owned(),
+        device_id: "device-001".to_owned(),
+        customer_id: own(),
+        property_id: "property-001".to_owned(),
+        detected_at: "2026-11-22T03:15:00Z".to_owned(),
+        tampering_type: anomaly::TamperingType::Magnetic.into(),
+        severity: anomaly::TamperingSeverity::Medium.into(),
+        description: "A magnet was reported.".to_owned(),
+        status: anomaly::TamperingStatus::Investigated.into(),
+        investigated_by: "tech-001".to_owned(),
+        investigated_at: "2026-11-23T02:00:00Z".to_owned(),
+        revision: 2,
+        evidence: vec![evidence],
+        ..anomaly::TamperingEvent::default()
+    }
+}
+
 /// Lets `backend` answer every call with what is above.
 pub fn answer_everything(backend: &Backend) {
     answer_metering(backend);
+    answer_anomalies(backend);
     answer_money(backend);
     answer_vouchers(backend);
 }
@@ -304,6 +361,29 @@ fn answer_metering(backend: &Backend) {
             "ListMonthlyUsage",
             usage::ListMonthlyUsageResponse { months: vec![month()], ..Default::default() },
         );
+}
+
+fn answer_anomalies(backend: &Backend) {
+    let (leak, event) = (Some(leak()), Some(tampering()));
+    let expectations =
+        Some(anomaly::Expectations { property_id: "property-001".to_owned(), ..Default::default() });
+    let inspection = anomaly::Inspection { leak: leak.clone(), ..Default::default() };
+    let (leaks, events) = (leak.clone().into_iter().collect(), event.clone().into_iter().collect());
+    backend
+        .answers("ListLeaks", anomaly::ListLeaksResponse { leaks, ..Default::default() })
+        .answers("GetLeak", anomaly::GetLeakResponse { leak: leak.clone() })
+        .answers("RejectLeak", anomaly::RejectLeakResponse { leak: leak.clone() })
+        .answers("ResolveLeak", anomaly::ResolveLeakResponse { leak })
+        .answers("ListTamperingEvents", anomaly::ListTamperingEventsResponse { events, ..Default::default() })
+        .answers("GetTamperingEvent", anomaly::GetTamperingEventResponse { event: event.clone() })
+        .answers("InvestigateTampering", anomaly::InvestigateTamperingResponse { event: event.clone() })
+        .answers("ResolveTampering", anomaly::ResolveTamperingResponse { event })
+        .answers(
+            "ListInspections",
+            anomaly::ListInspectionsResponse { inspections: vec![inspection], ..Default::default() },
+        )
+        .answers("GetExpectations", anomaly::GetExpectationsResponse { expectations: expectations.clone() })
+        .answers("PutExpectations", anomaly::PutExpectationsResponse { expectations });
 }
 
 fn answer_money(backend: &Backend) {

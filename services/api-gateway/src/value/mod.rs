@@ -41,6 +41,13 @@ pub struct Day(pub Date);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment(pub i64);
 
+impl Moment {
+    /// RFC 3339 in UTC, as calls have it.
+    pub fn rfc3339(self) -> String {
+        Timestamp::from_second(self.0).unwrap_or(Timestamp::MAX).to_string()
+    }
+}
+
 /// A moment, or a local day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DayOrMoment {

@@ -23,7 +23,7 @@ macro_rules! packages {
     )+ };
 }
 
-packages!(billing, readings, registry, telemetry, usage, voucher);
+packages!(anomaly, billing, readings, registry, telemetry, usage, voucher);
 
 #[allow(clippy::all, clippy::pedantic, unused_qualifications)]
 mod traits {

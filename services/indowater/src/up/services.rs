@@ -24,10 +24,11 @@ const INGEST: &str = "ingest";
 const USAGE: &str = "usage-aggregator";
 const BILLING: &str = "billing";
 const VOUCHER: &str = "voucher";
+const ANOMALY: &str = "anomaly-detector";
 const API: &str = "api-gateway";
 
 /// All of them, by the names of their programs.
-pub(super) const SERVICES: [&str; 7] = [INGEST, USAGE, "anomaly-detector", BILLING, VOUCHER, "notifier", API];
+pub(super) const SERVICES: [&str; 7] = [INGEST, USAGE, ANOMALY, BILLING, VOUCHER, "notifier", API];
 
 /// The system with an address for each service, and the way to start each.
 pub(super) struct Plan {
@@ -84,6 +85,7 @@ fn addresses(mut system: System, allotted: &[Ports]) -> System {
             USAGE => system.usage_url = Some(url(grpc)),
             BILLING => system.billing_url = Some(url(grpc)),
             VOUCHER => system.voucher_url = Some(url(grpc)),
+            ANOMALY => system.anomaly_url = Some(url(grpc)),
             API => system.api_url = http.as_ref().map(url),
             _ => {}
         }
@@ -121,6 +123,7 @@ fn environment(
             ("INDOWATER_REGISTRY_URL", system.registry_url.clone().unwrap_or_default()),
             ("INDOWATER_USAGE_URL", system.usage_url.clone().unwrap_or_default()),
             ("INDOWATER_BILLING_URL", system.billing_url.clone().unwrap_or_default()),
+            ("INDOWATER_ANOMALY_URL", system.anomaly_url.clone().unwrap_or_default()),
             ("INDOWATER_JWT_SECRET", secret.to_owned()),
         ]);
     }

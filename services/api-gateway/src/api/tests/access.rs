@@ -18,7 +18,7 @@ type Row = (&'static str, &'static str, Option<Value>, [u16; 4]);
 
 /// Every row.
 fn matrix() -> Vec<Row> {
-    [of_people_and_meters(), of_money(), of_payments(), of_vouchers()].concat()
+    [of_people_and_meters(), of_leaks(), of_money(), of_payments(), of_vouchers()].concat()
 }
 
 fn of_people_and_meters() -> Vec<Row> {
@@ -42,6 +42,39 @@ fn of_people_and_meters() -> Vec<Row> {
         ("GET /usage/hourly", "/usage/hourly?device_id=device-001", None, [200, 404, 200, 200]),
         ("GET /usage/daily", "/usage/daily?property_id=property-001", None, [200, 404, 200, 200]),
         ("GET /usage/monthly", "/usage/monthly?customer_id=customer-001", None, [200, 403, 200, 200]),
+    ]
+}
+
+fn of_leaks() -> Vec<Row> {
+    let nothing = || Some(json!({}));
+    let expectations = "/properties/property-001/expectations";
+    vec![
+        ("GET /leaks", "/leaks?customer_id=customer-001", None, [200, 403, 200, 200]),
+        ("GET /leaks/{id}", "/leaks/leak-001", None, [200, 404, 200, 200]),
+        ("POST /leaks/{id}/resolve", "/leaks/leak-001/resolve", nothing(), [200, 404, 200, 200]),
+        (
+            "POST /leaks/{id}/false-positive",
+            "/leaks/leak-001/false-positive",
+            nothing(),
+            [200, 404, 200, 200],
+        ),
+        ("GET /inspection-queue", "/inspection-queue", None, [403, 403, 200, 200]),
+        ("GET /properties/{id}/expectations", expectations, None, [200, 404, 200, 200]),
+        ("PUT /properties/{id}/expectations", expectations, nothing(), [200, 404, 200, 200]),
+        ("GET /tampering-events", "/tampering-events?customer_id=customer-001", None, [200, 403, 200, 200]),
+        ("GET /tampering-events/{id}", "/tampering-events/tampering-001", None, [200, 404, 200, 200]),
+        (
+            "POST /tampering-events/{id}/investigate",
+            "/tampering-events/tampering-001/investigate",
+            nothing(),
+            [403, 403, 200, 200],
+        ),
+        (
+            "POST /tampering-events/{id}/resolve",
+            "/tampering-events/tampering-001/resolve",
+            Some(json!({ "resolution": "Sealed" })),
+            [403, 403, 200, 200],
+        ),
     ]
 }
 
@@ -190,7 +223,7 @@ async fn what_is_anothers_is_like_what_is_not_there() {
         }
         let asked = format!("{} {path}", route.split(' ').next().unwrap());
         let theirs = api.ask("customer-002", &asked, body.as_ref()).await;
-        for method in ["GetProperty", "GetDevice", "GetPayment", "GetBill"] {
+        for method in ["GetProperty", "GetDevice", "GetPayment", "GetBill", "GetLeak", "GetTamperingEvent"] {
             api.backend.refuses(method, tonic::Status::not_found("no"));
         }
         theirs.same_as(api.ask("customer-002", &asked, body.as_ref()).await);
