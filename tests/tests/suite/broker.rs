@@ -202,7 +202,14 @@ async fn set(world: &World, topic: &Topic, settings: &[(&str, &str)]) -> Result<
     for answer in admin(world)?.alter_configs(&[change], &AdminOptions::new()).await? {
         answer.map_err(|(_, code)| code)?;
     }
-    Ok(())
+    // The controller answers before the broker knows, by much where a machine is busy; services would look in between.
+    eventually("the broker tells what was set", async || {
+        for (key, value) in settings {
+            ensure!(setting(world, topic, key).await? == *value, "{key} is otherwise");
+        }
+        Ok(())
+    })
+    .await
 }
 
 async fn setting(world: &World, topic: &Topic, key: &str) -> Result<String> {
