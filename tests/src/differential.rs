@@ -3,6 +3,7 @@
 
 use indowater_common::domain::tariff::TariffBook;
 use indowater_common::domain::zone::{Day, Zone};
+use indowater_common::wire::readings;
 use indowater_proto::readings::v1::{AcceptedRead, Facts, Meter, MeterExchange, ReadSource, Readings};
 use indowater_proto::telemetry::v1::RegisterUnit;
 use indowater_proto::usage::v1::{DailyUsage, UsageFlag};
@@ -139,7 +140,7 @@ fn service(messages: &[Readings], batch: usize) -> Vec<DailyUsage> {
     let mut newest = None;
     for group in messages.chunks(batch) {
         for message in group {
-            let reading = wire::reading(message.clone()).unwrap();
+            let reading = readings::reading(message).unwrap();
             history.add(&reading.reads);
             let known = newest.get_or_insert_with(|| reading.timeline.clone());
             if reading.timeline.version > known.version {

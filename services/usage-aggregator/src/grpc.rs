@@ -19,8 +19,8 @@ use tracing::Instrument;
 use crate::app::questions::Questions;
 use crate::domain::day::{Verdict, cubic_metres};
 use crate::domain::question::{Filter, Found, HoursOfDay, JudgedRead, Month, PageToken, Span, Whose};
-use crate::domain::reads::Source;
 use crate::wire;
+use indowater_common::domain::reads::Source;
 
 /// The service as routes of a server.
 pub fn routes(questions: Questions) -> Routes {

@@ -44,7 +44,7 @@ impl Partition {
         let mut readings = Vec::with_capacity(batch.len());
         for record in batch.records() {
             let understood = Readings::decode(record.value).map_err(|error| error.to_string());
-            match understood.and_then(wire::reading) {
+            match understood.and_then(|message| wire::reading(&message)) {
                 Ok(reading) => readings.push(Reading { span: span(&record, &reading), ..reading }),
                 Err(why) => {
                     let why = format!("no reading of ours: {why}");

@@ -6,6 +6,7 @@ mod broker;
 mod crashes;
 mod gateways;
 mod kubernetes;
+mod leaks;
 mod ledger;
 mod lifecycle;
 mod money_api;
@@ -55,6 +56,11 @@ fn all() -> Vec<(&'static str, Story)> {
         ledger::a_zombie_posts_nothing_twice,
         ledger::a_late_read_is_in_the_statement_and_explained,
         ledger::tariffs_are_set_for_days_to_come_and_told,
+        leaks::a_leak_is_one_event_whatever_is_killed,
+        leaks::a_zombie_opens_nothing_twice,
+        leaks::people_have_the_last_word,
+        leaks::a_meter_that_complains_is_looked_at,
+        leaks::a_device_is_silent_by_the_time_of_the_others,
         pipeline::telemetry_becomes_the_customers_usage,
         pipeline::late_reads_revise_the_days_they_touch,
         pipeline::the_registry_publishes_every_change,

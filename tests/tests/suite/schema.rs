@@ -39,6 +39,9 @@ const BESIDES: &[(&str, &str)] = &[
     ("devices", "timeline.property_id"),
     ("devices", "parent_device_id"),
     ("devices", "turns_at"),
+    ("leak_detection_events", "open_for!"),
+    ("leak_detection_events", "-expected_saving"),
+    ("device_tampering_events", "open_for!"),
 ];
 
 /// The services alone, without `init`, create the indexes of their collections: those of the data model, and no other that is

@@ -7,6 +7,7 @@ pub mod identifier;
 pub mod meter;
 pub mod number;
 pub mod path;
+pub mod reads;
 pub mod request;
 pub mod step;
 pub mod tariff;

@@ -85,11 +85,15 @@ impl Zone {
 
     /// The local day of a moment (seconds since the epoch).
     pub fn day_of(&self, at: i64) -> Day {
+        self.local(at).0
+    }
+
+    /// The local day of a moment (seconds since the epoch), and what the clock on the wall says, in seconds.
+    pub fn local(&self, at: i64) -> (Day, i64) {
         let at = moment(at);
-        let offset = i64::from(self.0.to_offset(at).seconds());
-        let day = (at.as_second() + offset).div_euclid(86_400);
+        let wall = at.as_second() + i64::from(self.0.to_offset(at).seconds());
         // The calendar's range is far within that of the type.
-        Day(i32::try_from(day).unwrap_or(i32::MAX))
+        (Day(i32::try_from(wall.div_euclid(86_400)).unwrap_or(i32::MAX)), wall.rem_euclid(86_400))
     }
 
     /// When a local day starts, seconds since the epoch. Where a clock change skips midnight, the first moment after.
@@ -123,7 +127,8 @@ mod tests {
             let zone = Zone::named(zone).unwrap();
             let midnight = day.utc_midnight() - hours * 3600;
             assert_eq!(zone.start_of(day), midnight);
-            assert_eq!(zone.day_of(midnight), day);
+            assert_eq!(zone.local(midnight), (day, 0));
+            assert_eq!(zone.local(midnight + 6 * 3_600 + 1), (day, 6 * 3_600 + 1));
             assert_eq!(zone.day_of(midnight - 1), Day(day.0 - 1));
         }
     }

@@ -4,6 +4,7 @@
 mod bulk;
 mod connect;
 mod decimal;
+pub mod facts;
 mod lease;
 pub mod outbox;
 pub mod quarantine;
@@ -43,6 +44,16 @@ pub fn to_bson_time(at: Timestamp) -> DateTime {
 /// Milliseconds since the epoch as the database keeps a moment.
 pub fn from_millis(at: i64) -> DateTime {
     DateTime::from_millis(at)
+}
+
+/// Seconds since the epoch as the database keeps a moment.
+pub fn time(at: i64) -> DateTime {
+    DateTime::from_millis(at.saturating_mul(1_000))
+}
+
+/// A moment of the database as seconds since the epoch, cut off.
+pub fn seconds(time: DateTime) -> i64 {
+    time.timestamp_millis().div_euclid(1_000)
 }
 
 /// A moment out of the database.

@@ -151,6 +151,9 @@ pub const COLLECTIONS: &[Collection] = &[
             ID,
             index(&[("customer_id", 1), ("detected_at", -1)]),
             index(&[("device_id", 1), ("status", 1)]),
+            // Besides the data model: at most one open event a device; the dearest of them first.
+            unique_where_present(&[("open_for", 1)]),
+            index(&[("expected_saving", -1)]),
         ],
     },
     Collection {
@@ -160,6 +163,8 @@ pub const COLLECTIONS: &[Collection] = &[
             ID,
             index(&[("customer_id", 1), ("detected_at", -1)]),
             index(&[("device_id", 1), ("status", 1)]),
+            // Besides the data model: at most one open event a device and type.
+            unique_where_present(&[("open_for", 1)]),
         ],
     },
     Collection { name: "water_saving_tips", owner: "notifier", indexes: &[ID, index(&[("category", 1)])] },
@@ -225,6 +230,19 @@ pub const COLLECTIONS: &[Collection] = &[
     Collection { name: "quarantine_ingest", owner: "ingest", indexes: &[QUARANTINED] },
     Collection { name: "quarantine_usage_aggregator", owner: "usage-aggregator", indexes: &[QUARANTINED] },
     Collection { name: "quarantine_billing", owner: "billing", indexes: &[QUARANTINED] },
+    Collection { name: "quarantine_anomaly_detector", owner: "anomaly-detector", indexes: &[QUARANTINED] },
+    Collection {
+        name: "anomaly_weeks",
+        owner: "anomaly-detector",
+        indexes: &[
+            index(&[("device_id", 1), ("week", -1)]),
+            index(&[("property_id", 1)]),
+            index(&[("partition", 1), ("due_at", 1)]),
+        ],
+    },
+    Collection { name: "device_conditions", owner: "anomaly-detector", indexes: &[] },
+    Collection { name: "device_rests", owner: "anomaly-detector", indexes: &[] },
+    Collection { name: "flow_expectations", owner: "anomaly-detector", indexes: &[] },
 ];
 
 /// Creates the collections of `owner` (of everyone if `None`) and their indexes where they are missing.

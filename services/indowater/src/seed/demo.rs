@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::simulate::Simulated;
 use crate::simulate::draws::Profile;
-use crate::simulate::meter::Identity;
+use crate::simulate::meter::{Identity, Leak};
 use crate::telemetry::Encoding;
 
 struct Place {
@@ -103,6 +103,10 @@ const PLACES: [Place; 7] = [
 /// Numbers of the demo's meters, beyond those of any simulated population with the same seed.
 const FIRST_NUMBER: u64 = 1 << 40;
 
+/// The demo's meter that leaks, so that a newcomer finds a leak: a cistern that has run in the garden house for some days of the half year
+/// that the demo comes with.
+const LEAKS: (u64, Leak) = (2, Leak { after: 177 * 86_400, litres_per_hour: 18 });
+
 /// The demo's meters; `installed` is when the new ones are said to have been installed.
 pub fn meters(seed: u64, installed: Timestamp) -> impl Iterator<Item = Simulated> {
     let meters = PLACES.iter().flat_map(|place| place.meters.iter().map(move |meter| (place, meter)));
@@ -127,6 +131,7 @@ pub fn meters(seed: u64, installed: Timestamp) -> impl Iterator<Item = Simulated
             identity: Identity { seed, number: FIRST_NUMBER + number },
             encoding: if number % 2 == 0 { Encoding::Json } else { Encoding::Protobuf },
             first_register: 100_000 * number + 2_345,
+            leak: (number == LEAKS.0).then_some(LEAKS.1),
         }
     })
 }

@@ -58,7 +58,8 @@ pub(super) fn reads(simulated: &Simulated, installed: i64, now: i64, days: u16) 
     let zone = TimeZone::get(&simulated.property.time_zone)
         .with_context(|| format!("{} has an unknown time zone", simulated.property.id))?;
     let mut meter =
-        Meter::new(simulated.identity, simulated.profile, zone, installed, simulated.first_register * 1_000);
+        Meter::new(simulated.identity, simulated.profile, zone, installed, simulated.first_register * 1_000)
+            .leaking(simulated.leak, installed);
     let first = (now - i64::from(days) * DAY).max(installed).div_euclid(HOUR) + 1;
     let minute = minute_of_the_hour(simulated);
     let reads = (first..).map(|hour| hour * HOUR + minute).take_while(|at| *at <= now).map(|at| {

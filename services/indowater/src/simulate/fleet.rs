@@ -163,7 +163,7 @@ impl Fleet {
 
 impl Member {
     fn new(simulated: Simulated, known: Option<&Device>) -> Result<Self> {
-        let Simulated { property, device, profile, identity, encoding, first_register } = simulated;
+        let Simulated { property, device, profile, identity, encoding, first_register, leak } = simulated;
         let zone = TimeZone::get(&property.time_zone)
             .with_context(|| format!("{} has the unknown time zone {}", property.id, property.time_zone))?;
         let registered = known.unwrap_or(&device);
@@ -174,14 +174,10 @@ impl Member {
         };
         let (unit, resolution) = (device.unit(), i64::from(device.resolution.max(1)));
         let wraps_at = if device.wraps_at > 0 { device.wraps_at } else { i64::MAX };
+        let installed = installed(registered)?;
         let link = Link::new(device.device_id, unit, encoding);
-        Ok(Self {
-            meter: Meter::new(identity, profile, zone, at, millilitres),
-            unit,
-            resolution,
-            wraps_at,
-            link,
-        })
+        let meter = Meter::new(identity, profile, zone, at, millilitres).leaking(leak, installed);
+        Ok(Self { meter, unit, resolution, wraps_at, link })
     }
 
     /// What the register shows.

@@ -33,6 +33,23 @@ impl Identity {
     }
 }
 
+/// Water that runs away behind a meter, day and night.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leak {
+    /// When it begins: seconds after the meter's installation.
+    pub after: i64,
+    /// How much it takes.
+    pub litres_per_hour: u64,
+}
+
+impl Leak {
+    /// Millilitres that it has taken by a moment, where the meter was installed at another one (seconds since the epoch).
+    fn taken(self, installed: i64, at: i64) -> u64 {
+        let seconds = u64::try_from(at - installed - self.after).unwrap_or_default();
+        seconds * self.litres_per_hour * 1_000 / HOUR.unsigned_abs()
+    }
+}
+
 /// A meter at a moment.
 #[derive(Debug, Clone)]
 pub struct Meter {
@@ -46,6 +63,8 @@ pub struct Meter {
     running: Vec<(i64, Draw)>,
     /// First hour (since the epoch) whose draws are not in `running` yet.
     next_hour: i64,
+    /// What leaks behind it, and when it was installed.
+    leak: Option<(Leak, i64)>,
 }
 
 impl Meter {
@@ -53,7 +72,13 @@ impl Meter {
     pub fn new(identity: Identity, profile: Profile, zone: TimeZone, at: i64, millilitres: u64) -> Self {
         // A draw reaches into the next hour at most.
         let next_hour = at.div_euclid(HOUR) - i64::from(LONGEST) / HOUR;
-        Self { identity, profile, zone, at, millilitres, running: Vec::new(), next_hour }
+        Self { identity, profile, zone, at, millilitres, running: Vec::new(), next_hour, leak: None }
+    }
+
+    /// The same with what leaks behind it; it was installed at `installed` seconds.
+    #[must_use]
+    pub fn leaking(self, leak: Option<Leak>, installed: i64) -> Self {
+        Self { leak: leak.map(|leak| (leak, installed)), ..self }
     }
 
     /// The register in millilitres at a later moment, which the meter now stands at; a moment that has passed changes
@@ -72,6 +97,9 @@ impl Meter {
                 .iter()
                 .map(|(start, draw)| poured(*start, draw, until) - poured(*start, draw, from))
                 .sum::<u64>();
+            if let Some((leak, installed)) = self.leak {
+                self.millilitres += leak.taken(installed, until) - leak.taken(installed, from);
+            }
             self.running.retain(|(start, draw)| start + i64::from(draw.seconds) > until);
         }
         self.millilitres
@@ -127,6 +155,17 @@ mod tests {
         let stopped = START + DAY + 1_234;
         let mut second = meter(1, stopped, first.advance(stopped));
         assert_eq!(second.advance(START + 2 * DAY), whole.advance(START + 2 * DAY));
+    }
+
+    #[test]
+    fn a_leak_runs_from_its_beginning_on_however_often_the_meter_is_read() {
+        let leak = Some(Leak { after: DAY + 100, litres_per_hour: 25 });
+        let mut leaking = meter(1, START, 0).leaking(leak, START);
+        let mut tight = meter(1, START, 0);
+        for at in (START..=START + 3 * DAY).step_by(777) {
+            let expected = u64::try_from(at - START - DAY - 100).unwrap_or_default() * 25_000 / 3_600;
+            assert_eq!(leaking.advance(at) - tight.advance(at), expected);
+        }
     }
 
     #[test]

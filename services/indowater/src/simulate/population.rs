@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rand::{Rng, RngExt as _};
 
 use super::draws::Profile;
-use super::meter::Identity;
+use super::meter::{Identity, Leak};
 use crate::telemetry::Encoding;
 
 /// A meter with where it stands, what flows through it and how it speaks.
@@ -25,6 +25,8 @@ pub struct Simulated {
     pub encoding: Encoding,
     /// What its register shows before its first read, in litres.
     pub first_register: u64,
+    /// What leaks behind it.
+    pub leak: Option<Leak>,
 }
 
 /// How many meters, and how they are spread.
@@ -136,6 +138,7 @@ impl Population {
                 Ok(wraps_at) if wraps_at > 0 => wraps_at - rng.random_range(20..=2_000),
                 _ => rng.random_range(5_000..=2_000_000),
             },
+            leak: None,
         }
     }
 }

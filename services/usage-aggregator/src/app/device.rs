@@ -7,8 +7,8 @@ use tracing::Span;
 
 use crate::domain::day::{Context, Pending};
 use crate::domain::history::{History, NeedsOlder};
-use crate::domain::reads::Read;
 use crate::mongo::{Loaded, OfDevice, Replaced};
+use indowater_common::domain::reads::Read;
 
 /// One record of the readings topic, understood.
 #[derive(Debug)]

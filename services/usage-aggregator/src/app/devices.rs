@@ -17,10 +17,10 @@ use tracing::Span;
 
 use super::device::{Device, Reading};
 use crate::domain::day::Pending;
-use crate::domain::reads::Read;
 use crate::kafka::{Outlet, Published};
 use crate::mongo::{LoadError, Replaced, Store};
 use crate::observe::Observe;
+use indowater_common::domain::reads::Read;
 
 /// What all partitions of an instance share.
 pub struct Shared {

@@ -13,7 +13,7 @@ use rust_decimal::Decimal;
 
 use super::finding::{self, Finding, Findings};
 use super::outlier::Recent;
-use super::reads::{Read, ReadSet, Source};
+use indowater_common::domain::reads::{Read, ReadSet, Source};
 
 /// Millilitres of a month, by customer.
 pub type ByCustomer = Box<[(Box<str>, i64)]>;

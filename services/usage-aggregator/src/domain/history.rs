@@ -16,7 +16,7 @@ use indowater_common::domain::zone::{Day, Zone};
 
 use super::day::{Carry, Context, Counted, DayRecord, Figures, Next, OfDay, Pending, compute};
 use super::finding::Finding;
-use super::reads::{Read, ReadSet};
+use indowater_common::domain::reads::{Read, ReadSet};
 
 /// Contiguous days of one device, oldest first. The last one has reads.
 #[derive(Clone, Debug, Default)]

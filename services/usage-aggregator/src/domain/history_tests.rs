@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 
 use indowater_common::domain::facts::{BEGINNING, Exchange, Period};
 use indowater_common::domain::meter::Unit;
+use indowater_common::domain::reads::Source;
 use indowater_common::domain::step::{Kind, MeterFacts};
 use indowater_common::domain::tariff::TariffBook;
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 
 use super::super::day::{Flags, Quality, cubic_metres, part_before};
-use super::super::reads::Source;
-use super::super::reads::tests::telemetry;
 use super::*;
+
+fn telemetry(at: i64, litres: i64) -> Read {
+    Read::telemetry(at, litres * 1_000)
+}
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;

@@ -9,4 +9,3 @@ pub mod history;
 pub mod hourly;
 pub mod outlier;
 pub mod question;
-pub mod reads;

@@ -2,6 +2,7 @@
 
 use indowater_common::domain::facts::Timeline;
 use indowater_common::domain::meter::Unit;
+use indowater_common::domain::reads::Read;
 use indowater_common::domain::tariff::TariffBook;
 use indowater_common::domain::zone::{Day, Zone};
 use jiff::Timestamp;
@@ -9,7 +10,6 @@ use rust_decimal::Decimal;
 
 use super::day::{Context, DayRecord, Verdict};
 use super::hourly::Hour;
-use super::reads::Read;
 
 /// Whose records, which days, and where the page starts.
 #[derive(Clone, Debug)]
@@ -200,7 +200,6 @@ impl Reads {
 
 #[cfg(test)]
 mod tests {
-    use super::super::reads::tests::telemetry;
     use super::*;
 
     const HOUR: i64 = 3_600;
@@ -213,6 +212,10 @@ mod tests {
             verdict: Verdict::Counted,
         };
         hours.rev().map(judged).collect()
+    }
+
+    fn telemetry(at: i64, litres: i64) -> Read {
+        Read::telemetry(at, litres * 1_000)
     }
 
     #[test]

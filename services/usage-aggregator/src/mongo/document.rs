@@ -8,16 +8,16 @@ use indowater_common::domain::facts::{Owner, Timeline};
 use indowater_common::domain::meter::{Point, Unit};
 use indowater_common::domain::path::Lead;
 use indowater_common::domain::zone::{Day, Zone};
-use indowater_common::mongo::{Guarded, from_decimal128, to_bson_time, to_decimal128};
+use indowater_common::mongo::{Guarded, from_decimal128, seconds, time, to_bson_time, to_decimal128};
 use jiff::Timestamp;
 use mongodb::error::Error;
 use serde::{Deserialize, Serialize};
 
-use super::registry::{StoredMeter, StoredPeriod};
 use crate::domain::day::{Carry, DayRecord, Figures, Flags, Pending, Quality, cubic_metres};
 use crate::domain::finding::{Finding, FindingKind, Findings};
 use crate::domain::outlier::Recent;
-use crate::domain::reads::ReadSet;
+use indowater_common::domain::reads::ReadSet;
+use indowater_common::mongo::facts::{StoredMeter, StoredPeriod};
 
 /// How reads and volumes are kept: 2 packs registers in millilitres. Documents without it are from before.
 const FORMAT: i32 = 2;
@@ -123,16 +123,6 @@ impl From<StoredPoint> for Point {
 /// A local day as the data model stores a date: its calendar date at 00:00 UTC.
 pub fn date(day: Day) -> DateTime {
     time(day.utc_midnight())
-}
-
-/// Seconds since the epoch as a date and time.
-pub fn time(at: i64) -> DateTime {
-    DateTime::from_millis(at.saturating_mul(1_000))
-}
-
-/// A date and time as seconds since the epoch.
-pub fn seconds(time: DateTime) -> i64 {
-    time.timestamp_millis().div_euclid(1_000)
 }
 
 const QUALITIES: [(Quality, &str); 3] = [

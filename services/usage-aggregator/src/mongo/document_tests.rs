@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use super::*;
 use crate::domain::day::Counted;
-use crate::domain::reads::{Read, Source};
+use indowater_common::domain::reads::{Read, Source};
 
 const DAY: Day = Day(20_513);
 

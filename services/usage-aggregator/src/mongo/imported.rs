@@ -15,7 +15,7 @@ use rust_decimal::prelude::ToPrimitive;
 
 use super::document::Stored;
 use crate::domain::day::{Carry, DayRecord, Figures, Flags, Pending, Quality};
-use crate::domain::reads::ReadSet;
+use indowater_common::domain::reads::ReadSet;
 
 /// Stands where no document says what the meter is; the registry's own facts take its place with the first reads.
 pub const NO_METER: MeterFacts =

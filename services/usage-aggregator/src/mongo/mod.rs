@@ -3,7 +3,6 @@
 mod document;
 mod imported;
 mod query;
-mod registry;
 
 use std::collections::HashMap;
 
@@ -11,7 +10,7 @@ use bson::{Bson, Document, RawDocumentBuf, doc};
 use futures::TryStreamExt;
 use indowater_common::domain::facts::Timeline;
 use indowater_common::domain::zone::{Day, Zone};
-use indowater_common::mongo::{Guarded, write_guarded};
+use indowater_common::mongo::{Guarded, time, write_guarded};
 use jiff::Timestamp;
 use mongodb::error::Error;
 use mongodb::{Collection, Database};
@@ -210,7 +209,7 @@ impl Store {
             filter.insert("date", upper.clone());
         }
         let mut start = filter.clone();
-        start.insert("first_read_at", doc! { "$lt": document::time(earliest) });
+        start.insert("first_read_at", doc! { "$lt": time(earliest) });
         let start = self.usage.find_one(start).sort(doc! { "date": -1 }).await?;
         let start = start.as_ref().and_then(|start| start.get_datetime("date").ok());
         if let Some(start) = start {

@@ -4,7 +4,7 @@ use bson::{Document, RawDocumentBuf, doc};
 use futures::TryStreamExt;
 use indowater_common::domain::facts::{BEGINNING, Period, Timeline};
 use indowater_common::domain::zone::{Day, Zone};
-use indowater_common::mongo::from_decimal128;
+use indowater_common::mongo::{from_decimal128, time};
 use mongodb::error::Error;
 use serde::Deserialize;
 
@@ -96,7 +96,7 @@ impl Store {
         let mut wanted = whose(of);
         wanted.insert("date", doc! { "$gte": document::date(first), "$lte": document::date(last) });
         wanted.insert("reads_count", doc! { "$gt": 0 });
-        wanted.insert("first_read_at", doc! { "$lt": document::time(span.before) });
+        wanted.insert("first_read_at", doc! { "$lt": time(span.before) });
         let stored: Vec<RawDocumentBuf> =
             self.usage.find(wanted).sort(doc! { "date": -1 }).limit(many).await?.try_collect().await?;
         Ok(stored.iter().filter_map(readable).collect())

@@ -5,10 +5,10 @@
 
 use std::cmp::Reverse;
 
-use indowater_common::domain::facts::Timeline;
-use indowater_common::domain::meter::{Point, Unit};
-use indowater_common::domain::varint;
-use indowater_common::domain::zone::Zone;
+use super::facts::Timeline;
+use super::meter::{Point, Unit};
+use super::varint;
+use super::zone::Zone;
 
 /// Who read the meter. Where two reads of one moment disagree, the higher one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +35,11 @@ pub struct Read {
 }
 
 impl Read {
+    /// A register in millilitres that the meter itself told.
+    pub const fn telemetry(at: i64, register: i64) -> Self {
+        Self { at, register, source: Source::Telemetry, unit_assumed: false, clock_corrected: false }
+    }
+
     /// By time; of one moment the higher source first, then the lower register.
     fn order(&self) -> impl Ord + use<> {
         let Self { at, register, source, unit_assumed, clock_corrected } = *self;
@@ -213,14 +218,12 @@ fn scattered(at: i64) -> u64 {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A read of so many litres.
-    pub(crate) fn telemetry(at: i64, litres: i64) -> Read {
-        let register = litres * LITRE;
-        Read { at, register, source: Source::Telemetry, unit_assumed: false, clock_corrected: false }
+    fn telemetry(at: i64, litres: i64) -> Read {
+        Read::telemetry(at, litres * LITRE)
     }
 
     fn any_read() -> impl Strategy<Value = Read> {

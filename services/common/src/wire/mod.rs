@@ -1,5 +1,7 @@
 //! Tariffs between their schema and the domain: billing writes them, and who prices with them reads them.
 
+pub mod readings;
+
 use indowater_proto::billing::v1::{self as wire, TariffSchedule};
 use rust_decimal::Decimal;
 

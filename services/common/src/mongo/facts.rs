@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use crate::domain::facts::{BEGINNING, Exchange, Owner, Period};
+use crate::domain::meter::Unit;
+use crate::domain::step::MeterFacts;
+use crate::domain::zone::Day;
 use bson::raw::cstr;
 use bson::{DateTime, RawDocumentBuf, rawdoc};
-use indowater_common::domain::facts::{BEGINNING, Exchange, Owner, Period};
-use indowater_common::domain::meter::Unit;
-use indowater_common::domain::step::MeterFacts;
-use indowater_common::domain::zone::Day;
 use serde::Deserialize;
 
-use super::document::{seconds, time};
+use super::{seconds, time};
 
 /// The facts of a meter.
 #[derive(Clone, Debug, Deserialize)]

@@ -1,0 +1,503 @@
+//! The devices of one partition: take reads, load what judging them needs, write what came of it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use futures::StreamExt;
+use indowater_common::domain::facts::Timeline;
+use indowater_common::domain::tariff::{Tariff, TariffBook};
+use indowater_common::domain::zone::Zone;
+use indowater_common::error::{Fatal, Retry};
+use indowater_common::mongo::Guarded;
+use indowater_common::quarantine::Spoilt;
+use indowater_common::{clock, telemetry};
+use tokio_util::sync::CancellationToken;
+use tracing::Span;
+
+use super::device::{Device, Reading, Rules, Stored};
+use crate::domain::history::{History, Week};
+use crate::domain::leak::{Kind, confidence};
+use crate::mongo::{self, Store, Unreadable};
+use crate::observe::Observe;
+
+/// What people made of findings so far: of each kind how many they confirmed, and how many they rejected.
+#[derive(Clone, Debug, Default)]
+pub struct Confidence(Vec<(Kind, u32, u32)>);
+
+impl Confidence {
+    /// The share of findings of a kind that were leaks, thousandths.
+    pub fn of(&self, kind: Kind) -> u16 {
+        let known = self.0.iter().find(|(known, ..)| *known == kind);
+        let (confirmed, rejected) = known.map_or((0, 0), |(_, confirmed, rejected)| (*confirmed, *rejected));
+        confidence(kind, confirmed, rejected)
+    }
+}
+
+/// What all partitions of an instance share.
+pub struct Shared {
+    /// The database.
+    pub store: Store,
+    /// The tariffs, as billing last published them.
+    pub tariffs: RwLock<Arc<TariffBook>>,
+    /// What people made of findings, as of a few minutes ago.
+    pub confidence: RwLock<Arc<Confidence>>,
+    /// Logs and metrics.
+    pub observe: Observe,
+    /// How many devices an instance keeps in memory.
+    pub devices_in_memory: usize,
+    /// How many it does, all partitions together.
+    pub in_memory: AtomicUsize,
+}
+
+/// How often the verdicts of people are counted again.
+const COUNT_AGAIN: Duration = Duration::from_secs(300);
+
+impl Shared {
+    fn tariffs(&self) -> Arc<TariffBook> {
+        self.tariffs.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn confidence(&self) -> Arc<Confidence> {
+        self.confidence.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes what billing published of a class.
+    pub fn set_tariffs(&self, class: &str, versions: Vec<Tariff>) {
+        let mut tariffs = self.tariffs.write().unwrap_or_else(PoisonError::into_inner);
+        *tariffs = Arc::new(tariffs.with(class, versions));
+    }
+
+    /// Keeps the confidence, and the number of open events, up to date for as long as the service runs.
+    ///
+    /// # Errors
+    /// None: while the database does not answer, what was counted before stands.
+    pub async fn count_verdicts(self: Arc<Self>, stop: CancellationToken) -> Result<(), Fatal> {
+        while !stop.is_cancelled() {
+            match self.store.verdicts().await {
+                Ok(verdicts) => {
+                    let mut known = self.confidence.write().unwrap_or_else(PoisonError::into_inner);
+                    *known = Arc::new(Confidence(verdicts));
+                }
+                Err(error) => tracing::warn!(%error, "verdicts could not be counted; those of before stand"),
+            }
+            match self.store.open_leaks().await {
+                Ok(open) => open.into_iter().for_each(|(kind, events)| self.observe.open(kind, events)),
+                Err(error) => tracing::warn!(%error, "open events could not be counted"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(COUNT_AGAIN) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Devices loaded at once when older weeks are needed.
+const LOADS_AT_ONCE: usize = 16;
+/// Documents built and written at once.
+const BULK: usize = 1_000;
+/// A writer that meets newer documents loads and merges; so often another writer does not come first.
+const ROUNDS: usize = 10;
+/// Reads that weigh as much as a device in what waits for a flush.
+const READS_PER_DEVICE: usize = 24;
+
+/// Seconds of telemetry between two looks for devices that are overdue.
+const LOOK: i64 = 60;
+/// Devices that fall silent in one flush at most.
+const MOST_SILENT: i64 = 1_000;
+
+/// The devices of one partition.
+pub struct Devices {
+    shared: Arc<Shared>,
+    /// The number of the partition.
+    partition: i32,
+    /// When its newest telemetry was received, seconds since the epoch.
+    now: i64,
+    /// When overdue devices were last looked for, in the same time.
+    looked_at: i64,
+    devices: HashMap<Box<str>, Device>,
+    /// Devices with something to judge and write, and the traces that wait for it.
+    dirty: HashMap<Box<str>, Vec<Span>>,
+    /// Reads that came since the last flush.
+    reads: usize,
+    /// Devices of which a document cannot be read: what came of them since the last flush is to be set aside.
+    spoilt: Vec<Spoilt>,
+}
+
+impl Devices {
+    /// No devices yet.
+    pub fn new(shared: Arc<Shared>, partition: i32) -> Self {
+        let (devices, dirty) = (HashMap::new(), HashMap::new());
+        Self { shared, partition, now: 0, looked_at: 0, devices, dirty, reads: 0, spoilt: Vec::new() }
+    }
+
+    /// How much waits for a flush, in devices.
+    pub fn pending(&self) -> usize {
+        self.dirty.len().max(self.reads / READS_PER_DEVICE)
+    }
+
+    /// Takes what came, in its order. Doing it again changes nothing. What follows from it is computed at the flush, once for all of
+    /// it.
+    ///
+    /// # Errors
+    /// The database did not answer; some may be taken.
+    pub async fn merge(&mut self, readings: Vec<Reading>) -> Result<(), Retry> {
+        self.load_newest(&readings).await?;
+        let late = readings.iter().filter(|reading| {
+            self.devices.get(&reading.device_id).is_some_and(|device| !device.covers(reading))
+        });
+        let mut late: Vec<Box<str>> = late.map(|reading| reading.device_id.clone()).collect();
+        late.sort_unstable();
+        late.dedup();
+        self.load_older(late).await?;
+        readings.into_iter().for_each(|reading| self.take(reading));
+        Ok(())
+    }
+
+    /// The devices of which a document cannot be read. They are not in memory, and nothing of them is written.
+    pub fn spoilt(&self) -> &[Spoilt] {
+        &self.spoilt
+    }
+
+    /// What came of them is set aside; what comes from now on finds out anew.
+    pub fn forget_spoilt(&mut self) {
+        self.spoilt.clear();
+    }
+
+    fn spoil(&mut self, id: &str, reason: String) {
+        if self.devices.remove(id).is_some() {
+            self.shared.in_memory.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.dirty.remove(id);
+        self.spoilt.push(Spoilt { key: id.into(), reason });
+    }
+
+    /// What a load says, unless a document of the device cannot be read: then it is spoilt.
+    fn readable<T>(&mut self, id: &str, loaded: Result<T, mongo::Error>) -> Result<Option<T>, Retry> {
+        match loaded {
+            Ok(loaded) => Ok(Some(loaded)),
+            Err(error) => match error.get_custom::<Unreadable>().cloned() {
+                Some(Unreadable(why)) => {
+                    self.spoil(id, why);
+                    Ok(None)
+                }
+                None => Err(error.into()),
+            },
+        }
+    }
+
+    fn take(&mut self, reading: Reading) {
+        let Some(device) = self.devices.get_mut(&reading.device_id) else { return };
+        let (id, span) = (reading.device_id.clone(), reading.span.clone());
+        self.reads += reading.reads.len();
+        self.now = self.now.max(reading.uplink.map_or(0, |uplink| uplink.received_at));
+        let too_old = device.take(reading);
+        if too_old > 0 {
+            self.shared.observe.too_old(too_old, &id);
+        }
+        self.dirty.entry(id).or_default().extend(span);
+    }
+
+    /// Brings the newest week of every device into memory that is not there, with its events.
+    async fn load_newest(&mut self, readings: &[Reading]) -> Result<(), Retry> {
+        let unknown = readings.iter().filter(|reading| !self.devices.contains_key(&reading.device_id));
+        let unknown: HashMap<&str, &Reading> =
+            unknown.map(|reading| (&*reading.device_id, reading)).collect();
+        let places = unknown.into_iter().map(|(id, reading)| {
+            let place = Some((reading.timeline.clone(), reading.zone.clone()));
+            (id, place)
+        });
+        self.load(places.collect()).await
+    }
+
+    /// Brings devices into memory by their newest week, with their events, by one query each for all of them. What the registry says,
+    /// and the zone, are given for those of which there may be no week.
+    async fn load(&mut self, places: HashMap<&str, Option<(Timeline, Zone)>>) -> Result<(), Retry> {
+        if places.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<&str> = places.keys().copied().collect();
+        let shared = self.shared.clone();
+        let store = &shared.store;
+        let mut weeks = store.newest_weeks(&ids).await?;
+        let (mut leaks, mut tampering) = store.events(&ids).await?;
+        let mut conditions = store.conditions(&ids).await?;
+        let mut rests = store.rests(&ids).await?;
+        let mut found = Vec::with_capacity(places.len());
+        for (id, place) in places {
+            let loaded = match weeks.remove(id).transpose() {
+                Ok(loaded) => loaded.unwrap_or_default(),
+                Err(why) => {
+                    self.spoil(id, why);
+                    continue;
+                }
+            };
+            let Some((timeline, zone)) = place.or_else(|| loaded.place.clone()) else { continue };
+            found.push((id, timeline, zone, loaded));
+        }
+        let properties = found.iter().map(|(_, timeline, ..)| &*timeline.newest().owner.property_id);
+        let said = store.expectations(&properties.collect::<Vec<_>>()).await?;
+        for (id, timeline, zone, loaded) in found {
+            let stored = Stored {
+                loaded,
+                is_whole: false,
+                leaks: leaks.remove(id).unwrap_or_default(),
+                tampering: tampering.remove(id).unwrap_or_default(),
+                expectations: said.get(&*timeline.newest().owner.property_id).cloned().unwrap_or_default(),
+                rests: rests.remove(id).unwrap_or_default(),
+                condition: conditions.remove(id),
+            };
+            self.devices.insert(id.into(), Device::new(timeline, zone, stored));
+            self.shared.in_memory.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Has the devices looked at that should have been heard by now.
+    async fn find_silent(&mut self) -> Result<(), Retry> {
+        if self.now - self.looked_at < LOOK {
+            return Ok(());
+        }
+        let overdue = self.shared.store.overdue(self.partition, self.now, MOST_SILENT).await?;
+        let unknown = overdue.iter().filter(|id| !self.devices.contains_key(id.as_str()));
+        self.load(unknown.map(|id| (id.as_str(), None)).collect()).await?;
+        for id in overdue {
+            self.dirty.entry(id.into()).or_default();
+        }
+        self.looked_at = self.now;
+        Ok(())
+    }
+
+    /// Brings all weeks of devices into memory that are kept.
+    async fn load_older(&mut self, ids: Vec<Box<str>>) -> Result<(), Retry> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let store = &self.shared.store;
+        self.shared.observe.late(ids.len());
+        let wanted = ids.into_iter().filter_map(|id| {
+            let weeks = self.devices.get(&id)?.history.weeks();
+            Some((id, weeks.first()?.number, weeks.last()?.number))
+        });
+        let wanted: Vec<_> = wanted.collect();
+        let mut loads = futures::stream::iter(wanted)
+            .map(|(id, first, newest)| async move {
+                let loaded = store.weeks(&id, Some(newest), Some(first)).await;
+                (id, loaded)
+            })
+            .buffer_unordered(LOADS_AT_ONCE);
+        let mut all = Vec::new();
+        while let Some(loaded) = loads.next().await {
+            all.push(loaded);
+        }
+        drop(loads);
+        for (id, loaded) in all {
+            if let Some(loaded) = self.readable(&id, loaded)?
+                && let Some(device) = self.devices.get_mut(&id)
+            {
+                device.history.prepend(loaded.weeks, false);
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges what came since the last flush.
+    async fn settle(&mut self, ids: Vec<Box<str>>) -> Result<(), Retry> {
+        let (tariffs, confidence) = (self.shared.tariffs(), self.shared.confidence());
+        let rules = Rules { tariffs: &tariffs, confidence: &confidence, now: self.now };
+        let needy = ids
+            .into_iter()
+            .filter(|id| self.devices.get_mut(id).is_some_and(|device| device.settle(id, rules).is_err()));
+        let needy: Vec<Box<str>> = needy.collect();
+        self.load_older(needy.clone()).await?;
+        for id in &needy {
+            if let Some(device) = self.devices.get_mut(id)
+                && device.settle(id, rules).is_err()
+            {
+                self.spoil(id, "weeks of it are needed that are not there".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges, then writes what changed: events with the records that tell them, then the weeks they follow from. A crash in between
+    /// has the same reads come again, and the same found.
+    ///
+    /// # Errors
+    /// The database did not answer. Nothing is forgotten; doing it again is safe.
+    pub async fn flush(&mut self) -> Result<(), Retry> {
+        self.find_silent().await?;
+        self.settle(self.dirty.keys().cloned().collect()).await?;
+        let mut round = 0;
+        loop {
+            let mut stale = self.write_events().await?;
+            stale.extend(self.write_weeks(&stale).await?);
+            if stale.is_empty() {
+                break;
+            }
+            round += 1;
+            self.shared.observe.conflicts(stale.len());
+            if round == ROUNDS {
+                return Err(Retry::because("others write the same devices; their documents keep changing"));
+            }
+            for id in &stale {
+                self.reload(id).await?;
+            }
+            self.settle(stale).await?;
+        }
+        self.forget().await?;
+        for id in self.dirty.keys() {
+            if let Some(device) = self.devices.get_mut(id) {
+                device.rest();
+            }
+        }
+        self.dirty.clear();
+        self.reads = 0;
+        self.evict();
+        Ok(())
+    }
+
+    /// Writes the events that changed. Returns the devices of which somebody else has written one.
+    async fn write_events(&mut self) -> Result<Vec<Box<str>>, Retry> {
+        let mut ids = Vec::new();
+        let mut changed = Vec::new();
+        for (id, spans) in &self.dirty {
+            let Some(device) = self.devices.get(id) else { continue };
+            let mut of_device = device.changed(id);
+            if of_device.is_empty() {
+                continue;
+            }
+            of_device.traceparent = spans.last().and_then(telemetry::traceparent);
+            ids.push(id.clone());
+            changed.push(of_device);
+        }
+        let stale = self.shared.store.write_events(&changed).await?;
+        let mut stale = stale.into_iter().peekable();
+        let mut conflicting = Vec::new();
+        for (index, (id, of_device)) in ids.into_iter().zip(changed).enumerate() {
+            if stale.next_if_eq(&index).is_some() {
+                conflicting.push(id);
+            } else if let Some(device) = self.devices.get_mut(&id) {
+                device.events_written();
+                self.shared.observe.told(&of_device, clock::now());
+            }
+        }
+        Ok(conflicting)
+    }
+
+    /// Writes the weeks that changed, but for those of `left_out`. Returns the devices whose documents are not as we knew them.
+    async fn write_weeks(&mut self, left_out: &[Box<str>]) -> Result<Vec<Box<str>>, Retry> {
+        let now = clock::now();
+        let changed = self.dirty.keys().filter(|id| !left_out.contains(id)).flat_map(|id| {
+            let weeks = self.devices.get(id).map_or(&[][..], |device| device.history.weeks());
+            let oldest = weeks.last().map_or(i32::MIN, |last| Week::of(History::oldest_with(last.number)));
+            let dirty = weeks.iter().filter(move |week| week.is_dirty && week.number >= oldest);
+            dirty.map(move |week| (id.clone(), week.number))
+        });
+        let mut changed: Vec<(Box<str>, i32)> = changed.collect();
+        changed.sort_unstable();
+        let mut stale = Vec::new();
+        for bulk in changed.chunks(BULK) {
+            let started = std::time::Instant::now();
+            let documents = bulk.iter().filter_map(|(id, number)| {
+                let device = self.devices.get(id)?;
+                let week = device.history.weeks().iter().find(|week| week.number == *number)?;
+                let (of_device, newest) = device.of_week(id, week, self.partition);
+                Some(Store::week(of_device, week, newest, now))
+            });
+            let documents: Vec<Guarded> = documents.collect();
+            let conflicts = self.shared.store.write_weeks(&documents).await?;
+            self.shared.observe.written(bulk.len() - conflicts.len(), started.elapsed());
+            let mut conflicting = conflicts.into_iter().peekable();
+            for (index, (id, number)) in bulk.iter().enumerate() {
+                if conflicting.next_if_eq(&index).is_some() {
+                    stale.push(id.clone());
+                } else if let Some(device) = self.devices.get_mut(id) {
+                    device.history.written(*number);
+                }
+            }
+        }
+        stale.dedup();
+        Ok(stale)
+    }
+
+    /// Somebody else wrote this device, or people decided something about it: take what is stored and merge our reads into it.
+    async fn reload(&mut self, id: &str) -> Result<(), Retry> {
+        let store = &self.shared.store;
+        let loaded = store.weeks(id, None, None).await;
+        let Some(loaded) = self.readable(id, loaded)? else { return Ok(()) };
+        let Some(device) = self.devices.get(id) else { return Ok(()) };
+        let store = &self.shared.store;
+        let (mut leaks, mut tampering) = store.events(&[id]).await?;
+        let property = device.timeline.newest().owner.property_id.clone();
+        let expectations = store.expectations(&[&property]).await?.remove(&*property).unwrap_or_default();
+        let stored = Stored {
+            loaded,
+            is_whole: true,
+            leaks: leaks.remove(id).unwrap_or_default(),
+            tampering: tampering.remove(id).unwrap_or_default(),
+            expectations,
+            rests: store.rests(&[id]).await?.remove(id).unwrap_or_default(),
+            condition: store.conditions(&[id]).await?.remove(id),
+        };
+        let reloaded = device.reloaded(stored);
+        self.devices.insert(id.into(), reloaded);
+        Ok(())
+    }
+
+    /// Removes weeks that are older than what is kept, of devices that a new week has begun for.
+    async fn forget(&mut self) -> Result<(), Retry> {
+        let mut begun: HashMap<i32, Vec<&str>> = HashMap::new();
+        for id in self.dirty.keys() {
+            let weeks = self.devices.get(id).map_or(&[][..], |device| device.history.weeks());
+            if let Some(newest) = weeks.last().filter(|newest| newest.revision == 1) {
+                let oldest = Week::of(History::oldest_with(newest.number));
+                begun.entry(oldest).or_default().push(id);
+            }
+        }
+        for (oldest, ids) in begun {
+            self.shared.store.forget_weeks(&ids, oldest).await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the memory bounded: this partition forgets its share of what is too much. All of it is stored.
+    fn evict(&mut self) {
+        let before = self.devices.len();
+        let all = self.shared.in_memory.load(Ordering::Relaxed);
+        let most = self.shared.devices_in_memory;
+        if all <= most {
+            return;
+        }
+        let mut surplus = before - before * most / all;
+        self.devices.retain(|_, _| {
+            let keep = surplus == 0;
+            surplus = surplus.saturating_sub(1);
+            keep
+        });
+        self.shared.in_memory.fetch_sub(before - self.devices.len(), Ordering::Relaxed);
+    }
+}
+
+impl Drop for Devices {
+    fn drop(&mut self) {
+        self.shared.in_memory.fetch_sub(self.devices.len(), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::history::Week;
+
+    use super::*;
+
+    /// Besides it a device in memory has its registers (some 700 bytes for a week of hourly ones) and what the registry says.
+    #[test]
+    fn a_device_in_memory_is_small() {
+        let fixed = size_of::<Device>() + size_of::<Week>();
+        assert!(fixed <= 1_300, "{fixed}");
+    }
+}

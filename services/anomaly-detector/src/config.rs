@@ -1,0 +1,45 @@
+//! The service's own settings.
+
+use std::time::Duration;
+
+use clap::Args;
+use indowater_common::config::{self, milliseconds};
+
+/// How reads are folded into writes, and how much is kept in memory.
+#[derive(Args, Clone, Debug)]
+pub struct Settings {
+    /// Write what is pending after so long without new reads: how fresh events are on a quiet stream.
+    #[arg(long, env = "INDOWATER_FLUSH_IDLE", default_value = "200", value_name = "MILLISECONDS", value_parser = milliseconds)]
+    pub flush_idle: Duration,
+    /// Write at the latest so long after the first pending read: longer folds more reads into one write.
+    #[arg(long, env = "INDOWATER_FLUSH_AGE", default_value = "5000", value_name = "MILLISECONDS", value_parser = milliseconds)]
+    pub flush_age: Duration,
+    /// Write as soon as so many devices of a partition have something pending.
+    #[arg(long, env = "INDOWATER_FLUSH_PENDING", default_value_t = 20_000, value_name = "DEVICES")]
+    pub flush_pending: usize,
+    /// Devices kept in memory by one instance; the others are loaded when they report.
+    #[arg(long, env = "INDOWATER_DEVICES_IN_MEMORY", default_value_t = 300_000, value_name = "DEVICES")]
+    pub devices_in_memory: usize,
+    /// What sending somebody to a meter costs: a leak that is expected to cost less within 30 days is worth no visit.
+    #[arg(long, env = "INDOWATER_VISIT_COST", default_value_t = 50_000, value_name = "RUPIAH")]
+    pub visit_cost: i64,
+}
+
+impl config::Settings for Settings {
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.flush_pending == 0 {
+            problems.push("--flush-pending must be at least 1".to_owned());
+        }
+        if self.devices_in_memory < 1_000 {
+            problems.push("--devices-in-memory must be at least 1000".to_owned());
+        }
+        if self.visit_cost < 0 {
+            problems.push("--visit-cost must not be negative".to_owned());
+        }
+        if self.flush_idle > self.flush_age {
+            problems.push("--flush-idle must not be longer than --flush-age".to_owned());
+        }
+        problems
+    }
+}

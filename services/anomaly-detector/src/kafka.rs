@@ -1,0 +1,151 @@
+//! The broker's edge: readings, the registry and tariffs in. Events go out through the outbox.
+
+use std::sync::Arc;
+
+use indowater_common::config;
+use indowater_common::error::{Fatal, Retry};
+use indowater_common::kafka::{Batch, Followed, From, Record, Work, follow};
+use indowater_common::quarantine::Aside;
+use indowater_common::telemetry;
+use indowater_common::wire as tariffs;
+use indowater_proto::billing::v1::TariffSchedule;
+use indowater_proto::readings::v1::Readings;
+use indowater_proto::registry::v1::Device;
+use indowater_proto::topics;
+use prost::Message;
+use tokio_util::sync::CancellationToken;
+use tracing::Span;
+
+use crate::app::device::Reading;
+use crate::app::devices::{Devices, Shared};
+use crate::app::registry::Registry;
+use crate::wire;
+
+/// The topics that this service relies on.
+pub const TOPICS: [&topics::Topic; 5] =
+    [&topics::READINGS, &topics::DEVICES, &topics::TARIFFS, &topics::ANOMALIES, &topics::DEVICE_CONDITION];
+
+/// One partition of the readings topic.
+pub struct Partition {
+    shared: Arc<Shared>,
+    devices: Devices,
+    aside: Aside,
+}
+
+impl Partition {
+    /// That number, with nothing in memory.
+    pub fn new(shared: Arc<Shared>, number: i32, aside: Aside) -> Self {
+        Self { devices: Devices::new(shared.clone(), number), shared, aside }
+    }
+
+    async fn understand(&self, batch: &Batch) -> Result<Vec<Reading>, Retry> {
+        let mut readings = Vec::with_capacity(batch.len());
+        for record in batch.records() {
+            let understood = Readings::decode(record.value).map_err(|error| error.to_string());
+            match understood.and_then(|message| wire::reading(&message)) {
+                Ok(reading) => readings.push(Reading { span: span(&record, &reading), ..reading }),
+                Err(why) => {
+                    let why = format!("no reading of ours: {why}");
+                    self.aside.record(batch.partition, &record, &why).await?;
+                }
+            }
+        }
+        Ok(readings)
+    }
+
+    /// What came of a device of which a document cannot be read must not be lost, nor hold up the others.
+    async fn set_spoilt_aside(&mut self) -> Result<(), Retry> {
+        self.aside.keys(self.devices.spoilt()).await?;
+        self.devices.forget_spoilt();
+        Ok(())
+    }
+}
+
+impl Work for Partition {
+    async fn apply(&mut self, batch: &Batch) -> Result<(), Retry> {
+        let readings = self.understand(batch).await?;
+        let reads = readings.iter().map(|reading| reading.reads.len()).sum();
+        self.devices.merge(readings).await?;
+        self.shared.observe.merged(reads);
+        self.aside.keep(batch);
+        self.set_spoilt_aside().await
+    }
+
+    async fn flush(&mut self) -> Result<(), Retry> {
+        self.devices.flush().await?;
+        self.set_spoilt_aside().await?;
+        self.aside.clear();
+        Ok(())
+    }
+
+    fn pending(&self) -> usize {
+        self.devices.pending()
+    }
+}
+
+/// One partition of the devices' registry.
+pub struct RegistryPartition {
+    registry: Registry,
+    aside: Aside,
+}
+
+impl RegistryPartition {
+    /// With nothing that waits.
+    pub fn new(shared: Arc<Shared>, aside: Aside) -> Self {
+        Self { registry: Registry::new(shared), aside }
+    }
+}
+
+impl Work for RegistryPartition {
+    async fn apply(&mut self, batch: &Batch) -> Result<(), Retry> {
+        for record in batch.records() {
+            match Device::decode(record.value).map_err(|error| error.to_string()).and_then(wire::entry) {
+                Ok(entry) => self.registry.take(entry),
+                Err(why) => self.aside.record(batch.partition, &record, &why).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), Retry> {
+        self.registry.flush().await
+    }
+
+    fn pending(&self) -> usize {
+        self.registry.pending()
+    }
+}
+
+/// Follows the tariffs: from here on `shared` has those that billing has published. A class of which it published none has the
+/// versions that the platform comes with, which are also what billing starts from.
+///
+/// # Errors
+/// Settings that librdkafka refuses.
+pub async fn follow_tariffs(
+    kafka: &config::Kafka,
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+) -> Result<impl Future<Output = Result<(), Fatal>> + Send + 'static, Fatal> {
+    let topic = topics::TARIFFS.name(&kafka.topic_prefix);
+    let apply = move |record: Followed<'_>| {
+        let schedule = TariffSchedule::decode(record.value).map_err(|error| error.to_string());
+        match schedule.and_then(|schedule| Ok((tariffs::versions(&schedule)?, schedule.class))) {
+            Ok((versions, class)) => shared.set_tariffs(&class, versions),
+            Err(why) => shared.observe.tariff_unreadable(&why),
+        }
+    };
+    follow(kafka, topic, From::Beginning, stop, apply).await
+}
+
+/// A span from here until the effect is durable, for records of a kept trace.
+fn span(record: &Record<'_>, reading: &Reading) -> Option<Span> {
+    let traceparent = record.traceparent.filter(|parent| telemetry::is_sampled(parent))?;
+    let span = tracing::info_span!(
+        "judge readings",
+        device_id = &*reading.device_id,
+        reads = reading.reads.len(),
+        offset = record.offset,
+    );
+    telemetry::continue_trace(&span, traceparent);
+    Some(span)
+}
