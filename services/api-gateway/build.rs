@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use prost_reflect::{
     DescriptorPool, DynamicMessage, EnumDescriptor, ExtensionDescriptor, FieldDescriptor, FileDescriptor,
-    Kind, MessageDescriptor,
+    Kind, MessageDescriptor, ReflectMessage,
 };
 
 const FORMS: &str = "crate::wire::form";
@@ -97,8 +97,12 @@ impl Options {
         if is(&options, "hidden") {
             return Ok("#[serde(skip)]".to_owned());
         }
-        let always = format(&options) == TRUE_BY_DEFAULT;
+        let always = format(&options) == "TRUE_BY_DEFAULT";
         let nullable = is(&options, "nullable") || (is_scalar_option(field) && !always);
+        // What is taken away leaves null or an empty list.
+        if is(&options, "for_administrators") && !nullable && !field.is_list() {
+            return Err(format!("{} is for administrators and not nullable", field.full_name()));
+        }
         let (mut serde, mut schema) = (Vec::new(), Vec::new());
         if let Some(name) = text(&options, "name") {
             serde.push(format!("rename = \"{name}\""));
@@ -156,17 +160,17 @@ impl Options {
             let words = self.pool.get_enum_by_name(&words).ok_or(format!("{words} is no enum"))?;
             return Ok(in_words(&words));
         }
-        Ok(match (format(options), field.kind()) {
-            (1, _) => form("moment", "String", Some("format = DateTime")),
-            (2, _) => form("date", "String", Some("format = Date")),
-            (3, _) => form("text", "String", Some(r#"pattern = "^[0-9]{4}-[0-9]{2}$""#)),
-            (4, _) => form("volume", "crate::wire::CubicMetres", None),
-            (5, _) => form("decimal", "crate::wire::Rupiah", None),
-            (6, _) => form("decimal", "String", Some(r#"format = "decimal""#)),
-            (7, _) => (None, None, Some("format = Email")),
-            (8, _) => form("text", "String", Some(r#"format = "uri""#)),
-            (9, _) => form("not", "bool", None),
-            (TRUE_BY_DEFAULT, _) => form("true_by_default", "bool", None),
+        Ok(match (format(options).as_str(), field.kind()) {
+            ("MOMENT", _) => form("moment", "String", Some("format = DateTime")),
+            ("DATE", _) => form("date", "String", Some("format = Date")),
+            ("MONTH", _) => form("text", "String", Some(r#"pattern = "^[0-9]{4}-[0-9]{2}$""#)),
+            ("VOLUME", _) => form("volume", "crate::wire::CubicMetres", None),
+            ("RUPIAH", _) => form("decimal", "crate::wire::Rupiah", None),
+            ("DECIMAL", _) => form("decimal", "String", Some(r#"format = "decimal""#)),
+            ("EMAIL", _) => (None, None, Some("format = Email")),
+            ("URI", _) => form("text", "String", Some(r#"format = "uri""#)),
+            ("NOT", _) => form("not", "bool", None),
+            ("TRUE_BY_DEFAULT", _) => form("true_by_default", "bool", None),
             (_, Kind::Enum(words)) => in_words(&words),
             (_, Kind::Message(of)) if field.is_list() => (None, Some(rust(of.full_name())), None),
             (_, Kind::Message(of)) if is(options, "nullable") => (None, Some(rust(of.full_name())), None),
@@ -186,11 +190,12 @@ fn text(options: &DynamicMessage, name: &str) -> Option<String> {
     Some(value).filter(|value| !value.is_empty())
 }
 
-/// `FORMAT_TRUE_BY_DEFAULT`
-const TRUE_BY_DEFAULT: i32 = 10;
-
-fn format(options: &DynamicMessage) -> i32 {
-    options.get_field_by_name("format").and_then(|format| format.as_enum_number()).unwrap_or(0)
+/// The format of a field, as `MOMENT`.
+fn format(options: &DynamicMessage) -> String {
+    let number = options.get_field_by_name("format").and_then(|format| format.as_enum_number()).unwrap_or(0);
+    let field = options.descriptor().get_field_by_name("format");
+    let value = field.and_then(|field| field.kind().as_enum().and_then(|formats| formats.get_value(number)));
+    value.map(|value| value.name().trim_start_matches("FORMAT_").to_owned()).unwrap_or_default()
 }
 
 fn is(options: &DynamicMessage, name: &str) -> bool {

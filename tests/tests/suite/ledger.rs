@@ -346,7 +346,7 @@ pub async fn tariffs_are_set_for_days_to_come_and_told(base: Arc<Base>) -> Resul
         }),
     };
     let refused = desk.set_tariff(version("2026-01-01")).await.err().context("the past was priced again")?;
-    ensure!(refused.message().starts_with("from:"), "{refused}");
+    ensure!(refused.message().starts_with("from "), "{refused}");
     let schedule =
         desk.set_tariff(version("2099-01-01")).await?.into_inner().schedule.context("no schedule")?;
     ensure!((schedule.versions.len(), schedule.revision) == (2, 2), "{schedule:?}");
