@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use bson::{Bson, Document, doc};
 use futures::TryStreamExt;
+use indowater::gateways::Options;
 use indowater_common::domain::tariff::TariffBook;
 use indowater_common::domain::zone::{Day, Zone};
 use indowater_proto::anomaly::v1 as pb;
@@ -25,6 +26,8 @@ use rust_decimal::Decimal;
 use rustix::process::{Pid, Signal, kill_process};
 use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
+
+use crate::payments::shop::Shop;
 
 type Client = AnomalyServiceClient<Channel>;
 
@@ -449,4 +452,18 @@ pub async fn a_device_is_silent_by_the_time_of_the_others(base: Arc<Base>) -> Re
         Ok(())
     })
     .await
+}
+
+/// A newcomer's demo has a leak, and it is found in half a year of reads that come all at once.
+pub async fn the_demo_shows_a_leak(base: Arc<Base>) -> Result<()> {
+    let mut shop = Shop::open(&base, "leaks-demo", Options::default()).await?;
+    let detector = shop.world.start("anomaly-detector", &[]).await?;
+    let produced = shop.become_demo(180).await?;
+    judged(&shop.world, produced).await?;
+    let filter = Some(pb::EventFilter { device_id: "device-002".to_owned(), ..Default::default() });
+    let leaks = client(&detector)?.list_leaks(pb::ListLeaksRequest { filter, ..Default::default() }).await?;
+    let leaks = leaks.into_inner().leaks;
+    let told: Vec<_> = leaks.iter().map(|leak| (&*leak.customer_id, leak.status(), leak.kind())).collect();
+    ensure!(told == [("customer-001", pb::LeakStatus::Active, pb::LeakKind::Constant)], "{leaks:?}");
+    Ok(())
 }
