@@ -134,9 +134,12 @@ impl Seen<'_> {
 }
 
 impl Bank {
-    /// Weighs what was seen.
-    pub fn weigh(&mut self, seen: &Seen<'_>) {
+    /// Weighs what was seen; for fitful leaks only where the habit is `known` well.
+    pub fn weigh(&mut self, seen: &Seen<'_>, known: bool) {
         self.steady.add(seen.slots, STEADY_CAP, |place| seen.steady(rate(place)));
+        if !known {
+            return;
+        }
         let is_gap = seen.slots > 1;
         let fitful = |place, mixture| {
             if is_gap { 0.0 } else { seen.fitful(rate(place + FITFUL_FROM), mixture) }

@@ -33,9 +33,6 @@ const NIGHTS_NEED: f32 = 6.0;
 const FITFUL_KEEPS: u8 = 144;
 /// Of the last 64 slots, three in four must be known: rests and lost reads look alike.
 const FITFUL_KNOWN: u32 = 48;
-/// And the habit must be known for so many days: without it, any home that is busier than most seems to leak.
-const FITFUL_DAYS: u16 = 14;
-
 /// At no more than these nothing speaks for a leak any more: two fifths and seven tenths of what opens it.
 const STEADY_CALM: f32 = 6.4;
 const FITFUL_CALM: f32 = 31.0;
@@ -92,7 +89,7 @@ pub fn find(bank: &Bank, recent: &Recent, habit: &Habit, scale: Scale, at: i64) 
     let by_nights = fitful.score >= NIGHTS_NEED && bank.nights() >= NIGHTS_OPEN;
     let restless = recent.restless() >= FITFUL_KEEPS.div_ceil(hours);
     let sure = fitful.score >= FITFUL_OPENS || by_nights && restless;
-    if !sure || judged < FITFUL_KNOWN || habit.days() < FITFUL_DAYS {
+    if !sure || judged < FITFUL_KNOWN {
         return None;
     }
     // It ran in that share of the slots that would usually have been dry and were not.
