@@ -36,18 +36,21 @@ const FITFUL_KNOWN: u32 = 48;
 /// At no more than these nothing speaks for a leak any more: two fifths and seven tenths of what opens it.
 const STEADY_CALM: f32 = 6.4;
 const FITFUL_CALM: f32 = 31.0;
+/// What still runs at this share of its rate is the same leak.
+const STILL: f32 = 0.3;
 /// From these on what a meter draws may be a leak, and is not learned.
 const STEADY_NEAR: f32 = 8.0;
 const FITFUL_NEAR: f32 = 10.0;
 
-/// Whether so little speaks for a steady leak that one seems to have stopped.
-pub fn is_steady_calm(bank: &Bank) -> bool {
-    bank.steady(0).score <= STEADY_CALM
+/// Whether so little speaks for a steady leak of about this rate, litres an hour, or of a greater one, that it seems to have
+/// stopped. That a busy home may hide a drip does not keep a leak open that was far more.
+pub fn is_steady_calm(bank: &Bank, rate: f32) -> bool {
+    bank.steady_above(rate * STILL) <= STEADY_CALM
 }
 
-/// Whether so little speaks for a leak of any kind.
-pub fn is_calm(bank: &Bank) -> bool {
-    is_steady_calm(bank) && bank.fitful(0).score <= FITFUL_CALM
+/// Whether so little speaks for a leak of any kind and about this rate.
+pub fn is_calm(bank: &Bank, rate: f32) -> bool {
+    is_steady_calm(bank, rate) && bank.fitful_above(rate * STILL) <= FITFUL_CALM
 }
 
 /// Whether so much speaks for a leak that it must not become a habit.

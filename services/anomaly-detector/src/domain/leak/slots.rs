@@ -95,12 +95,13 @@ impl Slots {
                 .flatten()
         };
         let found = burst.or(while_away).or_else(bank);
+        let rate = life.map_or(0.0, |life| life.rate() as f32 / 1_000.0);
         Judged {
             at: step.until,
             // A gap that is not weighed says nothing of how long it has been calm.
             seconds: if slots <= WEIGHED { step.seconds() } else { 0 },
-            steady_calm: find::is_steady_calm(&self.bank),
-            calm: find::is_calm(&self.bank),
+            steady_calm: find::is_steady_calm(&self.bank, rate),
+            calm: find::is_calm(&self.bank, rate),
             found,
             flow,
             floor: (self.recent.floor(find::window(self.scale)) * 1_000.0) as u32,
