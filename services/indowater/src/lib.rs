@@ -16,6 +16,7 @@ pub mod terminal;
 
 pub mod bench;
 pub mod dead_letters;
+pub mod evaluate;
 pub mod gateways;
 pub mod init;
 pub mod quarantine;
@@ -59,6 +60,7 @@ enum Command {
     Registry(registry::Args),
     Verify(verify::Args),
     Bench(bench::Args),
+    Evaluate(evaluate::Args),
     Gateways(gateways::Args),
 }
 
@@ -78,6 +80,7 @@ impl Cli {
             Command::Registry(args) => registry::run(args).await,
             Command::Verify(args) => verify::run(args).await,
             Command::Bench(args) => bench::run(args).await,
+            Command::Evaluate(args) => evaluate::run(args).await,
             Command::Gateways(args) => gateways::run(args).await,
         }
     }

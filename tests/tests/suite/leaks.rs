@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use bson::{Bson, Document, doc};
 use futures::TryStreamExt;
+use indowater::gateways::Options;
 use indowater_common::domain::tariff::TariffBook;
 use indowater_common::domain::zone::{Day, Zone};
 use indowater_proto::anomaly::v1 as pb;
@@ -25,6 +26,8 @@ use rust_decimal::Decimal;
 use rustix::process::{Pid, Signal, kill_process};
 use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
+
+use crate::payments::shop::Shop;
 
 type Client = AnomalyServiceClient<Channel>;
 
@@ -364,49 +367,50 @@ pub async fn a_meter_that_complains_is_looked_at(base: Arc<Base>) -> Result<()> 
     Ok(())
 }
 
+/// Hourly uplinks of a device, of which the record's key brings all to one partition.
+fn uplinks(device: &str, hours: std::ops::Range<i64>) -> Vec<(String, Vec<u8>)> {
+    let readings = hours.map(|hour| readings::Readings {
+        device_id: device.to_owned(),
+        customer_id: "customer-001".to_owned(),
+        property_id: "property-1".to_owned(),
+        time_zone: "Asia/Jakarta".to_owned(),
+        tariff_class: "household-middle-1".to_owned(),
+        meter: Some(readings::Meter {
+            unit: RegisterUnit::Litre.into(),
+            register_digits: 8,
+            q3_litres_per_hour: 2_500,
+            ..Default::default()
+        }),
+        registry_version: 1,
+        source: readings::ReadSource::Telemetry.into(),
+        reads: vec![readings::AcceptedRead {
+            read_at: START + hour * HOUR,
+            register: hour,
+            ..Default::default()
+        }],
+        received_at: START + hour * HOUR + 5,
+        message_reads: 1,
+        ..Default::default()
+    });
+    readings
+        .map(|readings| (format!("gateway-1|{device}|{}", readings.received_at), readings.encode_to_vec()))
+        .collect()
+}
+
+/// Whether each device is said to be silent, in the order in which that was told.
+async fn silent(world: &World) -> Result<BTreeMap<String, Vec<bool>>> {
+    let mut told: BTreeMap<String, Vec<bool>> = BTreeMap::new();
+    for (_, _, value) in world.records(&topics::DEVICE_CONDITION).await? {
+        let condition = pb::DeviceCondition::decode(&*value)?;
+        told.entry(condition.device_id).or_default().push(condition.is_offline);
+    }
+    Ok(told)
+}
+
 /// Who is silent follows from when the others of its partition were heard, and is told once, whatever is killed.
 pub async fn a_device_is_silent_by_the_time_of_the_others(base: Arc<Base>) -> Result<()> {
     let mut world = World::new(&base, "silence").await?;
     let mut detector = world.start("anomaly-detector", IMPATIENT).await?;
-    // Hourly uplinks, of which the record's key brings all to one partition.
-    let uplinks = |device: &str, hours: std::ops::Range<i64>| -> Vec<(String, Vec<u8>)> {
-        let readings = hours.map(|hour| readings::Readings {
-            device_id: device.to_owned(),
-            customer_id: "customer-001".to_owned(),
-            property_id: "property-1".to_owned(),
-            time_zone: "Asia/Jakarta".to_owned(),
-            tariff_class: "household-middle-1".to_owned(),
-            meter: Some(readings::Meter {
-                unit: RegisterUnit::Litre.into(),
-                register_digits: 8,
-                q3_litres_per_hour: 2_500,
-                ..Default::default()
-            }),
-            registry_version: 1,
-            source: readings::ReadSource::Telemetry.into(),
-            reads: vec![readings::AcceptedRead {
-                read_at: START + hour * HOUR,
-                register: hour,
-                ..Default::default()
-            }],
-            received_at: START + hour * HOUR + 5,
-            message_reads: 1,
-            ..Default::default()
-        });
-        readings
-            .map(|readings| {
-                (format!("gateway-1|{device}|{}", readings.received_at), readings.encode_to_vec())
-            })
-            .collect()
-    };
-    let told = async |world: &World| -> Result<BTreeMap<String, Vec<bool>>> {
-        let mut told: BTreeMap<String, Vec<bool>> = BTreeMap::new();
-        for (_, _, value) in world.records(&topics::DEVICE_CONDITION).await? {
-            let condition = pb::DeviceCondition::decode(&*value)?;
-            told.entry(condition.device_id).or_default().push(condition.is_offline);
-        }
-        Ok(told)
-    };
     // Nobody misses one that is out of service.
     let resting = Device {
         id: "device-c".to_owned(),
@@ -426,13 +430,13 @@ pub async fn a_device_is_silent_by_the_time_of_the_others(base: Arc<Base>) -> Re
     let all = ["device-a", "device-b", "device-c"].map(|device| uplinks(device, 0..24)).concat();
     world.publish(&topics::READINGS, &all).await?;
     judged(&world, 72).await?;
-    ensure!(told(&world).await?.is_empty(), "all are heard");
+    ensure!(silent(&world).await?.is_empty(), "all are heard");
     // The pipeline may stand still for as long as it likes; what comes later tells how much time has passed.
     detector.process.kill().await;
     detector = world.start("anomaly-detector", IMPATIENT).await?;
     world.publish(&topics::READINGS, &uplinks("device-b", 24..40)).await?;
     eventually("the silence is told", async || {
-        let told = told(&world).await?;
+        let told = silent(&world).await?;
         ensure!(told == BTreeMap::from([("device-a".to_owned(), vec![true])]), "{told:?}");
         Ok(())
     })
@@ -444,9 +448,23 @@ pub async fn a_device_is_silent_by_the_time_of_the_others(base: Arc<Base>) -> Re
     world.publish(&topics::READINGS, &uplinks("device-b", 40..42)).await?;
     judged(&world, 91).await?;
     eventually("its return is told", async || {
-        let told = told(&world).await?;
+        let told = silent(&world).await?;
         ensure!(told == BTreeMap::from([("device-a".to_owned(), vec![true, false])]), "{told:?}");
         Ok(())
     })
     .await
+}
+
+/// A newcomer's demo has a leak, and it is found in half a year of reads that come all at once.
+pub async fn the_demo_shows_a_leak(base: Arc<Base>) -> Result<()> {
+    let mut shop = Shop::open(&base, "leaks-demo", Options::default()).await?;
+    let detector = shop.world.start("anomaly-detector", &[]).await?;
+    let produced = shop.become_demo(180).await?;
+    judged(&shop.world, produced).await?;
+    let filter = Some(pb::EventFilter { device_id: "device-002".to_owned(), ..Default::default() });
+    let leaks = client(&detector)?.list_leaks(pb::ListLeaksRequest { filter, ..Default::default() }).await?;
+    let leaks = leaks.into_inner().leaks;
+    let told: Vec<_> = leaks.iter().map(|leak| (&*leak.customer_id, leak.status(), leak.kind())).collect();
+    ensure!(told == [("customer-001", pb::LeakStatus::Active, pb::LeakKind::Constant)], "{leaks:?}");
+    Ok(())
 }

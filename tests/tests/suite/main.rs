@@ -61,6 +61,7 @@ fn all() -> Vec<(&'static str, Story)> {
         leaks::people_have_the_last_word,
         leaks::a_meter_that_complains_is_looked_at,
         leaks::a_device_is_silent_by_the_time_of_the_others,
+        leaks::the_demo_shows_a_leak,
         pipeline::telemetry_becomes_the_customers_usage,
         pipeline::late_reads_revise_the_days_they_touch,
         pipeline::the_registry_publishes_every_change,

@@ -301,3 +301,25 @@ fn a_constant_leak_opens_once_and_seems_to_have_stopped() {
     let explanation = leak.explanation.as_ref().unwrap();
     assert!(explanation.hours.len() >= 60, "{}", explanation.hours.len());
 }
+
+#[test]
+fn a_path_that_turns_about_a_weeks_end_is_followed_back() {
+    let reads = home(20, 0, 0..0);
+    let zone = Zone::named("Asia/Jakarta").unwrap();
+    let begins = |read: &Read| Week::of(zone.day_of(read.at)) != Week::of(zone.day_of(read.at - HOUR));
+    let end = (200..).find(|hour| begins(&reads[*hour])).unwrap();
+    for reset in end - 9..end + 2 {
+        let mut reads = reads.clone();
+        let register = reads[reset].register;
+        reads[reset..].iter_mut().for_each(|read| read.register -= register);
+        let mut at_once = Home::new();
+        at_once.flush(&[reads.clone()]);
+        let mut hourly = Home::new();
+        let (before, about) = (&reads[..end - 12], &reads[end - 12..end + 12]);
+        hourly.flush(&[before.to_vec()]);
+        about.iter().for_each(|read| hourly.flush(&[vec![*read]]));
+        hourly.flush(&[reads[end + 12..].to_vec()]);
+        assert_eq!(format!("{:?}", hourly.kept()), format!("{:?}", at_once.kept()), "{reset} of {end}");
+        assert_eq!(hourly.tampering.len(), 1);
+    }
+}

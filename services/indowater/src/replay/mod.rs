@@ -27,12 +27,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use indowater_common::clock;
+use indowater_common::domain::meter::{Point, Unit};
 use indowater_common::domain::zone::Zone;
 use indowater_common::kafka::BACKFILL;
 use indowater_proto::telemetry::v1::RegisterUnit;
+use jiff::tz::TimeZone;
 use tokio::time::Instant;
 
-pub use format::Format;
+pub use format::{Format, zone};
 pub use lost::Lost;
 pub use meters::Facts;
 pub use outcome::Outcome;
@@ -204,6 +206,35 @@ pub async fn replay(
     Ok(summary)
 }
 
+/// The register reads of files by meter, in the order of the files, millilitres: for whoever wants them and sends nothing.
+///
+/// # Errors
+/// A file cannot be read or leaves a doubt.
+pub async fn registers(
+    files: Vec<PathBuf>,
+    format: Format,
+    time_zone: Option<TimeZone>,
+) -> Result<Vec<(String, Vec<Point>)>> {
+    let unit = match format.unit().of_the_meter() {
+        RegisterUnit::Millilitre => Unit::Millilitre,
+        RegisterUnit::Litre | RegisterUnit::Unspecified => Unit::Litre,
+    };
+    let facts = Facts {
+        time_zone,
+        prefix: String::new(),
+        customer: None,
+        tariff_class: None,
+        q3: None,
+        register_digits: None,
+        installed: None,
+        keep_registry: true,
+    };
+    let options = Options { files, format, facts, dry_run: true, speed: None, reads_per_message: 1, wait: 0 };
+    let point = |read: Read| Point { at: read.at, register: unit.millilitres(read.register) };
+    let meters = read(&options).await?.meters.into_iter();
+    Ok(meters.map(|meter| (meter.device_id, meter.reads.reads.into_iter().map(point).collect())).collect())
+}
+
 fn new(meters: &[Meter]) -> usize {
     meters.iter().filter(|meter| meter.known.is_none()).count()
 }
@@ -259,7 +290,7 @@ fn prepare(table: Table, options: &Options, now: i64) -> Result<Prepared> {
         }
     }
     let meters = meters::identified(named, &facts.prefix)?;
-    let zone_name = |zone: &jiff::tz::TimeZone| zone.iana_name().unwrap_or("UTC").to_owned();
+    let zone_name = |zone: &TimeZone| zone.iana_name().unwrap_or("UTC").to_owned();
     (summary.times_in, summary.time_zone) = (zone_name(&times_in), zone_name(&zone));
     summary.unit = unit.name();
     summary.meter_unit = match unit.of_the_meter() {

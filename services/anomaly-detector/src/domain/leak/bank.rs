@@ -134,9 +134,12 @@ impl Seen<'_> {
 }
 
 impl Bank {
-    /// Weighs what was seen.
-    pub fn weigh(&mut self, seen: &Seen<'_>) {
+    /// Weighs what was seen; for fitful leaks only where the habit is `known` well.
+    pub fn weigh(&mut self, seen: &Seen<'_>, known: bool) {
         self.steady.add(seen.slots, STEADY_CAP, |place| seen.steady(rate(place)));
+        if !known {
+            return;
+        }
         let is_gap = seen.slots > 1;
         let fitful = |place, mixture| {
             if is_gap { 0.0 } else { seen.fitful(rate(place + FITFUL_FROM), mixture) }
@@ -152,6 +155,16 @@ impl Bank {
     /// The best steady rate of those that were kept up for so many slots.
     pub fn steady(&self, least: u8) -> Best {
         self.steady.best(least, 0)
+    }
+
+    /// The best score of a steady rate of at least so many litres an hour, nats.
+    pub fn steady_above(&self, least: f32) -> f32 {
+        self.steady.above(least, 0)
+    }
+
+    /// The best score of a fitful rate of at least so many litres an hour, nats.
+    pub fn fitful_above(&self, least: f32) -> f32 {
+        self.fitful.above(least, FITFUL_FROM)
     }
 
     /// The best fitful rate of those that were kept up for so many slots.
@@ -174,6 +187,12 @@ impl<const N: usize> Scores<N> {
             let age = self.ages[place].saturating_add(slots);
             self.ages[place] = if self.parts[place] == 0 { 0 } else { age };
         }
+    }
+
+    fn above(&self, least: f32, from: usize) -> f32 {
+        // The greatest is always among them.
+        let above = (0..N).filter(|place| *place == N - 1 || rate(place + from) >= least);
+        f32::from(above.map(|place| self.parts[place]).max().unwrap_or(0)) / PARTS
     }
 
     fn best(&self, least: u8, from: usize) -> Best {

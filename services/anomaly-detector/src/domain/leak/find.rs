@@ -33,24 +33,24 @@ const NIGHTS_NEED: f32 = 6.0;
 const FITFUL_KEEPS: u8 = 144;
 /// Of the last 64 slots, three in four must be known: rests and lost reads look alike.
 const FITFUL_KNOWN: u32 = 48;
-/// And the habit must be known for so many days: without it, any home that is busier than most seems to leak.
-const FITFUL_DAYS: u16 = 14;
-
 /// At no more than these nothing speaks for a leak any more: two fifths and seven tenths of what opens it.
 const STEADY_CALM: f32 = 6.4;
 const FITFUL_CALM: f32 = 31.0;
+/// What still runs at this share of its rate is the same leak.
+const STILL: f32 = 0.3;
 /// From these on what a meter draws may be a leak, and is not learned.
 const STEADY_NEAR: f32 = 8.0;
 const FITFUL_NEAR: f32 = 10.0;
 
-/// Whether so little speaks for a steady leak that one seems to have stopped.
-pub fn is_steady_calm(bank: &Bank) -> bool {
-    bank.steady(0).score <= STEADY_CALM
+/// Whether so little speaks for a steady leak of about this rate, litres an hour, or of a greater one, that it seems to have
+/// stopped. That a busy home may hide a drip does not keep a leak open that was far more.
+pub fn is_steady_calm(bank: &Bank, rate: f32) -> bool {
+    bank.steady_above(rate * STILL) <= STEADY_CALM
 }
 
-/// Whether so little speaks for a leak of any kind.
-pub fn is_calm(bank: &Bank) -> bool {
-    is_steady_calm(bank) && bank.fitful(0).score <= FITFUL_CALM
+/// Whether so little speaks for a leak of any kind and about this rate.
+pub fn is_calm(bank: &Bank, rate: f32) -> bool {
+    is_steady_calm(bank, rate) && bank.fitful_above(rate * STILL) <= FITFUL_CALM
 }
 
 /// Whether so much speaks for a leak that it must not become a habit.
@@ -92,7 +92,7 @@ pub fn find(bank: &Bank, recent: &Recent, habit: &Habit, scale: Scale, at: i64) 
     let by_nights = fitful.score >= NIGHTS_NEED && bank.nights() >= NIGHTS_OPEN;
     let restless = recent.restless() >= FITFUL_KEEPS.div_ceil(hours);
     let sure = fitful.score >= FITFUL_OPENS || by_nights && restless;
-    if !sure || judged < FITFUL_KNOWN || habit.days() < FITFUL_DAYS {
+    if !sure || judged < FITFUL_KNOWN {
         return None;
     }
     // It ran in that share of the slots that would usually have been dry and were not.

@@ -199,8 +199,9 @@ impl Life {
     }
 
     fn stop(&mut self, judged: &Judged, signals: &mut Vec<Signal>) {
-        match judged.found.filter(|found| found.kind != Kind::Burst) {
-            // A burst was stemmed and something still runs, or what ran all the time rests now and then.
+        let is_burst = self.kind == Kind::Burst;
+        match judged.found.filter(|found| is_burst && found.kind != Kind::Burst) {
+            // A burst was stemmed, and something still runs.
             Some(found) => {
                 self.take(found);
                 self.tell(judged.at, Change::Grew, signals);

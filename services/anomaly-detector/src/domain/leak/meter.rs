@@ -2,6 +2,7 @@
 
 use indowater_common::domain::meter::Point;
 
+use super::bank::Bank;
 use super::daily::Daily;
 use super::life::{Judged, Life};
 use super::rhythm::{Rhythm, Scale};
@@ -173,6 +174,8 @@ impl Meter {
         };
         for Signal { change, episode, .. } in &signals[before..] {
             match change {
+                // What spoke for it is over; what else there is has to speak for itself.
+                Change::Stopped if episode.kind != Kind::Burst => slots.bank = Bank::default(),
                 _ if episode.kind != Kind::Burst => {}
                 Change::Stopped if episode.until - episode.since <= USE => {
                     slots.peaks.learn(u32::try_from(episode.rate).unwrap_or(u32::MAX));

@@ -15,6 +15,9 @@ use super::{Kind, Setting};
 const WEIGHED: i64 = 6;
 /// A burst is judged against the meter's own peaks, so these must be known for some days.
 const KNOWN_DAYS: u16 = 3;
+/// Fitful leaks are weighed once the habit is known for so many days: before, any home that is busier than most seems to have
+/// one.
+const FITFUL_DAYS: u16 = 21;
 /// What flows in an empty home is told from this volume on, millilitres, and from two counts of the register.
 const WHILE_AWAY: i64 = 2_000;
 
@@ -92,12 +95,13 @@ impl Slots {
                 .flatten()
         };
         let found = burst.or(while_away).or_else(bank);
+        let rate = life.map_or(0.0, |life| life.rate() as f32 / 1_000.0);
         Judged {
             at: step.until,
             // A gap that is not weighed says nothing of how long it has been calm.
             seconds: if slots <= WEIGHED { step.seconds() } else { 0 },
-            steady_calm: find::is_steady_calm(&self.bank),
-            calm: find::is_calm(&self.bank),
+            steady_calm: find::is_steady_calm(&self.bank, rate),
+            calm: find::is_calm(&self.bank, rate),
             found,
             flow,
             floor: (self.recent.floor(find::window(self.scale)) * 1_000.0) as u32,
@@ -129,7 +133,7 @@ impl Slots {
         }
         let (odds, night) = (self.usual(step, slots, setting), quarter == 0);
         let seen = Seen { odds: &odds, litres: step.litres(), hours: step.hours(), slots: few, night };
-        self.bank.weigh(&seen);
+        self.bank.weigh(&seen, self.habit.days() >= FITFUL_DAYS);
         let flow = if step.is_dry() { 0.0 } else { step.litres() / step.hours() };
         self.recent.judged(few, flow, self.scale);
         let is_cyclic = life.is_some_and(|life| life.kind() == Kind::Cyclic);
