@@ -24,4 +24,5 @@ schema!(readings, "indowater.readings.v1", "Accepted reads and dead letters.");
 schema!(registry, "indowater.registry.v1", "Properties and devices.");
 schema!(usage, "indowater.usage.v1", "Daily records and their history.");
 schema!(billing, "indowater.billing.v1", "Tariffs, the ledger and balances.");
+schema!(anomaly, "indowater.anomaly.v1", "Leaks, tampering and the condition of devices.");
 schema!(voucher, "indowater.voucher.v1", "Vouchers and their redemption.");

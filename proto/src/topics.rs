@@ -223,8 +223,33 @@ pub const REDEMPTIONS: Topic = Topic {
     log_append_time: false,
 };
 
+/// Leaks and tampering, one record per revision of an event. The key names the event, so that compaction keeps the newest revision of
+/// each; the partition is chosen by the device alone, so that all events of a device stay in order.
+pub const ANOMALIES: Topic = Topic {
+    owner: "anomaly-detector",
+    what: "anomalies",
+    key: "device|event (partitioned by devices.id)",
+    message: "indowater.anomaly.v1.Anomaly",
+    partitions: 12,
+    retention: Retention::Compacted,
+    max_message_bytes: MIB,
+    log_append_time: false,
+};
+
+/// Silence, battery and signal of devices, whole current state.
+pub const DEVICE_CONDITION: Topic = Topic {
+    owner: "anomaly-detector",
+    what: "device-condition",
+    key: "devices.id",
+    message: "indowater.anomaly.v1.DeviceCondition",
+    partitions: 12,
+    retention: Retention::Compacted,
+    max_message_bytes: MIB,
+    log_append_time: false,
+};
+
 /// Every topic there is.
-pub const ALL: [&Topic; 13] = [
+pub const ALL: [&Topic; 15] = [
     &TELEMETRY,
     &READINGS,
     &DEAD_LETTERS,
@@ -232,6 +257,8 @@ pub const ALL: [&Topic; 13] = [
     &PROPERTIES,
     &USAGE,
     &METER_FINDINGS,
+    &ANOMALIES,
+    &DEVICE_CONDITION,
     &TARIFFS,
     &INSTRUCTIONS,
     &ENTRIES,
