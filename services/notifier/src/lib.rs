@@ -2,6 +2,8 @@
 //!
 //! So far it owns its collections, connects and serves health; what it is for comes later, and it pretends nothing.
 
+pub mod domain;
+
 use clap::Args;
 use indowater_common::config::Settings;
 use indowater_common::error::Fatal;
