@@ -18,6 +18,7 @@ pub mod bench;
 pub mod dead_letters;
 pub mod gateways;
 pub mod init;
+pub mod mailbox;
 pub mod quarantine;
 pub mod registry;
 pub mod replay;

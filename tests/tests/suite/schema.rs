@@ -39,6 +39,7 @@ const BESIDES: &[(&str, &str)] = &[
     ("devices", "timeline.property_id"),
     ("devices", "parent_device_id"),
     ("devices", "turns_at"),
+    ("alerts", "open_for!"),
 ];
 
 /// The services alone, without `init`, create the indexes of their collections: those of the data model, and no other that is
