@@ -59,6 +59,7 @@ enum Command {
     Verify(verify::Args),
     Bench(bench::Args),
     Gateways(gateways::Args),
+    Mailbox(mailbox::Args),
 }
 
 impl Cli {
@@ -77,6 +78,7 @@ impl Cli {
             Command::Verify(args) => verify::run(args).await,
             Command::Bench(args) => bench::run(args).await,
             Command::Gateways(args) => gateways::run(args).await,
+            Command::Mailbox(args) => mailbox::run(args).await,
         }
     }
 }

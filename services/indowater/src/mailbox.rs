@@ -2,11 +2,52 @@
 //! fails as real ones do.
 
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::signals::Signals;
+
+/// Take all mail, and print it as it comes
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:2525")]
+    pub listen: String,
+    /// What goes wrong
+    #[arg(long, value_enum, default_value_t)]
+    pub weather: Weather,
+}
+
+/// How often mail that came is looked for, to be printed.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Runs the command.
+///
+/// # Errors
+/// The address is taken.
+pub async fn run(args: Args) -> Result<ExitCode> {
+    let mut signals = Signals::listen()?;
+    let mailbox = Mailbox::listen(&args.listen).await?;
+    mailbox.set_weather(args.weather);
+    eprintln!("Mail goes to {}", mailbox.url());
+    let mut printed = 0;
+    loop {
+        for mail in mailbox.mails().into_iter().skip(printed) {
+            println!("To: {}\n{}", mail.to, mail.data.replace('\r', ""));
+            printed += 1;
+        }
+        tokio::select! {
+            () = signals.next() => return Ok(ExitCode::SUCCESS),
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
 
 /// A mail as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +72,7 @@ impl Mail {
 }
 
 /// How the server is today.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Weather {
     /// It takes mail.
     #[default]

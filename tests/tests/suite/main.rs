@@ -8,6 +8,7 @@ mod gateways;
 mod ledger;
 mod lifecycle;
 mod money_api;
+mod notifier;
 mod payments;
 mod person;
 mod pipeline;
@@ -53,6 +54,9 @@ fn all() -> Vec<(&'static str, Story)> {
         ledger::a_zombie_posts_nothing_twice,
         ledger::a_late_read_is_in_the_statement_and_explained,
         ledger::tariffs_are_set_for_days_to_come_and_told,
+        notifier::a_low_balance_is_told_once_and_closed_by_a_top_up,
+        notifier::kills_lose_nothing_and_double_nothing,
+        notifier::each_fact_is_told_to_whom_it_concerns,
         pipeline::telemetry_becomes_the_customers_usage,
         pipeline::late_reads_revise_the_days_they_touch,
         pipeline::the_registry_publishes_every_change,

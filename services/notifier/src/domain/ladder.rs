@@ -165,7 +165,11 @@ pub fn next(course: &Course<'_>, person: &Person, channels: &[Channel], now: i64
         return Step::Finish(if was_sent { Finish::Sent } else { Finish::Past });
     }
     if channels.is_empty() {
-        return Step::Finish(if was_sent { Finish::Sent } else { Finish::Unreachable });
+        return Step::Finish(match tries {
+            [] => Finish::Unreachable,
+            _ if was_sent => Finish::Sent,
+            _ => Finish::Dead,
+        });
     }
     let quiet = if severity == Severity::Critical { None } else { person.quiet.end(&person.zone, now) };
     // When something may be sent that should be from `due` on.

@@ -108,10 +108,11 @@ fn what_is_critical_comes_again_until_acknowledged_for_a_day() {
 fn what_ended_before_it_was_sent_is_not_sent() {
     let past = Course { is_past: true, ..course(Severity::High, NOON, &[]) };
     assert_eq!(next(&past, &person(), &BOTH, NOON), Step::Finish(Finish::Past));
-    assert_eq!(
-        next(&course(Severity::High, NOON, &[]), &person(), &[], NOON),
-        Step::Finish(Finish::Unreachable)
-    );
+    let unreachable = next(&course(Severity::High, NOON, &[]), &person(), &[], NOON);
+    assert_eq!(unreachable, Step::Finish(Finish::Unreachable));
+    let ended = [tried(Channel::Email, NOON, Outcome::Ended("5.1.1".to_owned()))];
+    let ended = next(&course(Severity::High, NOON, &ended), &person(), &[], NOON);
+    assert_eq!(ended, Step::Finish(Finish::Dead), "its only address is none any more");
 }
 
 #[test]
