@@ -19,6 +19,7 @@ pub mod dead_letters;
 pub mod gateways;
 pub mod init;
 pub mod mailbox;
+pub mod messengers;
 pub mod quarantine;
 pub mod registry;
 pub mod replay;

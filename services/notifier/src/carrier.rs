@@ -28,6 +28,17 @@ pub struct Letter {
     pub frame: Frame,
     /// Where the console shows more; a path.
     pub link: String,
+    /// The approved template that says the same, for channels that take nothing else.
+    pub template: Template,
+}
+
+/// A message as a template and what fills it.
+#[derive(Clone, Debug)]
+pub struct Template {
+    /// Its name, the same in every language.
+    pub name: &'static str,
+    /// In their order.
+    pub parameters: Vec<String>,
 }
 
 /// The words around a message.
@@ -39,6 +50,29 @@ pub struct Frame {
     pub more: String,
     /// Why the reader gets it, and how to stop it.
     pub footer: String,
+}
+
+#[cfg(test)]
+impl Letter {
+    /// One to try channels with.
+    pub fn sample() -> Self {
+        let text = Text { title: "Low".to_owned(), message: "You have Rp 48,500 left.".to_owned() };
+        Self {
+            id: "alert-1.1".to_owned(),
+            address: "budi@example.com".to_owned(),
+            name: "Budi".to_owned(),
+            language: Language::English,
+            title: "Your credit is running low".to_owned(),
+            texts: vec![text],
+            frame: Frame {
+                greeting: "Hello Budi,".to_owned(),
+                more: "See more".to_owned(),
+                footer: "You get this message because".to_owned(),
+            },
+            link: "/balance".to_owned(),
+            template: Template { name: "balance_low", parameters: vec![] },
+        }
+    }
 }
 
 /// A channel.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use indowater_common::config;
+use secrecy::{ExposeSecret as _, SecretString};
 
 /// Settings of notifier.
 #[derive(Args, Clone, Debug)]
@@ -19,7 +20,7 @@ pub struct Settings {
     pub flush_pending: usize,
     /// The mail server, such as `smtps://user:password@mail.example.com`. Without one no mail is sent.
     #[arg(long, env = "INDOWATER_SMTP_URL", default_value = "", hide_env_values = true, value_name = "URL")]
-    pub smtp_url: String,
+    pub smtp_url: SecretString,
     /// Whom mail comes from.
     #[arg(
         long,
@@ -31,6 +32,41 @@ pub struct Settings {
     /// Mails that this instance sends in a minute at most.
     #[arg(long, env = "INDOWATER_MAIL_PER_MINUTE", default_value_t = 600, value_name = "N")]
     pub mail_per_minute: u32,
+    /// The WhatsApp business number's id. Without one nothing is sent there.
+    #[arg(long, env = "INDOWATER_WHATSAPP_NUMBER_ID", default_value = "", value_name = "ID")]
+    pub whatsapp_number_id: String,
+    /// The access token of the WhatsApp business account.
+    #[arg(
+        long,
+        env = "INDOWATER_WHATSAPP_TOKEN",
+        default_value = "",
+        hide_env_values = true,
+        value_name = "TOKEN"
+    )]
+    pub whatsapp_token: SecretString,
+    /// The Cloud API.
+    #[arg(
+        long,
+        env = "INDOWATER_WHATSAPP_URL",
+        default_value = "https://graph.facebook.com",
+        value_name = "URL"
+    )]
+    pub whatsapp_url: String,
+    /// People that WhatsApp lets the business write to in any moving 24 hours.
+    #[arg(long, env = "INDOWATER_WHATSAPP_PEOPLE", default_value_t = 250, value_name = "N")]
+    pub whatsapp_people: usize,
+    /// The key file of the Firebase service account, whole (JSON). Without one nothing is pushed.
+    #[arg(
+        long,
+        env = "INDOWATER_FCM_ACCOUNT",
+        default_value = "",
+        hide_env_values = true,
+        value_name = "JSON"
+    )]
+    pub fcm_account: SecretString,
+    /// Firebase Cloud Messaging.
+    #[arg(long, env = "INDOWATER_FCM_URL", default_value = "https://fcm.googleapis.com", value_name = "URL")]
+    pub fcm_url: String,
     /// Where messages lead: the console's address.
     #[arg(long, env = "INDOWATER_CONSOLE_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
     pub console_url: String,
@@ -50,6 +86,9 @@ impl config::Settings for Settings {
         }
         if self.mail_per_minute == 0 {
             problems.push("--mail-per-minute must be at least 1".to_owned());
+        }
+        if self.whatsapp_number_id.is_empty() != self.whatsapp_token.expose_secret().is_empty() {
+            problems.push("--whatsapp-number-id and --whatsapp-token go together".to_owned());
         }
         if !self.console_url.starts_with("http://") && !self.console_url.starts_with("https://") {
             problems.push("--console-url must begin with http:// or https://".to_owned());

@@ -4,11 +4,14 @@ mod app;
 mod carrier;
 mod config;
 pub mod domain;
+mod fcm;
 mod grpc;
+mod http_client;
 mod kafka;
 mod mongo;
 mod observe;
 mod smtp;
+mod whatsapp;
 mod wire;
 
 use std::collections::HashMap;
@@ -26,6 +29,7 @@ use app::post::{Post, Turns};
 use carrier::Carriers;
 use domain::ladder::Channel;
 use domain::words::Catalogue;
+use secrecy::ExposeSecret as _;
 
 pub use config::Settings;
 
@@ -69,7 +73,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
         host.spawn(source.name, consume(consumer, partition));
     }
 
-    let post = Arc::new(Post::new(store.clone(), catalogue, carriers, turns));
+    let post = Arc::new(Post::new(store.clone(), catalogue, carriers, turns, settings.whatsapp_people));
     for _ in 0..settings.deliveries_at_once {
         host.spawn("deliveries", post.clone().deliver(host.stop.clone()));
     }
@@ -86,10 +90,21 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
 /// The channels that are set up, and their turns.
 fn channels(settings: &Settings) -> Result<(Carriers, HashMap<Channel, Turns>), Fatal> {
     let (mut carriers, mut turns) = (Carriers::new(), HashMap::new());
-    if !settings.smtp_url.is_empty() {
-        let smtp = smtp::Smtp::open(&settings.smtp_url, &settings.mail_from, &settings.console_url)?;
+    let client = http_client::Client::open()?;
+    let smtp_url = settings.smtp_url.expose_secret();
+    if !smtp_url.is_empty() {
+        let smtp = smtp::Smtp::open(smtp_url, &settings.mail_from, &settings.console_url)?;
         carriers.insert(Channel::Email, Arc::new(smtp));
         turns.insert(Channel::Email, Turns::a_minute(settings.mail_per_minute));
+    }
+    if !settings.whatsapp_number_id.is_empty() {
+        let (number_id, token) = (&settings.whatsapp_number_id, settings.whatsapp_token.clone());
+        let whatsapp = whatsapp::Whatsapp::new(client.clone(), &settings.whatsapp_url, number_id, token);
+        carriers.insert(Channel::Whatsapp, Arc::new(whatsapp));
+    }
+    let account = settings.fcm_account.expose_secret();
+    if !account.is_empty() {
+        carriers.insert(Channel::Push, Arc::new(fcm::Fcm::open(client, &settings.fcm_url, account)?));
     }
     Ok((carriers, turns))
 }

@@ -181,7 +181,6 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::carrier::Frame;
-    use crate::domain::person::Language;
     use crate::domain::words::Text;
 
     fn letter(texts: &[(&str, &str)]) -> Letter {
@@ -190,17 +189,10 @@ mod tests {
             .map(|(title, message)| Text { title: (*title).to_owned(), message: (*message).to_owned() });
         Letter {
             id: "low_balance:customer-001|1".to_owned(),
-            address: "budi@example.com".to_owned(),
             name: "Budi <script>".to_owned(),
-            language: Language::English,
-            title: "Your credit is running low".to_owned(),
             texts: texts.collect(),
-            frame: Frame {
-                greeting: "Hello Budi <script>,".to_owned(),
-                more: "See more".to_owned(),
-                footer: "You get this message because".to_owned(),
-            },
-            link: "/balance".to_owned(),
+            frame: Frame { greeting: "Hello Budi <script>,".to_owned(), ..Letter::sample().frame },
+            ..Letter::sample()
         }
     }
 

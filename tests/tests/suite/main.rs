@@ -57,6 +57,7 @@ fn all() -> Vec<(&'static str, Story)> {
         notifier::a_low_balance_is_told_once_and_closed_by_a_top_up,
         notifier::kills_lose_nothing_and_double_nothing,
         notifier::each_fact_is_told_to_whom_it_concerns,
+        notifier::the_next_channel_is_tried_where_one_refuses,
         pipeline::telemetry_becomes_the_customers_usage,
         pipeline::late_reads_revise_the_days_they_touch,
         pipeline::the_registry_publishes_every_change,

@@ -238,6 +238,7 @@ pub const COLLECTIONS: &[Collection] = &[
             index(&[("alert_id", 1)]),
         ],
     },
+    Collection { name: "push_tokens", owner: "notifier", indexes: &[index(&[("user_id", 1)])] },
     Collection { name: "tip_readers", owner: "notifier", indexes: &[] },
     Collection { name: "quarantine_notifier", owner: "notifier", indexes: &[QUARANTINED] },
 ];

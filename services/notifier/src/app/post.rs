@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::carrier::{Carriers, Frame, Letter};
+use crate::carrier::{Carrier, Carriers, Frame, Letter, Template};
 use crate::domain::delivery::Delivery;
 use crate::domain::figures::Figure;
 use crate::domain::ladder::{self, Channel, Course, Outcome, Step, Try};
@@ -35,6 +35,7 @@ pub struct Post {
     catalogue: Arc<Catalogue>,
     carriers: Carriers,
     turns: HashMap<Channel, Turns>,
+    whatsapp_people: usize,
 }
 
 /// How often a channel may be used by this instance.
@@ -61,14 +62,15 @@ impl Turns {
 }
 
 impl Post {
-    /// Over the channels that are set up, each with its turns.
+    /// Over the channels that are set up, each with its turns; on WhatsApp to so many people in a day.
     pub fn new(
         store: Store,
         catalogue: Arc<Catalogue>,
         carriers: Carriers,
         turns: HashMap<Channel, Turns>,
+        whatsapp_people: usize,
     ) -> Self {
-        Self { store, catalogue, carriers, turns }
+        Self { store, catalogue, carriers, turns, whatsapp_people }
     }
 
     /// Sends what is due for as long as the service runs.
@@ -122,7 +124,9 @@ impl Post {
             Role::Technician | Role::Admin => None,
         };
         let preferences = preferences.unwrap_or_else(|| Preferences::default_of(user_id));
-        let mut channels = ladder::channels(&person, &preferences, false);
+        let has_push = self.carriers.contains_key(&Channel::Push) && person.wants_push;
+        let has_push = has_push && !self.store.push_tokens(user_id).await?.is_empty();
+        let mut channels = ladder::channels(&person, &preferences, has_push);
         channels.retain(|channel| self.carriers.contains_key(channel));
         Ok((person, channels))
     }
@@ -165,12 +169,11 @@ impl Post {
             return Ok(());
         };
         tokio::time::sleep_until(turn).await;
-        let letter = self.letter(&together, person, channel);
-        let outcome = carrier.carry(&letter).await;
+        let outcome = match self.has_room(channel, &person.id).await? {
+            true => self.carry(&**carrier, &together, person, channel).await?,
+            false => Outcome::Refused("it reached as many people as it may in a day".to_owned()),
+        };
         observe::tried(channel, &outcome, together.len());
-        if let Outcome::Ended(reason) = &outcome {
-            self.store.end_address(&person.id, channel, &letter.address, reason).await?;
-        }
         let now = clock::now();
         let (person, channels) = self.reader(&person.id).await?;
         for delivery in &mut together {
@@ -189,7 +192,44 @@ impl Post {
         Ok(())
     }
 
-    fn letter(&self, together: &[Delivery], person: &Person, channel: Channel) -> Letter {
+    /// Sends messages as one to each address of the channel. One that took it is enough; an address that is none any more ends.
+    async fn carry(
+        &self,
+        carrier: &dyn Carrier,
+        together: &[Delivery],
+        person: &Person,
+        channel: Channel,
+    ) -> Result<Outcome, Retry> {
+        let addresses = match channel {
+            Channel::Email => person.email.clone().into_iter().collect(),
+            Channel::Whatsapp => person.whatsapp.clone().into_iter().collect(),
+            Channel::Push => self.store.push_tokens(&person.id).await?,
+        };
+        let mut outcomes = Vec::new();
+        for address in addresses {
+            let outcome = carrier.carry(&self.letter(together, person, &address)).await;
+            if let Outcome::Ended(reason) = &outcome {
+                match channel {
+                    Channel::Push => self.store.forget_push_token(&address).await?,
+                    _ => self.store.end_address(&person.id, channel, &address, reason).await?,
+                }
+            }
+            outcomes.push(outcome);
+        }
+        Ok(best(outcomes).unwrap_or_else(|| Outcome::Refused("the address is gone".to_owned())))
+    }
+
+    /// WhatsApp lets a new business write to so many people in any moving day; a few more may slip through when several instances send at once.
+    async fn has_room(&self, channel: Channel, user_id: &str) -> Result<bool, Retry> {
+        if channel != Channel::Whatsapp {
+            return Ok(true);
+        }
+        let since = clock::now().as_second() - 86_400;
+        let reached = self.store.reached(channel, since).await?;
+        Ok(reached.len() < self.whatsapp_people || reached.iter().any(|known| known == user_id))
+    }
+
+    fn letter(&self, together: &[Delivery], person: &Person, address: &str) -> Letter {
         let phrase = |name: &str, figures: &[(&str, Figure<'_>)]| {
             self.catalogue.phrase(person.language, &person.zone, name, figures)
         };
@@ -197,19 +237,23 @@ impl Post {
             |delivery: &Delivery| self.catalogue.text(&delivery.content, person.language, &person.zone);
         let texts: Vec<_> = together.iter().map(text).collect();
         let count = i64::try_from(texts.len()).unwrap_or(i64::MAX);
-        let (title, link) = match (&texts[..], together) {
-            ([one], [delivery]) => (one.title.clone(), delivery.content.kind().row().link),
-            _ => (phrase("digest-title", &[("count", Figure::Count(count))]), "/notifications"),
+        let (title, link, template) = match (&texts[..], together) {
+            ([one], [delivery]) => {
+                let (row, content) = (delivery.content.kind().row(), &delivery.content);
+                let parameters = Catalogue::parameters(content, person.language, &person.zone);
+                (one.title.clone(), row.link, Template { name: row.name, parameters })
+            }
+            _ => {
+                let titles: Vec<&str> = texts.iter().map(|text| &*text.title).collect();
+                let parameters = vec![count.to_string(), titles.join("; ")];
+                let title = phrase("digest-title", &[("count", Figure::Count(count))]);
+                (title, "/notifications", Template { name: "digest", parameters })
+            }
         };
         let name = if person.name.is_empty() { Figure::Choice("none") } else { Figure::Name(&person.name) };
-        let address = match channel {
-            Channel::Email => person.email.clone(),
-            Channel::Whatsapp => person.whatsapp.clone(),
-            Channel::Push => None,
-        };
         Letter {
             id: together.first().map_or_else(String::new, |delivery| delivery.id.clone()),
-            address: address.unwrap_or_default(),
+            address: address.to_owned(),
             name: person.name.clone(),
             language: person.language,
             title,
@@ -220,6 +264,7 @@ impl Post {
                 footer: phrase("mail-footer", &[]),
             },
             link: link.to_owned(),
+            template,
         }
     }
 
@@ -242,5 +287,41 @@ impl Post {
             }
         }
         Ok(())
+    }
+}
+
+/// What came of several addresses of one channel: sent if one took it, else what may be otherwise later.
+fn best(outcomes: Vec<Outcome>) -> Option<Outcome> {
+    let rank = |outcome: &Outcome| match outcome {
+        Outcome::Sent(_) => 0,
+        Outcome::Failed(_) => 1,
+        Outcome::Refused(_) => 2,
+        Outcome::Ended(_) => 3,
+    };
+    outcomes.into_iter().min_by_key(rank)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_phone_that_took_it_is_enough() {
+        let (sent, failed) = (|| Outcome::Sent("1".to_owned()), || Outcome::Failed("503".to_owned()));
+        let ended = || Outcome::Ended("UNREGISTERED".to_owned());
+        assert_eq!(best(vec![ended(), failed(), sent()]), Some(sent()));
+        assert_eq!(best(vec![ended(), failed()]), Some(failed()));
+        assert_eq!(best(vec![ended()]), Some(ended()));
+        assert_eq!(best(vec![]), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn turns_follow_each_other_and_nobody_waits_for_long() {
+        let turns = Turns::a_minute(60);
+        let begun = Instant::now();
+        for second in 0..=30_u64 {
+            assert_eq!(turns.take().await.map(|turn| turn - begun), Some(Duration::from_secs(second)));
+        }
+        assert_eq!(turns.take().await, None);
     }
 }

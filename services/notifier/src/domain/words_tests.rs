@@ -85,7 +85,9 @@ fn preview() -> String {
     let mut before = None;
     for content in samples() {
         if before.replace(content.kind()) != Some(content.kind()) {
-            writeln!(text, "\n## {}\n", content.kind().name()).unwrap();
+            let parameters: Vec<&str> = content.figures().into_iter().map(|(name, _)| name).collect();
+            let parameters = if parameters.is_empty() { "nothing".to_owned() } else { parameters.join(", ") };
+            writeln!(text, "\n## {}\n\nParameters: {parameters}.\n", content.kind().name()).unwrap();
         }
         for language in Language::ALL {
             let Text { title, message } = catalogue.text(&content, language, &zone);

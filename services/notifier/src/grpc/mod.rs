@@ -56,6 +56,14 @@ fn required<'a>(value: &'a str, field: &str) -> Result<&'a str, Status> {
     problems.or(value).map_err(wrong)
 }
 
+/// Firebase's tokens are some 160 characters today, and it promises no length.
+fn push_token(token: &str) -> Result<&str, Status> {
+    let is_one = (1..=1_000).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic());
+    is_one
+        .then_some(token)
+        .ok_or_else(|| wrong(Problems::of("token", "must be 1 to 1000 visible characters")))
+}
+
 fn some(value: &str) -> Option<&str> {
     (!value.is_empty()).then_some(value)
 }
@@ -241,6 +249,28 @@ impl NotifyService for Calls {
             answers::wanted(preferences.ok_or_else(|| wrong(Problems::of("preferences", "is missing")))?)?;
         let put = self.0.put_preferences(wanted, revision).instrument(span).await.map_err(status)?;
         Ok(Response::new(pb::PutPreferencesResponse { preferences: Some(answers::preferences(&put)) }))
+    }
+
+    async fn keep_push_token(
+        &self,
+        request: Request<pb::KeepPushTokenRequest>,
+    ) -> Answer<pb::KeepPushTokenResponse> {
+        let span = span("KeepPushToken", &request);
+        let pb::KeepPushTokenRequest { user_id, token } = request.into_inner();
+        let kept = self.0.keep_push_token(required(&user_id, "user_id")?, push_token(&token)?);
+        kept.instrument(span).await.map_err(|error| Status::unavailable(error.to_string()))?;
+        Ok(Response::new(pb::KeepPushTokenResponse {}))
+    }
+
+    async fn forget_push_token(
+        &self,
+        request: Request<pb::ForgetPushTokenRequest>,
+    ) -> Answer<pb::ForgetPushTokenResponse> {
+        let span = span("ForgetPushToken", &request);
+        let pb::ForgetPushTokenRequest { user_id, token } = request.into_inner();
+        let gone = self.0.take_push_token(required(&user_id, "user_id")?, push_token(&token)?);
+        gone.instrument(span).await.map_err(|error| Status::unavailable(error.to_string()))?;
+        Ok(Response::new(pb::ForgetPushTokenResponse {}))
     }
 
     async fn list_tips(&self, request: Request<pb::ListTipsRequest>) -> Answer<pb::ListTipsResponse> {

@@ -17,7 +17,7 @@ use crate::domain::alert::Status;
 use crate::domain::content::Content;
 use crate::domain::delivery::{Delivery, Heard, State};
 use crate::domain::kinds::{Severity, Tone};
-use crate::domain::ladder::Try;
+use crate::domain::ladder::{Channel, Try};
 use crate::domain::request::Refusal;
 
 /// The collection's name.
@@ -220,6 +220,19 @@ impl Store {
         Ok(delivery)
     }
 
+    /// Who was reached on a channel since then, seconds since the epoch.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn reached(&self, channel: Channel, since: i64) -> Result<Vec<String>, Error> {
+        let sent =
+            doc! { "channel": channel.name(), "at": { "$gte": since }, "outcome.sent": { "$exists": true } };
+        let reached =
+            doc! { "created_at": { "$gte": seconds(since - LONGEST) }, "tries": { "$elemMatch": sent } };
+        let people = self.collection::<Document>(DELIVERIES).distinct("user_id", reached).await?;
+        Ok(people.iter().filter_map(|id| id.as_str().map(str::to_owned)).collect())
+    }
+
     /// How many messages wait for something to be done by now.
     ///
     /// # Errors
@@ -230,5 +243,7 @@ impl Store {
     }
 }
 
+/// Seconds: no message is on its way for longer than a week, unless somebody sends it again.
+const LONGEST: i64 = 7 * 86_400;
 /// Messages of one digest at most.
 const DIGEST: usize = 50;

@@ -15,6 +15,8 @@ use crate::domain::ladder::Channel;
 use crate::domain::person::{Language, Person, QuietHours, Role};
 
 const PEOPLE: &str = "people";
+/// `_id` is the token; it travels on no topic and stands in no log.
+const TOKENS: &str = "push_tokens";
 
 #[derive(Debug, Serialize, Deserialize)]
 struct PersonDocument {
@@ -137,6 +139,43 @@ impl Store {
         let staff = doc! { "role": { "$in": roles.as_slice() }, "is_active": true };
         let found: Vec<PersonDocument> = self.collection(PEOPLE).find(staff).await?.try_collect().await?;
         Ok(found.into_iter().map(PersonDocument::person).collect())
+    }
+
+    /// The tokens of a person's phones.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn push_tokens(&self, user_id: &str) -> Result<Vec<String>, Error> {
+        let tokens = self.collection::<bson::Document>(TOKENS).find(doc! { "user_id": user_id }).await?;
+        let tokens: Vec<bson::Document> = tokens.try_collect().await?;
+        Ok(tokens.iter().filter_map(|token| token.get_str("_id").map(str::to_owned).ok()).collect())
+    }
+
+    /// A phone is that person's, and nobody else's any more.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn keep_push_token(&self, user_id: &str, token: &str) -> Result<(), Error> {
+        let kept = doc! { "$set": { "user_id": user_id, "updated_at": to_bson_time(clock::now()) } };
+        let tokens = self.collection::<bson::Document>(TOKENS);
+        tokens.update_one(doc! { "_id": token }, kept).upsert(true).await.map(drop)
+    }
+
+    /// A phone takes nothing any more.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn forget_push_token(&self, token: &str) -> Result<(), Error> {
+        self.collection::<bson::Document>(TOKENS).delete_one(doc! { "_id": token }).await.map(drop)
+    }
+
+    /// A phone is not that person's any more.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn take_push_token(&self, user_id: &str, token: &str) -> Result<(), Error> {
+        let theirs = doc! { "_id": token, "user_id": user_id };
+        self.collection::<bson::Document>(TOKENS).delete_one(theirs).await.map(drop)
     }
 
     /// An address is none any more.
