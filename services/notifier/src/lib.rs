@@ -10,6 +10,8 @@ mod http_client;
 mod kafka;
 mod mongo;
 mod observe;
+#[cfg(test)]
+mod preview;
 mod smtp;
 mod whatsapp;
 mod wire;

@@ -155,30 +155,36 @@ pub async fn a_low_balance_is_told_once_and_closed_by_a_top_up(base: Arc<Base>) 
     ensure!(titles == ["Your credit is topped up", "Your credit is running low"], "{titles:?}");
     ensure!(mailbox.mails().len() == 1, "{:?}", mailbox.mails());
 
-    // What the customer wants holds from the next fact on.
-    let wanted = PutPreferencesRequest {
-        preferences: Some(indowater_proto::notify::v1::Preferences {
-            threshold_balance: 150_000,
-            ..preferences
-        }),
-        revision: Some(1),
-    };
-    asked.put_preferences(wanted.clone()).await?;
-    let stale = asked.put_preferences(wanted).await.expect_err("it was read before");
-    ensure!(stale.code() == tonic::Code::Aborted, "{stale:?}");
-    balances(&world, CUSTOMER, 5, &[119_000]).await?;
-    eventually("another alert opens", async || {
-        let open = client(&notifier.url).await?.list_alerts(list(true)).await?.into_inner().alerts;
-        ensure!(open.len() == 1);
-        Ok(())
-    })
-    .await?;
+    wishes_hold(&world, &mut asked, preferences).await?;
     let user_id = || CUSTOMER.to_owned();
     let read = asked.read_all_notifications(ReadAllNotificationsRequest { user_id: user_id() }).await?;
     ensure!(read.into_inner().read == 3);
     let unread = CountUnreadNotificationsRequest { user_id: user_id() };
     ensure!(asked.count_unread_notifications(unread).await?.into_inner().unread == 0);
     Ok(())
+}
+
+/// What the customer wants holds from the next fact on, and is not overwritten by whoever read something older.
+async fn wishes_hold(
+    world: &World,
+    asked: &mut NotifyServiceClient<Channel>,
+    preferences: Preferences,
+) -> Result<()> {
+    let open = ListAlertsRequest { customer_id: CUSTOMER.to_owned(), open_only: true, ..Default::default() };
+    let wanted = PutPreferencesRequest {
+        preferences: Some(Preferences { threshold_balance: 150_000, ..preferences }),
+        revision: Some(1),
+    };
+    asked.put_preferences(wanted.clone()).await?;
+    let stale = asked.put_preferences(wanted).await.expect_err("it was read before");
+    ensure!(stale.code() == tonic::Code::Aborted, "{stale:?}");
+    balances(world, CUSTOMER, 5, &[119_000]).await?;
+    eventually("another alert opens", async || {
+        let open = asked.clone().list_alerts(open.clone()).await?.into_inner().alerts;
+        ensure!(open.len() == 1);
+        Ok(())
+    })
+    .await
 }
 
 /// Two instances, killed again and again while balances fall and are topped up, and a mail server that hangs up before it says
@@ -206,7 +212,6 @@ pub async fn kills_lose_nothing_and_double_nothing(base: Arc<Base>) -> Result<()
             mailbox.set_weather(Weather::Fine);
         }
     }
-    let alerts = async |filter| documents(&world, "alerts", filter).await;
     eventually("everybody's balance is known to be empty", async || {
         let empty =
             documents(&world, "alerts", doc! { "data.what": "balance_empty", "closed_at": null }).await?;
@@ -227,17 +232,7 @@ pub async fn kills_lose_nothing_and_double_nothing(base: Arc<Base>) -> Result<()
     .await?;
     settled(&world, &topics::BALANCES, "notifier-balances").await?;
 
-    ensure!(alerts(doc! {}).await?.len() == CUSTOMERS, "one alert for each customer");
-    let mut seen = BTreeSet::new();
-    for message in documents(&world, "notifications", doc! {}).await? {
-        let (reader, title) = (message.get_str("user_id")?.to_owned(), message.get_str("title")?.to_owned());
-        ensure!(seen.insert((reader.clone(), title.clone())), "{title} twice for {reader}");
-    }
-    for person in &people {
-        for title in ["Your credit is used up", "Your credit is topped up"] {
-            ensure!(seen.contains(&(person.id.clone(), title.to_owned())), "{} misses {title}", person.id);
-        }
-    }
+    nobody_is_missed_and_nothing_is_doubled(&world, &people).await?;
     eventually("the topic says what the database says", async || {
         let told = told(&world).await?;
         ensure!(told.len() == CUSTOMERS && told.values().all(|alert| !alert.closed_at.is_empty()));
@@ -250,6 +245,21 @@ pub async fn kills_lose_nothing_and_double_nothing(base: Arc<Base>) -> Result<()
     let distinct: BTreeSet<&String> = ids.iter().collect();
     let deliveries = documents(&world, "deliveries", doc! {}).await?.len();
     ensure!(distinct.len() <= deliveries, "{} mails of {deliveries} messages", distinct.len());
+    Ok(())
+}
+
+async fn nobody_is_missed_and_nothing_is_doubled(world: &World, people: &[Customer]) -> Result<()> {
+    ensure!(documents(world, "alerts", doc! {}).await?.len() == people.len(), "one alert for each customer");
+    let mut seen = BTreeSet::new();
+    for message in documents(world, "notifications", doc! {}).await? {
+        let (reader, title) = (message.get_str("user_id")?.to_owned(), message.get_str("title")?.to_owned());
+        ensure!(seen.insert((reader.clone(), title.clone())), "{title} twice for {reader}");
+    }
+    for person in people {
+        for title in ["Your credit is used up", "Your credit is topped up"] {
+            ensure!(seen.contains(&(person.id.clone(), title.to_owned())), "{} misses {title}", person.id);
+        }
+    }
     Ok(())
 }
 
@@ -269,42 +279,9 @@ pub async fn each_fact_is_told_to_whom_it_concerns(base: Arc<Base>) -> Result<()
     introduce(&world, &[asleep, gone.clone(), person("technician-1", AccountRole::Technician)]).await?;
     let now = jiff::Timestamp::from_millisecond(bson::DateTime::now().timestamp_millis())?;
 
-    let leak = |revision, status: LeakStatus| {
-        let leak = LeakEvent {
-            id: "leak-1".to_owned(),
-            device_id: "device-1".to_owned(),
-            customer_id: CUSTOMER.to_owned(),
-            detected_at: now.to_string(),
-            flow_rate: "31".to_owned(),
-            estimated_loss: "1.9".to_owned(),
-            status: status.into(),
-            kind: LeakKind::Burst.into(),
-            revision,
-            ..LeakEvent::default()
-        };
-        let record = Anomaly {
-            id: leak.id.clone(),
-            revision,
-            event: Some(anomaly::Event::Leak(leak)),
-            ..Anomaly::default()
-        };
-        ("device-1|leak-1".to_owned(), record.encode_to_vec())
-    };
-    let tampering = TamperingEvent {
-        id: "tampering-1".to_owned(),
-        device_id: "device-1".to_owned(),
-        customer_id: CUSTOMER.to_owned(),
-        detected_at: now.to_string(),
-        tampering_type: TamperingType::Magnetic.into(),
-        status: TamperingStatus::Active.into(),
-        revision: 1,
-        ..TamperingEvent::default()
-    };
-    let tampering = Anomaly { event: Some(anomaly::Event::Tampering(tampering)), ..Anomaly::default() };
-    let tampering = ("device-1|tampering-1".to_owned(), tampering.encode_to_vec());
     let garbage = ("device-1|x".to_owned(), b"\xffgarbage".to_vec());
-    let anomalies =
-        [garbage, leak(1, LeakStatus::Active), tampering.clone(), leak(1, LeakStatus::Active), tampering];
+    let (found, seen) = (leak(now, 1, LeakStatus::Active), tampering(now));
+    let anomalies = [garbage, found.clone(), seen.clone(), found, seen];
     world.publish(&topics::ANOMALIES, &anomalies).await?;
     eventually("both are mailed, at any hour", async || {
         let to: BTreeSet<String> = mailbox.mails().into_iter().map(|mail| mail.to).collect();
@@ -324,7 +301,7 @@ pub async fn each_fact_is_told_to_whom_it_concerns(base: Arc<Base>) -> Result<()
     let foreign = asked.acknowledge_alert(of("somebody-else")).await.expect_err("it is not theirs");
     ensure!(foreign.code() == tonic::Code::NotFound, "{foreign:?}");
     asked.acknowledge_alert(of(CUSTOMER)).await?;
-    world.publish(&topics::ANOMALIES, &[leak(2, LeakStatus::Resolved)]).await?;
+    world.publish(&topics::ANOMALIES, &[leak(now, 2, LeakStatus::Resolved)]).await?;
     eventually("the leak has ended", async || {
         let told = told(&world).await?;
         let alert = told.values().next().context("no alert")?;
@@ -337,7 +314,54 @@ pub async fn each_fact_is_told_to_whom_it_concerns(base: Arc<Base>) -> Result<()
 
     silence(&world).await?;
 
-    // The address is none any more: it ends, and nothing is tried there again until its owner changes it.
+    an_address_ends(&world, &mailbox, &gone, now).await?;
+    let deliveries = ListDeliveriesRequest { user_id: gone.id, ..Default::default() };
+    let deliveries = asked.list_deliveries(deliveries).await?.into_inner().deliveries;
+    ensure!(deliveries.len() == 3, "{deliveries:?}");
+    Ok(())
+}
+
+/// A burst, as the anomalies topic tells it.
+fn leak(now: jiff::Timestamp, revision: i64, status: LeakStatus) -> (String, Vec<u8>) {
+    let leak = LeakEvent {
+        id: "leak-1".to_owned(),
+        device_id: "device-1".to_owned(),
+        customer_id: CUSTOMER.to_owned(),
+        detected_at: now.to_string(),
+        flow_rate: "31".to_owned(),
+        estimated_loss: "1.9".to_owned(),
+        status: status.into(),
+        kind: LeakKind::Burst.into(),
+        revision,
+        ..LeakEvent::default()
+    };
+    let record = Anomaly { revision, event: Some(anomaly::Event::Leak(leak)), ..Anomaly::default() };
+    ("device-1|leak-1".to_owned(), record.encode_to_vec())
+}
+
+/// A magnet, as the anomalies topic tells it.
+fn tampering(now: jiff::Timestamp) -> (String, Vec<u8>) {
+    let tampering = TamperingEvent {
+        id: "tampering-1".to_owned(),
+        device_id: "device-1".to_owned(),
+        customer_id: CUSTOMER.to_owned(),
+        detected_at: now.to_string(),
+        tampering_type: TamperingType::Magnetic.into(),
+        status: TamperingStatus::Active.into(),
+        revision: 1,
+        ..TamperingEvent::default()
+    };
+    let record = Anomaly { event: Some(anomaly::Event::Tampering(tampering)), ..Anomaly::default() };
+    ("device-1|tampering-1".to_owned(), record.encode_to_vec())
+}
+
+/// The address is none any more: it ends, and nothing is tried there again until its owner changes it.
+async fn an_address_ends(
+    world: &World,
+    mailbox: &Mailbox,
+    gone: &Customer,
+    now: jiff::Timestamp,
+) -> Result<()> {
     mailbox.set_weather(Weather::Unknown);
     let paid = Payment {
         id: "pay-1".to_owned(),
@@ -353,7 +377,7 @@ pub async fn each_fact_is_told_to_whom_it_concerns(base: Arc<Base>) -> Result<()
     let wanted = |id: &str| doc! { "user_id": &gone.id, "content.payment_id": id };
     let ended = async |id: &str, state: &str| {
         eventually("the message ends its way", async || {
-            let all = documents(&world, "deliveries", wanted(id)).await?;
+            let all = documents(world, "deliveries", wanted(id)).await?;
             ensure!(all.len() == 1 && all[0].get_str("state")? == state, "{all:?}");
             Ok(())
         })
@@ -367,18 +391,14 @@ pub async fn each_fact_is_told_to_whom_it_concerns(base: Arc<Base>) -> Result<()
     mailbox.set_weather(Weather::Fine);
     let moved = Customer { email: "new@example.com".to_owned(), revision: 2, ..gone.clone() };
     world.publish(&topics::CUSTOMERS, &[(moved.id.clone(), moved.encode_to_vec())]).await?;
-    settled(&world, &topics::CUSTOMERS, "notifier-customers").await?;
+    settled(world, &topics::CUSTOMERS, "notifier-customers").await?;
     world.publish(&topics::PAYMENTS, &[of(Payment { id: "pay-3".to_owned(), ..paid })]).await?;
     ended("pay-3", "sent").await?;
     eventually("the new address is used", async || {
         ensure!(mailbox.mails().iter().any(|mail| mail.to == "new@example.com"));
         Ok(())
     })
-    .await?;
-    let deliveries = ListDeliveriesRequest { user_id: gone.id, ..Default::default() };
-    let deliveries = asked.list_deliveries(deliveries).await?.into_inner().deliveries;
-    ensure!(deliveries.len() == 3, "{deliveries:?}");
-    Ok(())
+    .await
 }
 
 /// A meter in maintenance is silent and nobody is told; once it is in use again, its owner is.

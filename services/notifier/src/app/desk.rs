@@ -158,21 +158,21 @@ impl Desk {
             _ => None,
         };
         let keys: BTreeSet<String> = self.waiting.iter().filter_map(|(_, item)| subject_of(item)).collect();
-        let mut stored = self.shared.store.watches(&keys.into_iter().collect::<Vec<_>>()).await?;
+        let stored = self.shared.store.watches(&keys.into_iter().collect::<Vec<_>>()).await?;
         let (mut watches, mut lasting) = (HashMap::<String, Watch>::new(), BTreeSet::new());
         for (key, item) in &self.waiting {
             let Item::News { subject, customer_id, news } = item else { continue };
             let id = subject.key();
             if !watches.contains_key(&id) {
-                match stored.remove(&id) {
-                    Some(Ok(watch)) => watches.insert(id.clone(), watch),
-                    None if self.spoilt.iter().any(|spoilt| spoilt.key == *key) => continue,
-                    None => watches.insert(id.clone(), Watch::new(subject.clone(), customer_id)),
+                let watch = match stored.get(&id) {
+                    Some(Ok(watch)) => watch.clone(),
+                    None => Watch::new(subject.clone(), customer_id),
                     Some(Err(reason)) => {
-                        self.spoilt.push(Spoilt { key: key.clone(), reason });
+                        self.spoilt.push(Spoilt { key: key.clone(), reason: reason.clone() });
                         continue;
                     }
                 };
+                watches.insert(id.clone(), watch);
             }
             if watches.get_mut(&id).is_some_and(|watch| watch.learn(customer_id, news.clone())) {
                 lasting.insert(id);
@@ -280,16 +280,17 @@ impl Desk {
             _ => None,
         });
         let words: Vec<&Word> = words.filter(is_news).collect();
-        let mut customers = Vec::new();
-        let mut staff = Vec::new();
+        let (mut customers, mut staff) = (BTreeSet::new(), Vec::new());
         for word in &words {
             match &word.to {
-                To::Customer(id) => customers.push(&**id),
+                To::Customer(id) => {
+                    customers.insert(&**id);
+                }
                 To::Staff if staff.is_empty() => staff = self.shared.store.staff().await?,
                 To::Staff => {}
             }
         }
-        let people = self.shared.store.people(&customers).await?;
+        let people = self.shared.store.people(&customers.into_iter().collect::<Vec<_>>()).await?;
         for word in words {
             let severity = word.content.kind().row().severity.unwrap_or(Severity::Medium);
             let readers: Vec<(&Person, String)> = match &word.to {

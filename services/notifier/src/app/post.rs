@@ -101,9 +101,20 @@ impl Post {
         let (person, channels) = self.reader(&delivery.user_id).await?;
         match self.next(&delivery, &person, &channels, now).await? {
             Step::Send(channel) => {
+                let in_digest = delivery.in_digest;
                 let mut together = vec![delivery];
-                if together[0].in_digest && together[0].tries.is_empty() {
-                    together.extend(self.store.claim_digest(&person.id, now, TERM).await?);
+                let others = match in_digest {
+                    true => self.store.claim_digest(&person.id, now, TERM).await?,
+                    false => Vec::new(),
+                };
+                for mut other in others {
+                    match self.next(&other, &person, &channels, now).await? {
+                        Step::Send(same) if same == channel => together.push(other),
+                        step => {
+                            other.step(step, now.as_second());
+                            self.write(&other).await?;
+                        }
+                    }
                 }
                 self.send(together, &person, channel).await?;
             }

@@ -85,7 +85,3 @@ fn bundle(language: Language, text: &str) -> Result<FluentBundle<FluentResource>
     bundle.add_resource(resource).map_err(|errors| format!("{errors:?}"))?;
     Ok(bundle)
 }
-
-#[cfg(test)]
-#[path = "words_tests.rs"]
-mod tests;

@@ -116,7 +116,6 @@ impl Store {
             "state": State::Waiting.name(),
             "in_digest": true,
             "user_id": user_id,
-            "tries": { "$size": 0 },
             "due_at": { "$lte": at },
             "$or": [{ "claimed_until": null }, { "claimed_until": { "$lte": at } }],
         };

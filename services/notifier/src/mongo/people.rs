@@ -109,7 +109,7 @@ impl Store {
         }
     }
 
-    /// These people; of whom nothing is known, what is assumed.
+    /// These people, each named once; of whom nothing is known, what is assumed.
     ///
     /// # Errors
     /// As above.

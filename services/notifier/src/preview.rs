@@ -2,12 +2,16 @@
 
 use std::fmt::Write as _;
 
-use super::*;
-use crate::domain::content::Tampering;
+use indowater_common::domain::zone::Zone;
+
+use crate::domain::content::{Content, Tampering};
+use crate::domain::figures::Figure;
 use crate::domain::kinds::TABLE;
 use crate::domain::leak::Manner;
+use crate::domain::person::Language;
+use crate::domain::words::{Catalogue, Text};
 
-const PREVIEW: &str = include_str!("../../texts/preview.md");
+const PREVIEW: &str = include_str!("../texts/preview.md");
 const TWO_TEN: i64 = 1_795_547_400;
 const DAY: i32 = 20_782;
 
