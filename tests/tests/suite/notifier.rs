@@ -20,7 +20,7 @@ use indowater_proto::notify::v1::notify_service_client::NotifyServiceClient;
 use indowater_proto::notify::v1::{
     AcknowledgeAlertRequest, Alert, AlertSeverity, AlertStatus, CountUnreadNotificationsRequest,
     GetPreferencesRequest, KeepPushTokenRequest, ListAlertsRequest, ListDeliveriesRequest,
-    ListNotificationsRequest, PutPreferencesRequest, ReadAllNotificationsRequest,
+    ListNotificationsRequest, Preferences, PutPreferencesRequest, ReadAllNotificationsRequest,
 };
 use indowater_proto::registry::v1::Device;
 use indowater_proto::topics;
