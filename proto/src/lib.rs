@@ -26,3 +26,5 @@ schema!(usage, "indowater.usage.v1", "Daily records and their history.");
 schema!(billing, "indowater.billing.v1", "Tariffs, the ledger and balances.");
 schema!(anomaly, "indowater.anomaly.v1", "Leaks, tampering and the condition of devices.");
 schema!(voucher, "indowater.voucher.v1", "Vouchers and their redemption.");
+schema!(account, "indowater.account.v1", "Accounts, as other services may know them.");
+schema!(notify, "indowater.notify.v1", "Messages to people.");

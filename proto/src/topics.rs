@@ -252,8 +252,33 @@ pub const DEVICE_CONDITION: Topic = Topic {
     log_append_time: false,
 };
 
+/// Alerts, one record per revision. The key names the alert, so that compaction keeps the newest revision of each; the partition is
+/// chosen by the customer alone.
+pub const ALERTS: Topic = Topic {
+    owner: "notifier",
+    what: "alerts",
+    key: "users.id of the customer|alerts.id",
+    message: "indowater.notify.v1.Alert",
+    partitions: BY_ENTITY,
+    retention: Retention::Compacted,
+    max_message_bytes: MIB,
+    log_append_time: false,
+};
+
+/// Whoever can be written to, whole current state. Internal: it has names and addresses of people.
+pub const CUSTOMERS: Topic = Topic {
+    owner: "api-gateway",
+    what: "customers",
+    key: "users.id",
+    message: "indowater.account.v1.Customer",
+    partitions: 3,
+    retention: Retention::Compacted,
+    max_message_bytes: MIB,
+    log_append_time: false,
+};
+
 /// Every topic there is.
-pub const ALL: [&Topic; 15] = [
+pub const ALL: [&Topic; 17] = [
     &TELEMETRY,
     &READINGS,
     &DEAD_LETTERS,
@@ -269,4 +294,6 @@ pub const ALL: [&Topic; 15] = [
     &BALANCES,
     &PAYMENTS,
     &REDEMPTIONS,
+    &ALERTS,
+    &CUSTOMERS,
 ];

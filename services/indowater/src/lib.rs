@@ -19,6 +19,8 @@ pub mod dead_letters;
 pub mod evaluate;
 pub mod gateways;
 pub mod init;
+pub mod mailbox;
+pub mod messengers;
 pub mod quarantine;
 pub mod registry;
 pub mod replay;
@@ -62,6 +64,7 @@ enum Command {
     Bench(bench::Args),
     Evaluate(evaluate::Args),
     Gateways(gateways::Args),
+    Mailbox(mailbox::Args),
 }
 
 impl Cli {
@@ -82,6 +85,7 @@ impl Cli {
             Command::Bench(args) => bench::run(args).await,
             Command::Evaluate(args) => evaluate::run(args).await,
             Command::Gateways(args) => gateways::run(args).await,
+            Command::Mailbox(args) => mailbox::run(args).await,
         }
     }
 }

@@ -10,6 +10,7 @@ mod leaks;
 mod ledger;
 mod lifecycle;
 mod money_api;
+mod notifier;
 mod payments;
 mod person;
 mod pipeline;
@@ -62,6 +63,10 @@ fn all() -> Vec<(&'static str, Story)> {
         leaks::a_meter_that_complains_is_looked_at,
         leaks::a_device_is_silent_by_the_time_of_the_others,
         leaks::the_demo_shows_a_leak,
+        notifier::a_low_balance_is_told_once_and_closed_by_a_top_up,
+        notifier::kills_lose_nothing_and_double_nothing,
+        notifier::each_fact_is_told_to_whom_it_concerns,
+        notifier::the_next_channel_is_tried_where_one_refuses,
         pipeline::telemetry_becomes_the_customers_usage,
         pipeline::late_reads_revise_the_days_they_touch,
         pipeline::the_registry_publishes_every_change,

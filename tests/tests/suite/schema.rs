@@ -42,6 +42,7 @@ const BESIDES: &[(&str, &str)] = &[
     ("leak_detection_events", "open_for!"),
     ("leak_detection_events", "-expected_saving"),
     ("device_tampering_events", "open_for!"),
+    ("alerts", "open_for!"),
 ];
 
 /// The services alone, without `init`, create the indexes of their collections: those of the data model, and no other that is

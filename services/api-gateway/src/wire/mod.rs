@@ -23,7 +23,7 @@ macro_rules! packages {
     )+ };
 }
 
-packages!(anomaly, billing, readings, registry, telemetry, usage, voucher);
+packages!(account, anomaly, billing, notify, readings, registry, telemetry, usage, voucher);
 
 #[allow(clippy::all, clippy::pedantic, unused_qualifications)]
 mod traits {

@@ -137,6 +137,8 @@ pub const COLLECTIONS: &[Collection] = &[
             ID,
             index(&[("customer_id", 1), ("status", 1), ("created_at", -1)]),
             index(&[("type", 1), ("created_at", -1)]),
+            // Besides the data model: at most one open alert of a subject and type.
+            unique_where_present(&[("open_for", 1)]),
         ],
     },
     Collection {
@@ -243,6 +245,20 @@ pub const COLLECTIONS: &[Collection] = &[
     Collection { name: "device_conditions", owner: "anomaly-detector", indexes: &[] },
     Collection { name: "device_rests", owner: "anomaly-detector", indexes: &[] },
     Collection { name: "flow_expectations", owner: "anomaly-detector", indexes: &[] },
+    Collection { name: "people", owner: "notifier", indexes: &[index(&[("role", 1)])] },
+    Collection { name: "alert_watches", owner: "notifier", indexes: &[index(&[("customer_id", 1)])] },
+    Collection {
+        name: "deliveries",
+        owner: "notifier",
+        indexes: &[
+            index(&[("state", 1), ("due_at", 1)]),
+            index(&[("user_id", 1), ("created_at", -1)]),
+            index(&[("alert_id", 1)]),
+        ],
+    },
+    Collection { name: "push_tokens", owner: "notifier", indexes: &[index(&[("user_id", 1)])] },
+    Collection { name: "tip_readers", owner: "notifier", indexes: &[] },
+    Collection { name: "quarantine_notifier", owner: "notifier", indexes: &[QUARANTINED] },
 ];
 
 /// Creates the collections of `owner` (of everyone if `None`) and their indexes where they are missing.
