@@ -7,6 +7,7 @@ mod access;
 #[allow(unused_qualifications, reason = "what utoipa makes of `params(…)`")]
 mod api;
 mod config;
+mod customers;
 mod failure;
 mod grpc;
 mod http;
@@ -20,13 +21,17 @@ mod wire;
 use std::sync::Arc;
 
 use indowater_common::error::Fatal;
+use indowater_common::kafka::Pace;
 use indowater_common::lifecycle::Host;
+use indowater_common::mongo::Lease;
 use indowater_common::serve::{Protocol, serve};
+use indowater_proto::topics::CUSTOMERS;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
 use crate::api::Surroundings;
 use crate::api::gateway::Gateway;
+use crate::customers::Teller;
 use crate::grpc::{INGEST, Services, USAGE_AGGREGATOR};
 use crate::http::cursor::Cursors;
 use crate::http::extract::TrustedProxies;
@@ -63,7 +68,15 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
         let (cost, workers) = (settings.bcrypt_cost, settings.password_workers);
         tokio::task::spawn_blocking(move || Passwords::new(cost, workers)).await??
     };
+    indowater_common::kafka::watch(&host, &[&CUSTOMERS]);
     let database = indowater_common::mongo::open(&host).await?;
+    let teller = Teller {
+        store: Store::new(&database),
+        lease: Lease::new(&database, "api-gateway-customers", &host.instance, customers::TERM),
+        publisher: indowater_common::kafka::publisher(&host, Pace::Thrifty)?,
+        topic: CUSTOMERS.name(&host.common.kafka.topic_prefix),
+    };
+    host.spawn("customers", teller.run(host.stop.clone()));
 
     let sessions = Arc::new(Sessions {
         store: Store::new(&database),

@@ -31,6 +31,7 @@ notifications: id! user_id,read,-created_at
 
 /// Indexes that a capability needs besides.
 const BESIDES: &[(&str, &str)] = &[
+    ("users", "updated_at"),
     ("payment_transactions", "-created_at,-_id"),
     ("properties", "turns_at"),
     ("devices", "device_key!"),

@@ -4,6 +4,7 @@
 //! is one conditional write to one document, so that it holds under any concurrency without transactions.
 
 use bson::{DateTime, Document, doc};
+use futures::TryStreamExt;
 use indowater_common::mongo::{from_bson_time, to_bson_time};
 use jiff::Timestamp;
 use mongodb::options::ReturnDocument;
@@ -120,6 +121,24 @@ impl Store {
     async fn account(&self, filter: Document) -> Result<Option<Account>, Failure> {
         let found = self.users.find_one(filter).await.map_err(failed("read a user"))?;
         found.map(UserDocument::into_account).transpose()
+    }
+
+    /// The users that changed at that moment or later; all of them if none is given. One that cannot be read is left out, and told.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn changed_since(&self, since: Option<Timestamp>) -> Result<Vec<User>, mongodb::error::Error> {
+        let filter = since.map_or(doc! {}, |since| doc! { "updated_at": { "$gte": to_bson_time(since) } });
+        let found = self.users.clone_with_type::<Document>().find(filter).await?;
+        let found: Vec<Document> = found.try_collect().await?;
+        let read = |document: Document| {
+            let id = document.get_str("id").unwrap_or("without an id").to_owned();
+            let user =
+                bson::deserialize_from_document::<UserDocument>(document).map_err(|error| error.to_string());
+            let user = user.and_then(|user| user.into_account().map_err(|failure| format!("{failure:?}")));
+            user.inspect_err(|why| tracing::error!(id, why, "a user cannot be read and is not told")).ok()
+        };
+        Ok(found.into_iter().filter_map(read).map(|account| account.user).collect())
     }
 
     /// Writes what a user changed about themselves, and returns the user as it is then.

@@ -56,7 +56,8 @@ pub const COLLECTIONS: &[Collection] = &[
     Collection {
         name: "users",
         owner: "api-gateway",
-        indexes: &[unique(&[("email", 1)]), ID, index(&[("role", 1)])],
+        // Besides the data model: for telling what changed.
+        indexes: &[unique(&[("email", 1)]), ID, index(&[("role", 1)]), index(&[("updated_at", 1)])],
     },
     Collection {
         name: "properties",
