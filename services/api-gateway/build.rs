@@ -2,6 +2,7 @@
 //! `indowater/api/v1/options.proto` say, what each value of an enum is called, whose a message is, and who may see which
 //! of its fields.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -41,12 +42,32 @@ fn main() -> Result<(), Box<dyn Error>> {
     for words in options.pool.all_enums().filter(|words| ours(words.package_name())) {
         vocabulary(&words, &mut traits)?;
     }
+    let packages: BTreeSet<String> = options
+        .pool
+        .files()
+        .map(|file| file.package_name().to_owned())
+        .filter(|package| ours(package))
+        .collect();
     // The build script's environment is its interface.
     #[allow(clippy::disallowed_methods)]
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("traits.rs"), traits)?;
+    std::fs::write(out.join("packages.rs"), modules(&packages)?)?;
     generator.compile_fds(compiler.file_descriptor_set())?;
     Ok(())
+}
+
+/// A module for each package, as `billing::v1`.
+fn modules(packages: &BTreeSet<String>) -> Result<String, std::fmt::Error> {
+    let mut modules = String::new();
+    for package in packages {
+        let path: Vec<&str> = package.split('.').skip(1).collect();
+        let (open, close) = (path.join(" { pub mod "), "}".repeat(path.len()));
+        let lints = "missing_docs, clippy::all, clippy::pedantic, unused_qualifications, dead_code";
+        let code = format!("include!(concat!(env!(\"OUT_DIR\"), \"/{package}.rs\"));");
+        writeln!(modules, "#[allow({lints})] pub mod {open} {{ {code} {close}")?;
+    }
+    Ok(modules)
 }
 
 /// Whether the messages of a package are ours to show, and not the options that say so.

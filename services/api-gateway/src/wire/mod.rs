@@ -12,18 +12,7 @@ use utoipa::ToSchema;
 
 use crate::access::Role;
 
-macro_rules! packages {
-    ($($name:ident),+) => { $(
-        #[allow(missing_docs, clippy::all, clippy::pedantic, unused_qualifications, dead_code)]
-        pub mod $name {
-            pub mod v1 {
-                include!(concat!(env!("OUT_DIR"), "/indowater.", stringify!($name), ".v1.rs"));
-            }
-        }
-    )+ };
-}
-
-packages!(account, anomaly, billing, notify, readings, registry, telemetry, usage, voucher);
+include!(concat!(env!("OUT_DIR"), "/packages.rs"));
 
 #[allow(clippy::all, clippy::pedantic, unused_qualifications)]
 mod traits {
