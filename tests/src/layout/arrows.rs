@@ -133,7 +133,9 @@ pub fn dependencies(file: &str, text: &str, services: &[&str]) -> Vec<String> {
         "services/common/Cargo.toml" | "services/auditor/Cargo.toml" => &["indowater-proto"],
         // The tool has the auditor compute again what the services did, and evaluates the detector's own domain code: a copy of
         // the rules would measure the copy.
-        "services/indowater/Cargo.toml" => &["indowater-proto", "indowater-common", "auditor", "anomaly-detector"],
+        "services/indowater/Cargo.toml" => {
+            &["indowater-proto", "indowater-common", "auditor", "anomaly-detector"]
+        }
         _ => &["indowater-proto", "indowater-common"],
     };
     let ours = ["indowater-proto", "indowater-common", "auditor", "indowater", "indowater-tests"];

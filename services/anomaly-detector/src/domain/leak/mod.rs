@@ -12,8 +12,9 @@
 //! A device has at most one episode at a time. Its identity is [`Episode::opened`], the moment of the read that opened
 //! it, which stays while it grows, stops and comes back.
 //!
-//! `law` says how likely a volume is, `habit` learns a meter's own hours, `bank` weighs each leak rate against them,
-//! `burst` and `daily` look for what needs no weighing or cannot have it, `life` keeps the episode, `meter` joins them.
+//! `law` says how likely a volume is, `habit` learns a meter's own hours, `bank` weighs each leak rate against them, `find`
+//! says when that is enough; `burst` and `daily` look for what needs no weighing or cannot have it, `life` keeps the episode,
+//! `slots` and `meter` join them.
 //! Volumes, rates and losses that leave this module are whole millilitres; within it probabilities are real numbers.
 
 #![allow(
