@@ -58,15 +58,25 @@ async fn introduce(world: &World, people: &[Customer]) -> Result<()> {
     .await
 }
 
+/// A balance as the ledger tells it after its entry `sequence`.
+fn balance(customer_id: &str, sequence: i64, amount: i64) -> (String, Vec<u8>) {
+    let (balance, posted, updated_at) = (amount, amount, 1_795_000_000 + sequence);
+    let customer_id = customer_id.to_owned();
+    let of = Balance { customer_id, balance, sequence, updated_at, posted, accrued: 0 };
+    (of.customer_id.clone(), of.encode_to_vec())
+}
+
 /// Balances of a customer, each as another entry of the ledger, from that number on.
 async fn balances(world: &World, customer_id: &str, from: i64, amounts: &[i64]) -> Result<()> {
-    let records = (from..).zip(amounts).map(|(sequence, balance)| {
-        let (customer_id, updated_at) = (customer_id.to_owned(), 1_795_000_000 + sequence);
-        let of =
-            Balance { customer_id, balance: *balance, sequence, updated_at, posted: *balance, accrued: 0 };
-        (of.customer_id.clone(), of.encode_to_vec())
-    });
-    world.publish(&topics::BALANCES, &records.collect::<Vec<_>>()).await
+    let records: Vec<_> =
+        (from..).zip(amounts).map(|(sequence, amount)| balance(customer_id, sequence, *amount)).collect();
+    world.publish(&topics::BALANCES, &records).await
+}
+
+/// All of them have so much left.
+async fn all_have(world: &World, people: &[Customer], sequence: i64, amount: i64) -> Result<()> {
+    let records: Vec<_> = people.iter().map(|person| balance(&person.id, sequence, amount)).collect();
+    world.publish(&topics::BALANCES, &records).await
 }
 
 async fn documents(world: &World, collection: &str, filter: Document) -> Result<Vec<Document>> {
@@ -202,9 +212,7 @@ pub async fn kills_lose_nothing_and_double_nothing(base: Arc<Base>) -> Result<()
     mailbox.set_weather(Weather::HangsUp);
     for round in 0..8_i64 {
         let amount = [90_000, 70_000, 49_000, 30_000, 12_000, 3_000, -500, -2_000][usize::try_from(round)?];
-        for person in &people {
-            balances(&world, &person.id, round + 1, &[amount]).await?;
-        }
+        all_have(&world, &people, round + 1, amount).await?;
         let victim = &mut instances[usize::try_from(round % 2)?];
         victim.process.kill().await;
         victim.process.start_again()?;
@@ -219,9 +227,7 @@ pub async fn kills_lose_nothing_and_double_nothing(base: Arc<Base>) -> Result<()
         Ok(())
     })
     .await?;
-    for person in &people {
-        balances(&world, &person.id, 9, &[200_000]).await?;
-    }
+    all_have(&world, &people, 9, 200_000).await?;
     instances[0].process.kill().await;
     instances[0].process.start_again()?;
     eventually("every alert is closed", async || {
