@@ -1,15 +1,14 @@
 //! People are told once: facts become alerts, an inbox, and mail that arrives, whatever is killed and however the mail server is.
 
+mod ladder;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
-use aws_lc_rs::rsa::{KeyPair, KeySize};
 use bson::{Document, doc};
 use futures::TryStreamExt;
 use indowater::mailbox::{Mailbox, Weather};
-use indowater::messengers::{Messengers, TOKEN, Weather as Whatsapp};
 use indowater_proto::account::v1::{AccountRole, Customer};
 use indowater_proto::anomaly::v1::{
     Anomaly, DeviceCondition, LeakEvent, LeakKind, LeakStatus, TamperingEvent, TamperingStatus,
@@ -19,8 +18,8 @@ use indowater_proto::billing::v1::{Balance, Payment, PaymentStatus};
 use indowater_proto::notify::v1::notify_service_client::NotifyServiceClient;
 use indowater_proto::notify::v1::{
     AcknowledgeAlertRequest, Alert, AlertSeverity, AlertStatus, CountUnreadNotificationsRequest,
-    GetPreferencesRequest, KeepPushTokenRequest, ListAlertsRequest, ListDeliveriesRequest,
-    ListNotificationsRequest, Preferences, PutPreferencesRequest, ReadAllNotificationsRequest,
+    GetPreferencesRequest, ListAlertsRequest, ListDeliveriesRequest, ListNotificationsRequest, Preferences,
+    PutPreferencesRequest, ReadAllNotificationsRequest,
 };
 use indowater_proto::registry::v1::Device;
 use indowater_proto::topics;
@@ -28,6 +27,8 @@ use indowater_tests::base::Base;
 use indowater_tests::world::{CUSTOMER, World, eventually};
 use prost::Message as _;
 use tonic::transport::Channel;
+
+pub use ladder::the_next_channel_is_tried_where_one_refuses;
 
 const HASTY: [(&str, &str); 2] = [("INDOWATER_FLUSH_IDLE", "20"), ("INDOWATER_FLUSH_AGE", "100")];
 
@@ -58,15 +59,25 @@ async fn introduce(world: &World, people: &[Customer]) -> Result<()> {
     .await
 }
 
+/// A balance as the ledger tells it after its entry `sequence`.
+fn balance(customer_id: &str, sequence: i64, amount: i64) -> (String, Vec<u8>) {
+    let (balance, posted, updated_at) = (amount, amount, 1_795_000_000 + sequence);
+    let customer_id = customer_id.to_owned();
+    let of = Balance { customer_id, balance, sequence, updated_at, posted, accrued: 0 };
+    (of.customer_id.clone(), of.encode_to_vec())
+}
+
 /// Balances of a customer, each as another entry of the ledger, from that number on.
 async fn balances(world: &World, customer_id: &str, from: i64, amounts: &[i64]) -> Result<()> {
-    let records = (from..).zip(amounts).map(|(sequence, balance)| {
-        let (customer_id, updated_at) = (customer_id.to_owned(), 1_795_000_000 + sequence);
-        let of =
-            Balance { customer_id, balance: *balance, sequence, updated_at, posted: *balance, accrued: 0 };
-        (of.customer_id.clone(), of.encode_to_vec())
-    });
-    world.publish(&topics::BALANCES, &records.collect::<Vec<_>>()).await
+    let records: Vec<_> =
+        (from..).zip(amounts).map(|(sequence, amount)| balance(customer_id, sequence, *amount)).collect();
+    world.publish(&topics::BALANCES, &records).await
+}
+
+/// All of them have so much left.
+async fn all_have(world: &World, people: &[Customer], sequence: i64, amount: i64) -> Result<()> {
+    let records: Vec<_> = people.iter().map(|person| balance(&person.id, sequence, amount)).collect();
+    world.publish(&topics::BALANCES, &records).await
 }
 
 async fn documents(world: &World, collection: &str, filter: Document) -> Result<Vec<Document>> {
@@ -202,9 +213,7 @@ pub async fn kills_lose_nothing_and_double_nothing(base: Arc<Base>) -> Result<()
     mailbox.set_weather(Weather::HangsUp);
     for round in 0..8_i64 {
         let amount = [90_000, 70_000, 49_000, 30_000, 12_000, 3_000, -500, -2_000][usize::try_from(round)?];
-        for person in &people {
-            balances(&world, &person.id, round + 1, &[amount]).await?;
-        }
+        all_have(&world, &people, round + 1, amount).await?;
         let victim = &mut instances[usize::try_from(round % 2)?];
         victim.process.kill().await;
         victim.process.start_again()?;
@@ -219,9 +228,7 @@ pub async fn kills_lose_nothing_and_double_nothing(base: Arc<Base>) -> Result<()
         Ok(())
     })
     .await?;
-    for person in &people {
-        balances(&world, &person.id, 9, &[200_000]).await?;
-    }
+    all_have(&world, &people, 9, 200_000).await?;
     instances[0].process.kill().await;
     instances[0].process.start_again()?;
     eventually("every alert is closed", async || {
@@ -435,84 +442,4 @@ async fn silence(world: &World) -> Result<()> {
         Ok(())
     })
     .await
-}
-
-/// WhatsApp first; where it cannot deliver, the phone that still has the app; and when nobody reads for long, mail. The message is
-/// one in all of them.
-pub async fn the_next_channel_is_tried_where_one_refuses(base: Arc<Base>) -> Result<()> {
-    let mut world = World::new(&base, "notifier-ladder").await?;
-    let messengers = Messengers::listen("127.0.0.1:0").await?;
-    let (url, account) = (messengers.url(), messengers.account(&private_key()?));
-    let env = [
-        HASTY[0],
-        HASTY[1],
-        ("INDOWATER_WHATSAPP_URL", &*url),
-        ("INDOWATER_WHATSAPP_NUMBER_ID", "1"),
-        ("INDOWATER_WHATSAPP_TOKEN", TOKEN),
-        ("INDOWATER_FCM_URL", &*url),
-        ("INDOWATER_FCM_ACCOUNT", &*account),
-    ];
-    let notifier = world.start("notifier", &env).await?;
-    let reached = |id: &str, number: &str| Customer {
-        whatsapp: number.to_owned(),
-        whatsapp_opted_in_at: 1,
-        wants_push: true,
-        language: "id".to_owned(),
-        ..person(id, AccountRole::Customer)
-    };
-    introduce(&world, &[reached(CUSTOMER, "+628111"), reached("customer-2", "+628222")]).await?;
-    balances(&world, CUSTOMER, 1, &[48_500]).await?;
-    eventually("WhatsApp has it", async || {
-        ensure!(messengers.whatsapp().len() == 1);
-        Ok(())
-    })
-    .await?;
-    let taken = &messengers.whatsapp()[0];
-    let template = &taken.message["template"];
-    ensure!(
-        taken.to == "628111" && template["name"] == "balance_low" && template["language"]["code"] == "id"
-    );
-    ensure!(template["components"][0]["parameters"][0]["text"] == "Rp 48.500", "{template}");
-
-    messengers.set_weather(Whatsapp::Unknown, Whatsapp::Fine);
-    let mut asked = client(&notifier.url).await?;
-    for token in ["gone-phone", "phone-1"] {
-        let (user_id, token) = ("customer-2".to_owned(), token.to_owned());
-        asked.keep_push_token(KeepPushTokenRequest { user_id, token }).await?;
-    }
-    balances(&world, "customer-2", 1, &[48_500]).await?;
-    eventually("the phone has it", async || {
-        ensure!(messengers.pushed().len() == 1);
-        Ok(())
-    })
-    .await?;
-    let pushed = &messengers.pushed()[0];
-    ensure!(
-        pushed.to == "phone-1" && pushed.message["message"]["notification"]["title"] == "Saldo Anda menipis"
-    );
-    eventually("the phone without the app is forgotten, and all of it is written down", async || {
-        let tokens = documents(&world, "push_tokens", doc! {}).await?;
-        ensure!(tokens.len() == 1 && tokens[0].get_str("_id")? == "phone-1", "{tokens:?}");
-        let deliveries = documents(&world, "deliveries", doc! { "user_id": "customer-2" }).await?;
-        let tries = deliveries.first().context("no delivery")?.get_array("tries")?;
-        let channels: Vec<_> =
-            tries.iter().filter_map(|one| one.as_document()?.get_str("channel").ok()).collect();
-        ensure!(channels == ["whatsapp", "push"], "{deliveries:?}");
-        Ok(())
-    })
-    .await
-}
-
-/// A key that signs nothing but the tokens of this story.
-fn private_key() -> Result<String> {
-    use base64::prelude::{BASE64_STANDARD, Engine as _};
-    let key = KeyPair::generate(KeySize::Rsa2048).map_err(|_| anyhow::anyhow!("no key"))?;
-    let der = AsDer::<Pkcs8V1Der<'_>>::as_der(&key).map_err(|_| anyhow::anyhow!("no DER"))?;
-    let lines: Vec<String> = BASE64_STANDARD
-        .encode(der.as_ref())
-        .as_bytes()
-        .chunks(64)
-        .map(|line| String::from_utf8_lossy(line).into_owned())
-        .collect();
-    Ok(format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n")))
 }

@@ -162,7 +162,7 @@ impl Store {
     /// The database does not answer.
     pub async fn unread_alerts(&self, customer_id: &str) -> Result<u64, Refusal> {
         let unread = doc! { "customer_id": customer_id, "status": Status::Unread.name() };
-        Ok(self.collection::<Document>(ALERTS).count_documents(unread).await.map_err(refused)?)
+        self.collection::<Document>(ALERTS).count_documents(unread).await.map_err(refused)
     }
 
     /// Does something with an alert, which has to be of `customer_id` if that is said, and tells it. Doing it again changes nothing.

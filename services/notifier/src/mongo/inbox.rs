@@ -92,7 +92,7 @@ impl Store {
     pub async fn unread(&self, user_id: &str) -> Result<u64, Refusal> {
         let mut unread = of(user_id);
         unread.insert("read", false);
-        Ok(self.collection::<Document>(NOTIFICATIONS).count_documents(unread).await.map_err(refused)?)
+        self.collection::<Document>(NOTIFICATIONS).count_documents(unread).await.map_err(refused)
     }
 
     /// Somebody looked at one.
