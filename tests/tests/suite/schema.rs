@@ -31,7 +31,7 @@ notifications: id! user_id,read,-created_at
 
 /// Indexes that a capability needs besides.
 const BESIDES: &[(&str, &str)] = &[
-    ("payment_transactions", "-created_at,-_id"),
+    ("payment_transactions", "-created_at,-id"),
     ("properties", "turns_at"),
     ("devices", "device_key!"),
     ("devices", "device_alike"),
