@@ -63,11 +63,10 @@ impl Mail {
     pub fn header(&self, name: &str) -> Option<String> {
         let (header, _) = self.data.split_once("\r\n\r\n")?;
         let unfolded = header.replace("\r\n ", " ");
-        let value = unfolded.lines().find_map(|line| {
+        unfolded.lines().find_map(|line| {
             let (known, value) = line.split_once(':')?;
             known.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
-        });
-        value
+        })
     }
 }
 
