@@ -32,7 +32,7 @@ notifications: id! user_id,read,-created_at
 /// Indexes that a capability needs besides.
 const BESIDES: &[(&str, &str)] = &[
     ("users", "updated_at"),
-    ("payment_transactions", "-created_at,-_id"),
+    ("payment_transactions", "-created_at,-id"),
     ("properties", "turns_at"),
     ("devices", "device_key!"),
     ("devices", "device_alike"),

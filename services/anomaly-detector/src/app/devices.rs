@@ -162,7 +162,7 @@ impl Devices {
         &self.spoilt
     }
 
-    /// What came of them is set aside; what comes from now on finds out anew.
+    /// What came of them is set aside.
     pub fn forget_spoilt(&mut self) {
         self.spoilt.clear();
     }
@@ -179,13 +179,11 @@ impl Devices {
     fn readable<T>(&mut self, id: &str, loaded: Result<T, mongo::Error>) -> Result<Option<T>, Retry> {
         match loaded {
             Ok(loaded) => Ok(Some(loaded)),
-            Err(error) => match error.get_custom::<Unreadable>().cloned() {
-                Some(Unreadable(why)) => {
-                    self.spoil(id, why);
-                    Ok(None)
-                }
-                None => Err(error.into()),
-            },
+            Err(error) => {
+                let Some(Unreadable(why)) = error.get_custom().cloned() else { return Err(error.into()) };
+                self.spoil(id, why);
+                Ok(None)
+            }
         }
     }
 
@@ -283,18 +281,14 @@ impl Devices {
             Some((id, weeks.first()?.number, weeks.last()?.number))
         });
         let wanted: Vec<_> = wanted.collect();
-        let mut loads = futures::stream::iter(wanted)
+        let loads = futures::stream::iter(wanted)
             .map(|(id, first, newest)| async move {
                 let loaded = store.weeks(&id, Some(newest), Some(first)).await;
                 (id, loaded)
             })
             .buffer_unordered(LOADS_AT_ONCE);
-        let mut all = Vec::new();
-        while let Some(loaded) = loads.next().await {
-            all.push(loaded);
-        }
-        drop(loads);
-        for (id, loaded) in all {
+        let loaded: Vec<_> = loads.collect().await;
+        for (id, loaded) in loaded {
             if let Some(loaded) = self.readable(&id, loaded)?
                 && let Some(device) = self.devices.get_mut(&id)
             {
