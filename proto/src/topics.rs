@@ -271,7 +271,7 @@ pub const CUSTOMERS: Topic = Topic {
     what: "customers",
     key: "users.id",
     message: "indowater.account.v1.Customer",
-    partitions: 3,
+    partitions: BY_ENTITY,
     retention: Retention::Compacted,
     max_message_bytes: MIB,
     log_append_time: false,

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use indowater_common::clock;
 use indowater_common::error::{Fatal, Retry};
 use indowater_common::kafka::{Event, Outgoing, Publisher, Ticket};
 use indowater_common::mongo::Lease;
@@ -74,6 +75,7 @@ impl Teller {
             *told = Told::default();
             return Ok(());
         }
+        let now = clock::now();
         let since = told.newest.map(|newest| newest.checked_sub(OVERLAP_SECONDS.seconds()).unwrap_or(newest));
         let users = self.store.changed_since(since).await?;
         let ticket = Ticket::default();
@@ -81,7 +83,8 @@ impl Teller {
             self.publish(&ticket, user).await?;
         }
         ticket.delivered().await?;
-        told.newest = users.iter().map(|user| user.updated_at).chain(told.newest).max();
+        // One that says to be from the future must not hide those that change meanwhile.
+        told.newest = users.iter().map(|user| user.updated_at.min(now)).chain(told.newest).max();
         told.recent = users.into_iter().map(|user| (user.id.into(), user.updated_at)).collect();
         Ok(())
     }

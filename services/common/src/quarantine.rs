@@ -97,8 +97,11 @@ impl Quarantine {
     }
 
     async fn look(&self, topic: &str, consumer: &mpsc::Sender<Returned>) -> Result<(), Retry> {
-        self.waiting.record(self.store.count(topic).await?, &[KeyValue::new("topic", topic.to_owned())]);
-        let mut partitions: BTreeMap<i32, (Batch, Vec<String>)> = BTreeMap::new();
+        match self.store.count(topic).await {
+            Ok(count) => self.waiting.record(count, &[KeyValue::new("topic", topic.to_owned())]),
+            Err(error) => tracing::warn!(%error, topic, "the quarantine could not be counted"),
+        }
+        let mut partitions: BTreeMap<i32, (Batch, Vec<_>)> = BTreeMap::new();
         for record in self.store.released(topic).await? {
             let (batch, ids) = partitions
                 .entry(record.partition)
@@ -110,7 +113,7 @@ impl Quarantine {
                 &record.value.bytes,
                 record.content_type.as_deref(),
             );
-            ids.push(record.id);
+            ids.push((record.id, record.set_aside_at));
         }
         for (batch, ids) in partitions.into_values() {
             let (done, processed) = oneshot::channel();
@@ -135,7 +138,10 @@ pub struct Aside {
 impl Aside {
     /// Keeps a batch until it is durable.
     pub fn keep(&mut self, batch: &Batch) {
-        self.since.push(batch.clone());
+        // One that is applied again, for setting aside failed, is kept once.
+        if self.since.last().is_none_or(|last| last.next_offset() != batch.next_offset()) {
+            self.since.push(batch.clone());
+        }
     }
 
     /// What was kept is durable.

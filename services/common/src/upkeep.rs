@@ -92,15 +92,10 @@ impl<N: Newest> Upkeep<N> {
         }
         let now = clock::now();
         let since = last.map_or(now, |last| last.min(now)).as_millisecond() - FURTHER_BACK_MS;
-        let read = ReadBack::since(&host.common.kafka, topics.to_vec(), since).await?;
+        let mut read = ReadBack::since(&host.common.kafka, topics.to_vec(), since).await?;
         let (mut writers, mut stood) = (Writers::default(), Stood::default());
         while lease.hold().await? {
             let batches = read.next().await?;
-            if batches.is_empty() && writers.caught_up() || stood.len() >= MOST_HELD {
-                for (topic, values) in std::mem::take(&mut stood).by_topic() {
-                    self.renew(&topic, &values.iter().map(Vec::as_slice).collect::<Vec<_>>()).await?;
-                }
-            }
             for (place, batch) in batches {
                 let suspects = writers.suspects(&place, &batch);
                 if writers.are_known() {
@@ -108,6 +103,11 @@ impl<N: Newest> Upkeep<N> {
                     self.renew(&place.0, &values).await?;
                 } else {
                     suspects.iter().for_each(|record| stood.take(&place.0, record));
+                }
+            }
+            if read.is_caught_up() && writers.caught_up() || stood.len() >= MOST_HELD {
+                for (topic, values) in std::mem::take(&mut stood).by_topic() {
+                    self.renew(&topic, &values.iter().map(Vec::as_slice).collect::<Vec<_>>()).await?;
                 }
             }
         }

@@ -178,8 +178,11 @@ pub fn payment(value: &[u8]) -> Understood {
         PaymentStatus::Failed | PaymentStatus::Expired => {
             Content::PaymentRefused { payment_id, amount: payment.amount - payment.discount_amount }
         }
-        PaymentStatus::Reversed | PaymentStatus::Refunded => {
-            Content::PaymentReturned { payment_id, amount: payment.refunded_amount.max(payment.amount) }
+        PaymentStatus::Refunded => Content::PaymentReturned { payment_id, amount: payment.refunded_amount },
+        // What the voucher added was never the customer's.
+        PaymentStatus::Reversed => {
+            let paid = payment.amount - payment.discount_amount;
+            Content::PaymentReturned { payment_id, amount: paid.max(payment.refunded_amount) }
         }
     };
     Ok(Some(Item::Word(Word {

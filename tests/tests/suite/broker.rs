@@ -27,8 +27,12 @@ use crate::ledger::{enrol, expect_balances};
 /// else was set, and the service becomes ready by itself.
 pub async fn topics_stand_as_they_are_relied_on(base: Arc<Base>) -> Result<()> {
     let mut world = World::new(&base, "topics").await?;
-    set(&world, &TELEMETRY, &[("message.timestamp.type", "CreateTime"), ("segment.bytes", "10485760")])
-        .await?;
+    set(
+        &world,
+        &TELEMETRY,
+        &[("message.timestamp.type", "CreateTime"), ("segment.bytes", "10485760"), ("retention.ms", "-1")],
+    )
+    .await?;
     set(&world, &USAGE, &[("cleanup.policy", "delete")]).await?;
     let services = [world.launch("ingest", &[])?, world.launch("usage-aggregator", &[])?];
     for (service, word) in
@@ -50,7 +54,9 @@ pub async fn topics_stand_as_they_are_relied_on(base: Arc<Base>) -> Result<()> {
         service.ready().await?;
     }
     ensure!(indowater::init::init(&world.system, 1).await?.mended.is_empty(), "it is mended again and again");
-    ensure!(setting(&world, &TELEMETRY, "segment.bytes").await? == "10485760", "another setting is gone");
+    for (key, kept) in [("segment.bytes", "10485760"), ("retention.ms", "-1")] {
+        ensure!(setting(&world, &TELEMETRY, key).await? == kept, "{key} is not as the operator set it");
+    }
     Ok(())
 }
 

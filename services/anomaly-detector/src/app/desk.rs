@@ -64,6 +64,9 @@ fn unavailable(error: impl std::fmt::Display) -> Refusal {
     Refusal::Unavailable(error.to_string())
 }
 
+/// Seconds: the longest absence that can be said at once.
+const LONGEST_ABSENCE: i64 = 90 * 86_400;
+
 impl Desk {
     /// On what the service shares, where a visit costs so many rupiah.
     pub fn new(shared: Arc<Shared>, visit: i64) -> Self {
@@ -218,6 +221,10 @@ impl Desk {
         check_id(&said.by, "by", &mut problems);
         if said.away.is_some_and(|(from, until)| until <= from) {
             problems.add("away_until", "must be after away_from");
+        }
+        // Nobody looks after a meter of which it is said for ever that nobody is there.
+        if said.away.is_some_and(|(from, until)| until.saturating_sub(from) > LONGEST_ABSENCE) {
+            problems.add("away_until", "must be at most 90 days after away_from; say it again then");
         }
         problems.or(()).map_err(|problems| Refusal::Wrong(problems.to_string()))?;
         let store = &self.shared.store;

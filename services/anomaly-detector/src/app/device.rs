@@ -241,7 +241,8 @@ impl Device {
 
     /// What differs from what is stored and told.
     pub fn changed(&self, device_id: &str) -> Changed {
-        let owner = &self.timeline.newest().owner;
+        // Whose it is now: a move-in may be known before its day.
+        let owner = &self.timeline.on(self.zone.day_of(self.heard.last)).owner;
         let condition = self.is_condition_news.then(|| DeviceCondition {
             device_id: device_id.to_owned(),
             customer_id: owner.customer_id.to_string(),

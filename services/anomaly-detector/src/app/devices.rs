@@ -335,7 +335,9 @@ impl Devices {
             round += 1;
             self.shared.observe.conflicts(stale.len());
             if round == ROUNDS {
-                return Err(Retry::because("others write the same devices; their documents keep changing"));
+                let why = "its documents keep changing, or an open event of another system stands in the way of its own";
+                stale.iter().for_each(|id| self.spoil(id, why.to_owned()));
+                break;
             }
             for id in &stale {
                 self.reload(id).await?;

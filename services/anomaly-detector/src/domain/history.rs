@@ -8,7 +8,7 @@
 //! is not billed is no flow either. A snapshot says with which read its path ended; when later reads find that the path ran otherwise,
 //! the week before is replayed as well.
 
-use indowater_common::domain::facts::Timeline;
+use indowater_common::domain::facts::{Owner, Timeline};
 use indowater_common::domain::meter::Point;
 use indowater_common::domain::path::{DayPath, Lead};
 use indowater_common::domain::reads::{Read, ReadSet};
@@ -373,6 +373,10 @@ impl<K: Fn(&Signal) -> bool> Player<'_, K> {
         let Context { timeline, zone, periods, tariffs } = self.context;
         let owner = &timeline.on(day).owner;
         for point in points {
+            let before = self.now.last.map_or(owner, |last| &timeline.on(zone.day_of(last.at)).owner);
+            if before.customer_id != owner.customer_id {
+                self.hand_over(point.at, before, found);
+            }
             let step = self.now.last.map(|last| timeline.step(last, *point, learned, zone));
             let kind = step.map_or(Kind::Jump, |step| step.kind);
             let volume = step.map_or(0, |step| step.volume);
@@ -380,7 +384,6 @@ impl<K: Fn(&Signal) -> bool> Player<'_, K> {
             let stepped_back = (kind == Kind::Exchange).then_some(Evidence::SteppedBack);
             let seen = stepped_back.into_iter().chain(shown);
             found.behaviour.extend(seen.map(|evidence| Seen { evidence, day, at: point.at }));
-            let before = self.now.last.map_or(owner, |last| &timeline.on(zone.day_of(last.at)).owner);
             self.now.tally.pass(day, volume, before, owner, tariffs);
             self.now.total += volume;
             self.now.last = Some(*point);
@@ -397,6 +400,20 @@ impl<K: Fn(&Signal) -> bool> Player<'_, K> {
             }
             self.now.tally.lose(self.now.meter.episode().as_ref());
         }
+    }
+
+    /// The connection is another customer's from here on: what ran before is the former one's and ends with it, and neither the
+    /// habits nor the reads of one customer explain the water of another.
+    fn hand_over(&mut self, at: i64, former: &Owner, found: &mut Found) {
+        if let Some(episode) = self.now.meter.episode() {
+            let rupiah = self.now.tally.rupiah(former, self.context.tariffs);
+            let signal = Signal { at, change: Change::Stopped, episode };
+            found.told.push(Told { signal, rupiah, explanation: None });
+        }
+        self.now.meter = Meter::default();
+        self.now.daily = Daily::default();
+        self.now.tally.lose(None);
+        self.recent.clear();
     }
 
     /// Whether nobody was said to be there at some time of the last fortnight.

@@ -111,15 +111,10 @@ impl<K, V> Default for Read<K, V> {
     }
 }
 
-fn spoilt<E>(
-    collection: &str,
-    raw: &RawDocumentBuf,
-    customer_id: Result<&str, E>,
-    error: &dyn Display,
-) -> Spoilt {
+fn spoilt(collection: &str, raw: &RawDocumentBuf, customer_id: &str, error: &dyn Display) -> Spoilt {
     let id = raw.get_str("_id").unwrap_or("without an id");
     let reason = format!("the document {id} of {collection} cannot be read, mend it: {error}");
-    Spoilt { key: customer_id.unwrap_or(id).into(), reason }
+    Spoilt { key: customer_id.into(), reason }
 }
 
 /// The ledger. Cheap to clone.
@@ -202,7 +197,9 @@ impl Store {
         while let Some(raw) = found.try_next().await? {
             match bson::deserialize_from_slice::<OwnedBalance>(raw.as_bytes()) {
                 Ok(balance) => read.found.extend([balance.balance()]),
-                Err(error) => read.spoilt.push(spoilt(BALANCES, &raw, raw.get_str("_id"), &error)),
+                Err(error) => {
+                    read.spoilt.push(spoilt(BALANCES, &raw, raw.get_str("_id").unwrap_or_default(), &error))
+                }
             }
         }
         Ok(read)
@@ -213,14 +210,24 @@ impl Store {
     /// # Errors
     /// The database does not answer.
     pub async fn months(&self, keys: HashSet<&MonthKey>) -> Result<Read<MonthKey, Month>, Error> {
-        let ids: Vec<String> = keys.into_iter().map(MonthKey::id).collect();
+        let asked: HashMap<String, &MonthKey> = keys.into_iter().map(|key| (key.id(), key)).collect();
         let mut read = Read::default();
+        let ids: Vec<&String> = asked.keys().collect();
         let mut found = self.months.find(doc! { "_id": { "$in": ids } }).await?;
         while let Some(raw) = found.try_next().await? {
+            let Some(key) = raw.get_str("_id").ok().and_then(|id| asked.get(id)) else { continue };
             let month = bson::deserialize_from_slice(raw.as_bytes()).map_err(Error::custom);
-            match month.and_then(MonthDocument::month) {
-                Ok(month) => read.found.extend([month]),
-                Err(error) => read.spoilt.push(spoilt(MONTHS, &raw, raw.get_str("customer_id"), &error)),
+            let month = month.and_then(MonthDocument::month).and_then(|(of, month)| {
+                // Whose it is stands in its id too.
+                if of == **key {
+                    Ok(month)
+                } else {
+                    Err(Error::custom("it says to be another month than its id"))
+                }
+            });
+            match month {
+                Ok(month) => _ = read.found.insert((*key).clone(), month),
+                Err(error) => read.spoilt.push(spoilt(MONTHS, &raw, &key.customer_id, &error)),
             }
         }
         for (key, month) in read.found.iter_mut().filter(|(_, month)| !month.knows_classes()) {

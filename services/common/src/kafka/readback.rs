@@ -19,7 +19,11 @@ const LOOK: Duration = Duration::from_millis(500);
 const MOST: usize = 2_000;
 
 /// Topics that are read back.
-pub struct ReadBack(Arc<BaseConsumer>);
+pub struct ReadBack {
+    consumer: Arc<BaseConsumer>,
+    /// Where those partitions ended that are not read up to there yet.
+    left: HashMap<(String, i32), i64>,
+}
 
 impl ReadBack {
     /// All partitions of `topics`, from the records on that were published at `since_ms` or later.
@@ -40,18 +44,51 @@ impl ReadBack {
                     wanted.add_partition_offset(topic, partition.id(), Offset::Offset(since_ms))?;
                 }
             }
-            consumer.assign(&consumer.offsets_for_times(wanted, PATIENCE)?)?;
-            Ok(Self(Arc::new(consumer)))
+            let begin = consumer.offsets_for_times(wanted, PATIENCE)?;
+            let mut left = HashMap::new();
+            for partition in begin.elements() {
+                let place = (partition.topic().to_owned(), partition.partition());
+                let (_, end) = consumer.fetch_watermarks(&place.0, place.1, PATIENCE)?;
+                if partition.offset().to_raw().is_some_and(|begin| (0..end).contains(&begin)) {
+                    left.insert(place, end);
+                }
+            }
+            consumer.assign(&begin)?;
+            Ok(Self { consumer: Arc::new(consumer), left })
         })
         .await
+    }
+
+    /// Whether all is read that stood there when reading began.
+    pub fn is_caught_up(&self) -> bool {
+        self.left.is_empty()
     }
 
     /// What comes next, by topic and partition; nothing if nothing comes for a moment.
     ///
     /// # Errors
     /// The client cannot go on.
-    pub async fn next(&self) -> Result<HashMap<(String, i32), Batch>, Retry> {
-        let consumer = self.0.clone();
+    pub async fn next(&mut self) -> Result<HashMap<(String, i32), Batch>, Retry> {
+        let batches = self.poll().await?;
+        for (place, batch) in &batches {
+            if self.left.get(place).is_some_and(|end| batch.next_offset() >= Some(*end)) {
+                self.left.remove(place);
+            }
+        }
+        if batches.is_empty()
+            && let Ok(positions) = self.consumer.position()
+        {
+            // Records that were compacted away are never handed over, but passed.
+            self.left.retain(|(topic, partition), end| {
+                let position = positions.find_partition(topic, *partition).map(|at| at.offset());
+                !matches!(position, Some(Offset::Offset(at)) if at >= *end)
+            });
+        }
+        Ok(batches)
+    }
+
+    async fn poll(&self) -> Result<HashMap<(String, i32), Batch>, Retry> {
+        let consumer = self.consumer.clone();
         blocking(move || {
             let (mut batches, until, mut many) = (HashMap::new(), Instant::now() + LOOK, 0);
             while many < MOST

@@ -1,6 +1,7 @@
 //! Creating the topics of the table, and whether those that are there stand as they are relied on.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -90,7 +91,8 @@ async fn mend(admin: &Admin, topic: &Topic, name: &str) -> Result<Vec<String>, T
     let faults = faults(topic, &stands.all);
     if !faults.is_empty() {
         let mut settings = stands.set_here;
-        settings.extend(topic.settings().into_iter().map(|(key, value)| (key.to_owned(), value)));
+        // Only what is wrong: what an operator keeps longer stays so.
+        settings.extend(faults.iter().map(|fault| (fault.key.to_owned(), fault.wanted.clone())));
         let new = AlterConfig::new(ResourceSpecifier::Topic(name));
         let new = settings.iter().fold(new, |new, (key, value)| new.set(key, value));
         for answer in admin.alter_configs(&[new], &options()).await? {
@@ -122,8 +124,22 @@ async fn stands(admin: &Admin, name: &str) -> Result<Stands, TopicsError> {
     Ok(stands)
 }
 
+/// A setting that is not as the services rely on it.
+#[derive(Debug, PartialEq, Eq)]
+struct Wrong {
+    key: &'static str,
+    is: String,
+    wanted: String,
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is {} and should be {}", self.key, self.is, self.wanted)
+    }
+}
+
 /// What of a topic's settings is not as the services rely on it. Longer retention than ours is an operator's choice.
-fn faults(topic: &Topic, stands: &BTreeMap<String, String>) -> Vec<String> {
+fn faults(topic: &Topic, stands: &BTreeMap<String, String>) -> Vec<Wrong> {
     let is_kept_longer = |value: &str| match topic.retention {
         Retention::Days(days) => {
             value.parse().is_ok_and(|kept: i64| kept < 0 || kept >= i64::from(days) * 86_400_000)
@@ -133,7 +149,7 @@ fn faults(topic: &Topic, stands: &BTreeMap<String, String>) -> Vec<String> {
     let fault = |(key, wanted): (&'static str, String)| {
         let is = stands.get(key).map_or("not told", String::as_str);
         let is_right = is == wanted || (key == "retention.ms" && is_kept_longer(is));
-        (!is_right).then(|| format!("{key} is {is} and should be {wanted}"))
+        (!is_right).then(|| Wrong { key, is: is.to_owned(), wanted })
     };
     topic.settings().into_iter().filter_map(fault).collect()
 }
@@ -225,6 +241,7 @@ mod tests {
             assert_eq!(faults(topic, &stands(topic, other)).len(), expected, "{} {other:?}", topic.what);
         }
         let told = faults(&TELEMETRY, &stands(&TELEMETRY, &[("message.timestamp.type", "CreateTime")]));
+        let told: Vec<String> = told.iter().map(ToString::to_string).collect();
         assert_eq!(told, ["message.timestamp.type is CreateTime and should be LogAppendTime"]);
         assert_eq!(
             faults(&USAGE, &BTreeMap::new()).len(),

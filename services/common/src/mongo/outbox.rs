@@ -152,8 +152,10 @@ impl Outbox {
         stop: CancellationToken,
     ) -> Result<(), Fatal> {
         let lease = Lease::new(&self.database, &format!("outbox-{}", self.service), &instance, TERM);
+        let mut stint = None;
         while !stop.is_cancelled() {
-            let round = self.round(&lease, &publisher).await;
+            begin(&trouble);
+            let round = self.round(&lease, &mut stint, &publisher).await;
             note(&trouble, &round);
             let pause = match round {
                 Ok(Ok(true)) => Duration::ZERO,
@@ -176,10 +178,18 @@ impl Outbox {
     }
 
     /// One round: true if it found something.
-    async fn round(&self, lease: &Lease, publisher: &Publisher) -> Result<Result<bool, Outlived>, Retry> {
+    async fn round(
+        &self,
+        lease: &Lease,
+        stint: &mut Option<Publisher>,
+        publisher: &Publisher,
+    ) -> Result<Result<bool, Outlived>, Retry> {
         if !lease.hold().await? {
+            // Whoever has it now writes in a stint of its own, and so do we when it comes back.
+            *stint = None;
             return Ok(Ok(false));
         }
+        let publisher = &*stint.get_or_insert_with(|| publisher.for_new_stint());
         let rows = self.rows.clone_with_type::<Stored>();
         let rows: Vec<Stored> =
             rows.find(doc! {}).sort(doc! { "_id": 1 }).limit(ROUND).await?.try_collect().await?;
@@ -195,6 +205,12 @@ impl Outbox {
 
 /// Since when the relay gets no further, and why, if it does not.
 type Trouble = Mutex<Option<(Instant, String)>>;
+
+/// A round begins: one that never ends, for the broker confirms nothing, is trouble too.
+fn begin(trouble: &Trouble) {
+    let mut trouble = trouble.lock().unwrap_or_else(PoisonError::into_inner);
+    trouble.get_or_insert_with(|| (Instant::now(), "the database or the broker does not answer".to_owned()));
+}
 
 fn note<T>(trouble: &Trouble, round: &Result<T, Retry>) {
     let mut trouble = trouble.lock().unwrap_or_else(PoisonError::into_inner);
@@ -244,6 +260,8 @@ mod tests {
     #[test]
     fn a_relay_that_gets_no_further_is_seen_until_it_does() {
         let (trouble, failed) = (Trouble::default(), Err::<bool, _>(Retry::because("row 7 cannot be read")));
+        begin(&trouble);
+        assert!(stall(&trouble, Duration::ZERO).unwrap().ends_with("does not answer"), "it never ended");
         note(&trouble, &Ok(true));
         assert_eq!(stall(&trouble, Duration::ZERO), None);
         note(&trouble, &failed);

@@ -88,12 +88,14 @@ impl Store {
         self.records.find(wanted).sort(order).limit(AT_ONCE).await?.try_collect().await
     }
 
-    /// Forgets those of these records that are still released: they were processed. One that was set aside again stays.
+    /// Forgets those of these records that were not set aside again since they were read: they were processed.
     ///
     /// # Errors
     /// As above.
-    pub async fn forget(&self, ids: &[String]) -> Result<(), Error> {
-        self.records.delete_many(doc! { "_id": { "$in": ids }, "released": true }).await.map(drop)
+    pub async fn forget(&self, records: &[(String, DateTime)]) -> Result<(), Error> {
+        let as_read: Vec<Document> =
+            records.iter().map(|(id, at)| doc! { "_id": id, "set_aside_at": at, "released": true }).collect();
+        self.records.delete_many(doc! { "$or": as_read }).await.map(drop)
     }
 
     /// How many records of `topic` there are.

@@ -253,6 +253,7 @@ pub const COLLECTIONS: &[Collection] = &[
         owner: "notifier",
         indexes: &[
             index(&[("state", 1), ("due_at", 1)]),
+            index(&[("created_at", -1)]),
             index(&[("user_id", 1), ("created_at", -1)]),
             index(&[("alert_id", 1)]),
         ],

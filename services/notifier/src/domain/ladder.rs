@@ -123,6 +123,11 @@ const TRIES: usize = 5;
 const FIRST_PAUSE: i64 = 30;
 /// What is critical is told again every hour until acknowledged, for a day.
 const AGAIN: i64 = HOUR;
+/// Seconds after which what nobody could be told, and is critical, is tried again.
+const AGAIN_UNTOLD: i64 = 600;
+/// Seconds for which a message waits for a person of whom the accounts have not told yet, and how often it looks.
+const UNKNOWN_FOR: i64 = 24 * HOUR;
+const LOOK_AGAIN: i64 = 60;
 const FOR_SO_LONG: i64 = 24 * HOUR;
 /// The local hour of the daily digest.
 const DIGEST_HOUR: i64 = 8;
@@ -164,6 +169,9 @@ pub fn next(course: &Course<'_>, person: &Person, channels: &[Channel], now: i64
     if course.is_past {
         return Step::Finish(if was_sent { Finish::Sent } else { Finish::Past });
     }
+    if person.revision == 0 && tries.is_empty() && now - course.since < UNKNOWN_FOR {
+        return Step::Wait(now + LOOK_AGAIN);
+    }
     if channels.is_empty() {
         return Step::Finish(match tries {
             [] => Finish::Unreachable,
@@ -182,7 +190,7 @@ pub fn next(course: &Course<'_>, person: &Person, channels: &[Channel], now: i64
         let due = if course.in_digest { digest_after(&person.zone, course.since) } else { course.since };
         return at_or_later(due, channels[0]);
     };
-    match &last.outcome {
+    let step = match &last.outcome {
         Outcome::Failed(_) => {
             let in_a_row = tries
                 .iter()
@@ -201,16 +209,18 @@ pub fn next(course: &Course<'_>, person: &Person, channels: &[Channel], now: i64
         // Nobody is asked twice a day about what is good to know.
         Outcome::Sent(_) if course.in_digest => Step::Finish(Finish::Sent),
         Outcome::Sent(_) => {
-            let climbing = climb(course, channels, was_sent, |channel| {
-                at_or_later(last.at + patience(severity), channel)
-            });
-            match climbing {
-                Step::Finish(_) if severity == Severity::Critical && now - course.since < FOR_SO_LONG => {
-                    at_or_later(last.at + AGAIN, channels[0])
-                }
-                other => other,
-            }
+            climb(course, channels, was_sent, |channel| at_or_later(last.at + patience(severity), channel))
         }
+    };
+    match step {
+        // What is critical is told until it is heard, on the channel that took it last; and tried sooner where none did.
+        Step::Finish(_) if severity == Severity::Critical && now - course.since < FOR_SO_LONG => {
+            let took =
+                |one: &&Try| matches!(one.outcome, Outcome::Sent(_)) && channels.contains(&one.channel);
+            let channel = tries.iter().rev().find(took).map_or(channels[0], |one| one.channel);
+            at_or_later(last.at + if was_sent { AGAIN } else { AGAIN_UNTOLD }, channel)
+        }
+        other => other,
     }
 }
 

@@ -10,7 +10,7 @@ const MIDNIGHT: i64 = 1_795_539_600;
 const NOON: i64 = MIDNIGHT + 12 * HOUR;
 
 fn person() -> Person {
-    Person { quiet: QuietHours::DEFAULT, ..Person::unknown("customer-001") }
+    Person { quiet: QuietHours::DEFAULT, revision: 1, ..Person::unknown("customer-001") }
 }
 
 fn course(severity: Severity, since: i64, tries: &[Try]) -> Course<'_> {
@@ -102,6 +102,31 @@ fn what_is_critical_comes_again_until_acknowledged_for_a_day() {
     assert_eq!(next(&told, &person(), &BOTH[1..], late), Step::Finish(Finish::Sent));
     let acknowledged = Course { is_heard: true, ..told };
     assert_eq!(next(&acknowledged, &person(), &BOTH[1..], NOON + HOUR), Step::Finish(Finish::Sent));
+}
+
+#[test]
+fn what_is_critical_is_tried_for_a_day_where_nobody_could_be_told() {
+    let failed: Vec<Try> =
+        (0..5_i64).map(|at| tried(Channel::Email, NOON + at, Outcome::Failed("down".to_owned()))).collect();
+    let (last, mail) = (NOON + 4, &BOTH[1..]);
+    let untold = |severity| next(&course(severity, NOON, &failed), &person(), mail, last + 1);
+    assert_eq!(untold(Severity::High), Step::Finish(Finish::Dead));
+    assert_eq!(untold(Severity::Critical), Step::Wait(last + AGAIN_UNTOLD));
+    let later = next(&course(Severity::Critical, NOON, &failed), &person(), mail, last + AGAIN_UNTOLD);
+    assert_eq!(later, Step::Send(Channel::Email));
+    // One that refuses does not end what another one takes.
+    let one_refuses =
+        [tried(Channel::Whatsapp, NOON, Outcome::Refused("no".to_owned())), sent(Channel::Email, NOON + 1)];
+    let again = next(&course(Severity::Critical, NOON, &one_refuses), &person(), &BOTH, NOON + 1 + AGAIN);
+    assert_eq!(again, Step::Send(Channel::Email));
+}
+
+#[test]
+fn whoever_is_not_known_yet_is_waited_for() {
+    let unknown = Person::unknown("customer-001");
+    let waiting = |now| next(&course(Severity::High, NOON, &[]), &unknown, &[], now);
+    assert_eq!(waiting(NOON), Step::Wait(NOON + LOOK_AGAIN));
+    assert_eq!(waiting(NOON + UNKNOWN_FOR), Step::Finish(Finish::Unreachable));
 }
 
 #[test]

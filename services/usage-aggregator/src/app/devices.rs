@@ -135,15 +135,21 @@ impl Devices {
         if missing.is_empty() {
             return Ok(());
         }
-        let mut tails = self.shared.store.last_days(&missing).await?;
+        let mut tails = HashMap::new();
+        for (id, tail) in self.shared.store.last_days(&missing).await? {
+            match tail {
+                Ok(stored) => _ = tails.insert(id, stored),
+                Err(why) => self.spoil(id, why),
+            }
+        }
+        // A spoilt device must not begin anew by one of its further readings.
         for reading in readings {
-            let Entry::Vacant(vacant) = self.devices.entry(reading.device_id.clone()) else { continue };
-            match tails.remove(&reading.device_id).transpose() {
-                Ok(stored) => {
-                    vacant.insert(Device::new(reading, stored));
-                    self.shared.in_memory.fetch_add(1, Ordering::Relaxed);
-                }
-                Err(why) => self.spoil(reading.device_id.clone(), why),
+            if self.spoilt.iter().any(|spoilt| spoilt.key == reading.device_id) {
+                continue;
+            }
+            if let Entry::Vacant(vacant) = self.devices.entry(reading.device_id.clone()) {
+                vacant.insert(Device::new(reading, tails.remove(&reading.device_id)));
+                self.shared.in_memory.fetch_add(1, Ordering::Relaxed);
             }
         }
         Ok(())

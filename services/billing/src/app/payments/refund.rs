@@ -128,7 +128,8 @@ fn note(transaction: &mut Transaction, wish: &RefundWish) -> Result<Vec<Effect>,
 
 async fn send(gateway: &Gateway, transaction: &Transaction, key: &str) -> Result<(), GatewayError> {
     let id = transaction.payment.id();
-    let order = order_id(id).map_err(|error| GatewayError::NotUnderstood(error.to_string()))?;
+    let order =
+        order_id(&transaction.order(1)).map_err(|error| GatewayError::NotUnderstood(error.to_string()))?;
     let Some(refund) = transaction.refund(key) else { return Ok(()) };
     let refund = gateway::Refund {
         // The caller's key may hold what a gateway does not take.

@@ -63,6 +63,11 @@ mod tests {
             let credited = if effects == 0 { Rupiah::ZERO } else { asked };
             assert_eq!(payment.balance(), credited, "the discount was not granted here: {status:?}");
             assert_eq!(payment.confirm_by_hand(), Err(Refusal::AlreadyPaid));
+            assert_eq!(
+                payment.has_anything(),
+                effects == 1,
+                "what was paid there is given back there: {status:?}"
+            );
         }
     }
 }

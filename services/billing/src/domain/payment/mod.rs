@@ -253,9 +253,10 @@ impl Payment {
         })
     }
 
-    /// Whether anything came of it: money, or a voucher that paid all.
+    /// Whether anything came of it here: money, or a voucher that paid all.
     pub fn has_anything(&self) -> bool {
-        !self.sums().received.is_zero() || !self.balance().is_zero()
+        self.elsewhere != Some(Elsewhere::Paid) && !self.sums().received.is_zero()
+            || !self.balance().is_zero()
     }
 
     /// How it stands.
