@@ -17,7 +17,7 @@ use indowater_common::domain::tariff::TariffBook;
 use indowater_common::domain::zone::{Day, Zone};
 
 use super::daily::Daily;
-use super::leak::{self, Change, Explanation, Meter, Period, Setting, Signal, Stated};
+use super::leak::{self, Change, Episode, Explanation, Meter, Period, Setting, Signal, Stated};
 use super::loss::Tally;
 use super::tampering::{Evidence, Seen};
 
@@ -405,9 +405,9 @@ impl<K: Fn(&Signal) -> bool> Player<'_, K> {
     /// The connection is another customer's from here on: what ran before is the former one's and ends with it, and neither the
     /// habits nor the reads of one customer explain the water of another.
     fn hand_over(&mut self, at: i64, former: &Owner, found: &mut Found) {
-        if let Some(episode) = self.now.meter.episode() {
+        if let Some(episode) = self.now.meter.episode().filter(|episode| episode.runs) {
             let rupiah = self.now.tally.rupiah(former, self.context.tariffs);
-            let signal = Signal { at, change: Change::Stopped, episode };
+            let signal = Signal { at, change: Change::Stopped, episode: Episode { runs: false, ..episode } };
             found.told.push(Told { signal, rupiah, explanation: None });
         }
         self.now.meter = Meter::default();

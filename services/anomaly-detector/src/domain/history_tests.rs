@@ -323,3 +323,26 @@ fn a_path_that_turns_about_a_weeks_end_is_followed_back() {
         assert_eq!(hourly.tampering.len(), 1);
     }
 }
+
+/// Whoever moved out is told nothing of the water of whoever moved in, and pays none of it.
+#[test]
+fn a_leak_ends_with_its_customer_and_what_runs_on_is_the_next_ones() {
+    let mut home = Home::new();
+    let moved = Day(home.zone.day_of(MIDNIGHT).0 + 34);
+    let later = vec![facts(moved, "customer-2", None)];
+    home.timeline = Timeline::new(2, None, facts(BEGINNING, "customer-1", None), later);
+    home.flush(&[self::home(80, 25, 30..78)]);
+    let hand_over = home.zone.start_of(moved);
+    let former: Vec<_> = home.leaks.iter().filter(|event| event.customer_id == "customer-1").collect();
+    let [former] = former.as_slice() else { panic!("{} events of the former", former.len()) };
+    assert_eq!((former.status(), former.steps.last().unwrap().change), (Status::Resolved, Change::Stopped));
+    assert!(former.steps.iter().all(|step| step.at <= hand_over + HOUR), "{:?}", former.steps.last());
+    let (lost, of_four_days) = (former.episode.lost / L, 4 * 24 * 25);
+    assert!(lost <= of_four_days + 25 * 2, "{lost} L of {of_four_days}");
+    assert!(
+        home.leaks
+            .iter()
+            .filter(|event| event.customer_id == "customer-2")
+            .all(|event| event.opened > hand_over)
+    );
+}
