@@ -30,7 +30,7 @@ pub struct Shop {
     pub administrator: Person,
     /// What billing is told.
     pub settings: Vec<(&'static str, String)>,
-    _others: [Service; 3],
+    _others: [Service; 4],
 }
 
 impl Shop {
@@ -52,6 +52,7 @@ impl Shop {
         let usage = world.start("usage-aggregator", &[]).await?;
         let voucher = world.start("voucher", &[]).await?;
         let billing = vec![start_billing(&mut world, &settings).await?];
+        let detector = world.start("anomaly-detector", &[]).await?;
         let api = world.start("api-gateway", &[]).await?;
         let hooks = format!("{}/api/v1/webhooks", api.url);
         let options = Options {
@@ -70,7 +71,7 @@ impl Shop {
             billing,
             voucher,
             settings,
-            _others: [ingest, usage, api],
+            _others: [ingest, usage, detector, api],
         })
     }
 
