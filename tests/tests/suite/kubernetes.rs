@@ -58,6 +58,9 @@ fn start(
         let value = match (name.as_str(), source) {
             ("INDOWATER_KAFKA", _) => world.system.kafka.clone(),
             ("INDOWATER_MONGODB", _) => world.system.mongodb.clone(),
+            ("INDOWATER_SMTP_URL", _) => "smtp://127.0.0.1:1".to_owned(),
+            // Optional, and a whole key file: without it nothing is pushed.
+            ("INDOWATER_FCM_ACCOUNT", _) => String::new(),
             (_, Source::Secret) => "a secret of the cluster that nobody else uses".to_owned(),
             (_, Source::Value(value)) => match value
                 .strip_prefix("http://")
