@@ -2,18 +2,14 @@
 
 use std::sync::Arc;
 
-use indowater_common::config;
-use indowater_common::error::{Fatal, Retry};
-use indowater_common::kafka::{Batch, Followed, From, Record, Work, follow};
+use indowater_common::error::Retry;
+use indowater_common::kafka::{Batch, Record, Work};
 use indowater_common::quarantine::Aside;
 use indowater_common::telemetry;
-use indowater_common::wire as tariffs;
-use indowater_proto::billing::v1::TariffSchedule;
 use indowater_proto::readings::v1::Readings;
 use indowater_proto::registry::v1::Device;
 use indowater_proto::topics;
 use prost::Message;
-use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 use crate::app::device::Reading;
@@ -52,13 +48,6 @@ impl Partition {
         }
         Ok(readings)
     }
-
-    /// What came of a device of which a document cannot be read must not be lost, nor hold up the others.
-    async fn set_spoilt_aside(&mut self) -> Result<(), Retry> {
-        self.aside.keys(self.devices.spoilt()).await?;
-        self.devices.forget_spoilt();
-        Ok(())
-    }
 }
 
 impl Work for Partition {
@@ -68,12 +57,12 @@ impl Work for Partition {
         self.devices.merge(readings).await?;
         self.shared.observe.merged(reads);
         self.aside.keep(batch);
-        self.set_spoilt_aside().await
+        self.aside.keys(self.devices.spoilt()).await
     }
 
     async fn flush(&mut self) -> Result<(), Retry> {
         self.devices.flush().await?;
-        self.set_spoilt_aside().await?;
+        self.aside.keys(self.devices.spoilt()).await?;
         self.aside.clear();
         Ok(())
     }
@@ -114,27 +103,6 @@ impl Work for RegistryPartition {
     fn pending(&self) -> usize {
         self.registry.pending()
     }
-}
-
-/// Follows the tariffs: from here on `shared` has those that billing has published. A class of which it published none has the
-/// versions that the platform comes with, which are also what billing starts from.
-///
-/// # Errors
-/// Settings that librdkafka refuses.
-pub async fn follow_tariffs(
-    kafka: &config::Kafka,
-    shared: Arc<Shared>,
-    stop: CancellationToken,
-) -> Result<impl Future<Output = Result<(), Fatal>> + Send + 'static, Fatal> {
-    let topic = topics::TARIFFS.name(&kafka.topic_prefix);
-    let apply = move |record: Followed<'_>| {
-        let schedule = TariffSchedule::decode(record.value).map_err(|error| error.to_string());
-        match schedule.and_then(|schedule| Ok((tariffs::versions(&schedule)?, schedule.class))) {
-            Ok((versions, class)) => shared.set_tariffs(&class, versions),
-            Err(why) => shared.observe.tariff_unreadable(&why),
-        }
-    };
-    follow(kafka, topic, From::Beginning, stop, apply).await
 }
 
 /// A span from here until the effect is durable, for records of a kept trace.

@@ -9,16 +9,16 @@ mod mongo;
 mod observe;
 mod wire;
 
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use indowater_common::domain::tariff::TariffBook;
 use indowater_common::error::Fatal;
 use indowater_common::kafka::{Consume, FlushPolicy, Pace, consume};
 use indowater_common::lifecycle::Host;
 use indowater_common::mongo::outbox::Outbox;
 use indowater_common::mongo::quarantine;
 use indowater_common::quarantine::Quarantine;
+use indowater_common::tariffs::Tariffs;
 use indowater_proto::topics;
 
 pub use config::Settings;
@@ -42,9 +42,10 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let publisher = indowater_common::kafka::publisher(&host, Pace::Thrifty)?;
     let quarantine = Quarantine::new(quarantine::Store::new(&database, host.name));
     let outbox = Outbox::open(&database, host.name).await?;
+    let tariffs = Tariffs::built_in();
     let shared = Arc::new(app::devices::Shared {
         store: mongo::Store::new(database, outbox.clone(), wire::announce(prefix)),
-        tariffs: RwLock::new(Arc::new(TariffBook::built_in())),
+        tariffs: tariffs.clone(),
         confidence: Default::default(),
         observe: observe::Observe::new(),
         devices_in_memory: settings.devices_in_memory,
@@ -52,7 +53,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     });
     outbox.relay(&host, publisher);
     // Before the first loss is priced.
-    let following = kafka::follow_tariffs(&host.common.kafka, shared.clone(), host.stop.clone()).await?;
+    let following = tariffs.follow(&host.common.kafka, host.stop.clone()).await?;
     host.spawn("tariffs", following);
     host.spawn("verdicts", shared.clone().count_verdicts(host.stop.clone()));
     let routes = grpc::routes(app::desk::Desk::new(shared.clone(), settings.visit_cost));

@@ -75,11 +75,6 @@ impl Observe {
         self.reads.add(count(reads), &[]);
     }
 
-    /// A tariff cannot be understood; the class keeps the versions it has.
-    pub fn tariff_unreadable(&self, why: &str) {
-        tracing::error!(why, "a tariff that was published makes no sense; its class is priced as before");
-    }
-
     /// Older weeks of so many devices are loaded.
     pub fn late(&self, devices: usize) {
         self.late.add(count(devices), &[]);

@@ -175,13 +175,6 @@ impl Partition {
     pub fn new(shared: Arc<Shared>, partition: i32, aside: Aside) -> Self {
         Self { books: Books::new(shared, partition), aside }
     }
-
-    /// What came of a customer of whom something cannot be read or posted must not be lost, nor hold up the others.
-    async fn set_spoilt_aside(&mut self) -> Result<(), Retry> {
-        self.aside.keys(self.books.spoilt()).await?;
-        self.books.forget_spoilt();
-        Ok(())
-    }
 }
 
 impl Work for Partition {
@@ -196,12 +189,12 @@ impl Work for Partition {
         }
         self.books.take(instructions).await?;
         self.aside.keep(batch);
-        self.set_spoilt_aside().await
+        self.aside.keys(self.books.spoilt()).await
     }
 
     async fn flush(&mut self) -> Result<(), Retry> {
         self.books.flush().await?;
-        self.set_spoilt_aside().await?;
+        self.aside.keys(self.books.spoilt()).await?;
         self.aside.clear();
         Ok(())
     }

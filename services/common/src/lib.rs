@@ -15,6 +15,7 @@ pub mod lifecycle;
 pub mod mongo;
 pub mod quarantine;
 pub mod serve;
+pub mod tariffs;
 pub mod telemetry;
 pub mod upkeep;
 pub mod wire;

@@ -157,11 +157,12 @@ impl Aside {
         self.quarantine.put(&self.topic, vec![entry(&self.topic, partition, record, reason)]).await
     }
 
-    /// Sets aside those of the kept records that have the keys of what is spoilt.
+    /// Sets aside those of the kept records that have the keys of what is spoilt, and forgets it: what comes from now on finds out
+    /// anew.
     ///
     /// # Errors
-    /// The database does not answer.
-    pub async fn keys(&self, spoilt: &[Spoilt]) -> Result<(), Retry> {
+    /// The database does not answer; then nothing is forgotten.
+    pub async fn keys(&self, spoilt: &mut Vec<Spoilt>) -> Result<(), Retry> {
         let mut entries = Vec::new();
         for batch in self.since.iter().filter(|_| !spoilt.is_empty()) {
             for record in batch.records() {
@@ -170,7 +171,9 @@ impl Aside {
                 entries.extend(entry);
             }
         }
-        self.quarantine.put(&self.topic, entries).await
+        self.quarantine.put(&self.topic, entries).await?;
+        spoilt.clear();
+        Ok(())
     }
 }
 

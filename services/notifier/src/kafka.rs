@@ -90,7 +90,6 @@ impl Work for Partition {
         self.desk.flush().await?;
         // What came of a subject of which the document cannot be read must not be lost, nor hold up the others.
         self.aside.keys(self.desk.spoilt()).await?;
-        self.desk.forget_spoilt();
         self.aside.clear();
         Ok(())
     }

@@ -9,15 +9,15 @@ mod mongo;
 mod observe;
 pub mod wire;
 
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
-use indowater_common::domain::tariff::TariffBook;
 use indowater_common::error::Fatal;
 use indowater_common::kafka::{Consume, FlushPolicy, Pace, consume};
 use indowater_common::lifecycle::Host;
 use indowater_common::mongo::Lease;
 use indowater_common::mongo::quarantine::Store;
 use indowater_common::quarantine::Quarantine;
+use indowater_common::tariffs::Tariffs;
 use indowater_common::upkeep;
 use indowater_proto::topics;
 
@@ -44,16 +44,17 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let days = app::upkeep::Days { store: store.clone(), prefix: prefix.clone() };
     let told = [&topics::USAGE, &topics::METER_FINDINGS].map(|topic| topic.name(prefix));
     upkeep::keep(&host, &publisher, lease, told.into(), days);
+    let tariffs = Tariffs::built_in();
     let shared = Arc::new(app::devices::Shared {
         store,
         outlet: kafka::Outlet::new(publisher, prefix),
-        tariffs: RwLock::new(Arc::new(TariffBook::built_in())),
+        tariffs: tariffs.clone(),
         observe: observe::Observe::new(),
         devices_in_memory: settings.devices_in_memory,
         in_memory: Default::default(),
     });
     // Before the first day is priced.
-    let following = kafka::follow_tariffs(&host.common.kafka, shared.clone(), host.stop.clone()).await?;
+    let following = tariffs.follow(&host.common.kafka, host.stop.clone()).await?;
     host.spawn("tariffs", following);
     let routes = grpc::routes(app::questions::Questions::new(shared.store.clone()));
     let readings = Consume {

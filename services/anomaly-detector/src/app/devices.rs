@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use indowater_common::domain::facts::Timeline;
-use indowater_common::domain::tariff::{Tariff, TariffBook};
 use indowater_common::domain::zone::Zone;
 use indowater_common::error::{Fatal, Retry};
 use indowater_common::mongo::Guarded;
 use indowater_common::quarantine::Spoilt;
+use indowater_common::tariffs::Tariffs;
 use indowater_common::{clock, telemetry};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
@@ -40,7 +40,7 @@ pub struct Shared {
     /// The database.
     pub store: Store,
     /// The tariffs, as billing last published them.
-    pub tariffs: RwLock<Arc<TariffBook>>,
+    pub tariffs: Tariffs,
     /// What people made of findings, as of a few minutes ago.
     pub confidence: RwLock<Arc<Confidence>>,
     /// Logs and metrics.
@@ -55,18 +55,8 @@ pub struct Shared {
 const COUNT_AGAIN: Duration = Duration::from_secs(300);
 
 impl Shared {
-    fn tariffs(&self) -> Arc<TariffBook> {
-        self.tariffs.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     fn confidence(&self) -> Arc<Confidence> {
         self.confidence.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Takes what billing published of a class.
-    pub fn set_tariffs(&self, class: &str, versions: Vec<Tariff>) {
-        let mut tariffs = self.tariffs.write().unwrap_or_else(PoisonError::into_inner);
-        *tariffs = Arc::new(tariffs.with(class, versions));
     }
 
     /// Keeps the confidence, and the number of open events, up to date for as long as the service runs.
@@ -158,13 +148,8 @@ impl Devices {
     }
 
     /// The devices of which a document cannot be read. They are not in memory, and nothing of them is written.
-    pub fn spoilt(&self) -> &[Spoilt] {
-        &self.spoilt
-    }
-
-    /// What came of them is set aside.
-    pub fn forget_spoilt(&mut self) {
-        self.spoilt.clear();
+    pub fn spoilt(&mut self) -> &mut Vec<Spoilt> {
+        &mut self.spoilt
     }
 
     fn spoil(&mut self, id: &str, reason: String) {
@@ -300,7 +285,7 @@ impl Devices {
 
     /// Judges what came since the last flush.
     async fn settle(&mut self, ids: Vec<Box<str>>) -> Result<(), Retry> {
-        let (tariffs, confidence) = (self.shared.tariffs(), self.shared.confidence());
+        let (tariffs, confidence) = (self.shared.tariffs.now(), self.shared.confidence());
         let rules = Rules { tariffs: &tariffs, confidence: &confidence, now: self.now };
         let needy = ids
             .into_iter()

@@ -138,13 +138,8 @@ impl Books {
     }
 
     /// The customers of whom something cannot be read or posted. Nothing of them is in memory, and nothing is written.
-    pub fn spoilt(&self) -> &[Spoilt] {
-        &self.spoilt
-    }
-
-    /// What came of them is set aside; what comes from now on finds out anew.
-    pub fn forget_spoilt(&mut self) {
-        self.spoilt.clear();
+    pub fn spoilt(&mut self) -> &mut Vec<Spoilt> {
+        &mut self.spoilt
     }
 
     async fn enter(&mut self, instructions: &[Instruction]) -> Result<(), Retry> {

@@ -104,13 +104,8 @@ impl Desk {
     }
 
     /// Records whose document cannot be read, and why; they are written nowhere.
-    pub fn spoilt(&self) -> &[Spoilt] {
-        &self.spoilt
-    }
-
-    /// What was spoilt is set aside.
-    pub fn forget_spoilt(&mut self) {
-        self.spoilt.clear();
+    pub fn spoilt(&mut self) -> &mut Vec<Spoilt> {
+        &mut self.spoilt
     }
 
     /// Writes what follows from all that waits.

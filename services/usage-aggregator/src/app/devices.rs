@@ -2,17 +2,17 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::StreamExt;
 use indowater_common::clock;
-use indowater_common::domain::tariff::{Tariff, TariffBook};
 use indowater_common::domain::zone::{Day, Zone};
 use indowater_common::error::Retry;
 use indowater_common::kafka::Ticket;
 use indowater_common::mongo::Guarded;
 use indowater_common::quarantine::Spoilt;
+use indowater_common::tariffs::Tariffs;
 use tracing::Span;
 
 use super::device::{Device, Reading};
@@ -29,27 +29,13 @@ pub struct Shared {
     /// The usage topic.
     pub outlet: Outlet,
     /// The tariffs, as billing last published them.
-    pub tariffs: RwLock<Arc<TariffBook>>,
+    pub tariffs: Tariffs,
     /// Logs and metrics.
     pub observe: Observe,
     /// How many devices an instance keeps in memory.
     pub devices_in_memory: usize,
     /// How many it does, all partitions together.
     pub in_memory: AtomicUsize,
-}
-
-impl Shared {
-    /// The tariffs of now.
-    fn tariffs(&self) -> Arc<TariffBook> {
-        self.tariffs.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Takes what billing published of a class. Days are priced by the version of their date, and a new version holds from a day
-    /// that has not begun, so nothing that was priced changes.
-    pub fn set_tariffs(&self, class: &str, versions: Vec<Tariff>) {
-        let mut tariffs = self.tariffs.write().unwrap_or_else(PoisonError::into_inner);
-        *tariffs = Arc::new(tariffs.with(class, versions));
-    }
 }
 
 /// Devices loaded at once when reads come from before what is in memory.
@@ -110,13 +96,8 @@ impl Devices {
     }
 
     /// The devices of which a document cannot be read. They are not in memory, and nothing of them is written.
-    pub fn spoilt(&self) -> &[Spoilt] {
-        &self.spoilt
-    }
-
-    /// What came of them is set aside; what comes from now on finds out anew.
-    pub fn forget_spoilt(&mut self) {
-        self.spoilt.clear();
+    pub fn spoilt(&mut self) -> &mut Vec<Spoilt> {
+        &mut self.spoilt
     }
 
     fn spoil(&mut self, id: Box<str>, reason: String) {
@@ -208,7 +189,7 @@ impl Devices {
 
     /// Computes what follows from what came since the last flush.
     async fn settle(&mut self) -> Result<(), Retry> {
-        let tariffs = self.shared.tariffs();
+        let tariffs = self.shared.tariffs.now();
         let mut unsettled: Vec<Box<str>> = self.dirty.keys().cloned().collect();
         let mut further_back = FURTHER_BACK;
         loop {
