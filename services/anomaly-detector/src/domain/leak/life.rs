@@ -28,6 +28,18 @@ pub struct Found {
     pub lost: i64,
 }
 
+impl Found {
+    /// What of its loss, which was even up to `at`, came after a moment.
+    fn lost_since(&self, moment: i64, at: i64) -> i64 {
+        let (whole, part) = (at - self.since, at - self.since.max(moment));
+        if part >= whole {
+            return self.lost;
+        }
+        let part = i128::from(self.lost) * i128::from(part.max(0)) / i128::from(whole);
+        i64::try_from(part).unwrap_or(self.lost)
+    }
+}
+
 /// A slot that was judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Judged {
@@ -162,8 +174,8 @@ impl Life {
             return;
         };
         self.take(found);
-        // Nothing was lost while it was stopped.
-        self.lost += found.lost;
+        // What ran before it stopped was counted then, however far back what is found now reaches.
+        self.lost += found.lost_since(self.episode().until, judged.at);
         (self.runs, self.until) = (true, self.after(judged.at));
         self.tell(judged.at, Change::Returned, signals);
     }

@@ -173,15 +173,17 @@ impl Meter {
             return;
         };
         for Signal { change, episode, .. } in &signals[before..] {
+            let is_burst = episode.kind == Kind::Burst;
             match change {
-                // What spoke for it is over; what else there is has to speak for itself.
-                Change::Stopped if episode.kind != Kind::Burst => slots.bank = Bank::default(),
-                _ if episode.kind != Kind::Burst => {}
-                Change::Stopped if episode.until - episode.since <= USE => {
-                    slots.peaks.learn(u32::try_from(episode.rate).unwrap_or(u32::MAX));
+                Change::Stopped => {
+                    // What spoke for it is over; what else there is has to speak for itself.
+                    slots.bank = Bank::default();
+                    if is_burst && episode.until - episode.since <= USE {
+                        slots.peaks.learn(u32::try_from(episode.rate).unwrap_or(u32::MAX));
+                    }
                 }
-                Change::Opened | Change::Worse | Change::Returned => slots.peaks.forget_today(),
-                Change::Stopped | Change::Grew | Change::Closed => {}
+                Change::Opened | Change::Worse | Change::Returned if is_burst => slots.peaks.forget_today(),
+                Change::Opened | Change::Worse | Change::Returned | Change::Grew | Change::Closed => {}
             }
         }
     }

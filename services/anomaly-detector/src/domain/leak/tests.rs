@@ -237,6 +237,18 @@ fn an_explanation_shows_hours_beside_usual_ones() {
     assert!(evening.usually_dry < 60 && evening.usual_at_most > 20 * L, "{evening:?}");
 }
 
+/// A pipe broke, ran for a week and was mended: what spoke for it is over, and is no leak that comes back.
+#[test]
+fn a_burst_that_was_mended_is_not_found_again_in_its_own_past() {
+    let reads = home(18, 45, |hour| if (123..296).contains(&hour) { 237 } else { 0 });
+    let signals = watch(&reads, &[]);
+    let changes: Vec<Change> = told(&signals).into_iter().map(|(_, change, _)| change).collect();
+    assert_eq!(changes, [Change::Opened, Change::Stopped, Change::Closed]);
+    let lost = signals.last().unwrap().episode.lost;
+    let run_in_sight = (296 - 137) * 237 * L;
+    assert!((lost - run_in_sight).abs() <= run_in_sight / 10, "{lost}");
+}
+
 #[test]
 fn bytes_of_anything_else_are_refused() {
     let meter = replay(
