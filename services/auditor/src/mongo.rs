@@ -117,16 +117,20 @@ impl Store {
     pub async fn days(&self) -> Result<Days> {
         let mut days = Days::default();
         // What is kept to compute with is not what is promised.
-        self.each("water_usage", doc! { "reads": 0, "carry": 0 }, |document| match day(document) {
-            Some((device, at, record)) if record.revision == 0 => {
-                days.foreign.entry(device).or_default().push((at, record));
+        self.each("water_usage", doc! { "reads": 0, "earlier_reads": 0, "carry": 0 }, |document| {
+            match day(document) {
+                Some((device, at, record)) if record.revision == 0 => {
+                    days.foreign.entry(device).or_default().push((at, record));
+                }
+                Some((device, at, record)) => {
+                    // Ours have the calendar date at 00:00 UTC.
+                    let day = Day(i32::try_from(at.div_euclid(86_400)).unwrap_or(i32::MAX));
+                    days.records.entry(device).or_default().insert(day, record);
+                }
+                None => {
+                    days.unreadable.push(format!("water_usage {}: a field is missing or none", id(document)))
+                }
             }
-            Some((device, at, record)) => {
-                // Ours have the calendar date at 00:00 UTC.
-                let day = Day(i32::try_from(at.div_euclid(86_400)).unwrap_or(i32::MAX));
-                days.records.entry(device).or_default().insert(day, record);
-            }
-            None => days.unreadable.push(format!("water_usage {}: a field is missing or none", id(document))),
         })
         .await?;
         Ok(days)

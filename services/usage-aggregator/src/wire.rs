@@ -40,7 +40,7 @@ pub fn daily_usage(device_id: &str, record: &DayRecord, time_zone: &str) -> Dail
         month_to_date_before_ml: record.carry.month_to_date,
         quality: quality(figures.quality).into(),
         error_bound_ml: figures.error_bound,
-        reads_count: u32::try_from(record.reads.iter().count()).unwrap_or(u32::MAX),
+        reads_count: record.reads.count(),
         flags: flags(figures.flags),
         is_anomaly: figures.is_anomaly,
         complete: figures.complete,

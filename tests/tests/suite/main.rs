@@ -69,6 +69,7 @@ fn all() -> Vec<(&'static str, Story)> {
         notifier::the_next_channel_is_tried_where_one_refuses,
         pipeline::telemetry_becomes_the_customers_usage,
         pipeline::late_reads_revise_the_days_they_touch,
+        pipeline::a_day_of_ten_second_reads,
         pipeline::the_registry_publishes_every_change,
         registry::facts_hold_from_a_day_on_and_are_told,
         registry::findings_become_work_orders,

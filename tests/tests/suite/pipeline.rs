@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
+use bson::doc;
 use indowater_proto::readings::v1::{DeadLetter, Readings};
 use indowater_proto::registry::v1::registry_service_client::RegistryServiceClient;
 use indowater_proto::registry::v1::{Device, UpdateDeviceRequest, UpdatePropertyRequest};
 use indowater_proto::topics;
 use indowater_proto::usage::v1::DailyUsage;
 use indowater_tests::base::Base;
-use indowater_tests::workload::{Network, garbage, message, messages, meters, partly_bad};
+use indowater_tests::workload::{Meter, Network, START, garbage, message, messages, meters, partly_bad};
 use indowater_tests::world::{CUSTOMER, World, eventually, http};
 use prost::Message;
 use rust_decimal::Decimal;
@@ -78,6 +79,45 @@ pub async fn telemetry_becomes_the_customers_usage(base: Arc<Base>) -> Result<()
         ensure!(expected.is_empty(), "days nobody was shown: {:?}", expected.keys());
     }
     Ok(())
+}
+
+/// A day of reads every ten seconds, written piece by piece, with late ones, again ones and another instance in between: what
+/// is stored in parts is the whole.
+pub async fn a_day_of_ten_second_reads(base: Arc<Base>) -> Result<()> {
+    let mut world = World::new(&base, "tenseconds").await?;
+    let _ingest = world.start("ingest", &[]).await?;
+    let usage = world.start("usage-aggregator", &[]).await?;
+    let [mut meter] = <[Meter; 1]>::try_from(meters(5, 1, 0)).expect("one meter");
+    world.enrol(std::slice::from_ref(&meter)).await?;
+    // From midnight in Jakarta on.
+    let reads: Vec<(i64, i64)> =
+        (0..8_640).map(|nth| (START - 5 * 3_600 + nth * 10, 70_000 + nth / 9 + nth / 1_000 * 40)).collect();
+    // Flush by flush in order, but for half an hour that is late.
+    for piece in reads[..5_040].chunks(720) {
+        let (in_time, _late) = piece.split_at(if piece[0] == reads[2_160] { 540 } else { 720 });
+        send_more(&world, &mut meter, in_time).await?;
+    }
+    send_more(&world, &mut meter, &reads[2_160..2_880]).await?;
+    drop(usage);
+    let _usage = world.start("usage-aggregator", &[]).await?;
+    for piece in reads[4_900..].chunks(720) {
+        send_more(&world, &mut meter, piece).await?;
+    }
+    let days = world.database.collection::<bson::Document>("water_usage");
+    let day = days.find_one(doc! { "device_id": &meter.id, "earlier_reads": { "$exists": true } }).await?;
+    let day = day.context("the day is not stored in parts")?;
+    ensure!(day.get_array("earlier_reads")?.len() >= 5, "the reads are in one part");
+    Ok(())
+}
+
+/// Sends further reads of a meter, thirty a message, and waits until its days are right.
+async fn send_more(world: &World, meter: &mut Meter, reads: &[(i64, i64)]) -> Result<()> {
+    let uplinks: Vec<_> = reads.chunks(30).map(|reads| message(meter, reads)).collect();
+    world.send(&uplinks).await?;
+    meter.reads.extend_from_slice(reads);
+    meter.reads.sort_unstable();
+    meter.reads.dedup();
+    world.expect_days(std::slice::from_ref(meter)).await
 }
 
 /// D1: of every telemetry message each read is accepted or in exactly one dead letter; what cannot be read counts as one.

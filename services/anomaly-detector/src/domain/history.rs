@@ -204,7 +204,7 @@ impl History {
                 continue;
             }
             let week = self.week(Week::of(day));
-            if week.day(day).is_some_and(|reads| reads.merge(of_a_day)) {
+            if week.day(day).is_some_and(|reads| reads.merge(of_a_day).is_some()) {
                 week.is_dirty = true;
                 self.touch(day);
             }

@@ -133,7 +133,7 @@ pub fn guarded(device: OfDevice<'_>, week: &Week, newest: Option<Newest<'_>>, no
             document.append(cstr!("due_at"), time(heard.due()));
         }
     }
-    Guarded { id, replaces: week.revision, document }
+    Guarded { id, replaces: week.revision, document, kept: None }
 }
 
 fn heard_document(heard: &Heard) -> RawDocumentBuf {

@@ -9,6 +9,7 @@ pub mod number;
 pub mod path;
 pub mod reads;
 pub mod request;
+pub mod rhythm;
 pub mod step;
 pub mod tariff;
 pub mod terminal;

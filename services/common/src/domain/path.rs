@@ -13,6 +13,7 @@
 
 use super::facts::Timeline;
 use super::meter::Point;
+use super::rhythm::{Rhythm, Tally, patience};
 use super::varint;
 use super::zone::Zone;
 
@@ -20,19 +21,8 @@ use super::zone::Zone;
 const READ: i32 = 64;
 /// Scores are compared only with scores close by, so they need not grow without end.
 const MOST_SCORE: i32 = 64 * READ;
-/// Intervals that tell a meter's rhythm.
-const INTERVALS: usize = 8;
-/// The interval of a meter that nobody has seen twice.
-const ORDINARY_INTERVAL: i64 = 3_600;
 /// Ends that one day hands on at most, the best ones; more than these only a set of many contradictory series has.
 const MOST_ENDS: usize = 128;
-
-/// How many reads an impossible step costs, by the meter's own interval: the reads of eight hours, at least three (three
-/// days of daily reads, eight hours of hourly ones), at most 32.
-pub fn patience(interval: i64) -> i32 {
-    let reads = (8 * 3_600 + interval.max(1) - 1) / interval.max(1);
-    i32::try_from(reads.clamp(3, 32)).unwrap_or(32)
-}
 
 /// An end of a chain, and how good the chain is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +61,11 @@ impl Lead {
         let ends = previous.map(|point| End { point, score: MOST_SCORE });
         let last = previous.map(|point| point.at);
         Self::pack(&Opened { learned: 0, last, intervals: Vec::new(), ends: ends.into_iter().collect() })
+    }
+
+    /// What is counted of a day's reads that may count, to find out how the meter reports.
+    pub fn tally(&self, candidates: &[Point]) -> Tally {
+        self.open().tally_up(candidates)
     }
 
     /// The reads that a chain may go on from, oldest first.
@@ -113,6 +108,21 @@ impl Lead {
     }
 }
 
+/// Intervals that a day hands on: they say how a meter reports.
+const INTERVALS: usize = 8;
+
+impl Opened {
+    /// Counts the reads of a day, leaving what the next day takes over of their intervals.
+    fn tally_up(&mut self, candidates: &[Point]) -> Tally {
+        let mut tally = Tally::after(self.last, &self.intervals, self.learned);
+        self.intervals.extend(candidates.iter().filter_map(|point| tally.add(*point)));
+        self.intervals.drain(..self.intervals.len().saturating_sub(INTERVALS));
+        self.last = candidates.last().map(|point| point.at).or(self.last);
+        self.learned = tally.rhythm().learned;
+        tally
+    }
+}
+
 /// A read that may stand on the path, or an end taken over.
 #[derive(Clone, Copy, Debug)]
 struct Node {
@@ -146,33 +156,11 @@ pub struct DayPath {
     pub lead: Lead,
 }
 
-/// How a meter reports on a day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rhythm {
-    /// The meter's own interval, seconds.
-    pub interval: i64,
-    /// The step in which its register was seen to count, millilitres; 0 if it was not.
-    pub learned: i64,
-}
-
-impl Rhythm {
-    /// Of a day that takes over `lead` and has these reads that may count.
-    pub fn of(lead: &Lead, candidates: &[Point]) -> Self {
-        Self::leaving(&mut lead.open(), candidates)
-    }
-
-    /// The same, leaving what the next day takes over of it.
-    fn leaving(opened: &mut Opened, candidates: &[Point]) -> Self {
-        opened.learned = learned(candidates).unwrap_or(opened.learned);
-        Self { interval: interval(opened, candidates), learned: opened.learned }
-    }
-}
-
 impl DayPath {
     /// Runs a day. `candidates` are its reads that may count, by time, of one moment by rising register, none twice.
     pub fn run(lead: &Lead, candidates: &[Point], timeline: &Timeline, zone: &Zone) -> Self {
         let mut opened = lead.open();
-        let rhythm = Rhythm::leaving(&mut opened, candidates);
+        let rhythm = opened.tally_up(candidates).rhythm();
         let price = READ * patience(rhythm.interval) + 1;
         let (nodes, active) = (Vec::with_capacity(candidates.len() + opened.ends.len()), Vec::new());
         let mut day = Self { nodes, active, best: None, rhythm, lead: Lead::default() };
@@ -251,6 +239,13 @@ impl DayPath {
         Some(last.point)
     }
 
+    /// The end of the path, if the next read goes on from it whatever other ends there are, so long as one meter can have
+    /// shown both.
+    pub fn plain_end(&self) -> Option<Point> {
+        let best = self.best.map(|best| self.nodes[best].point);
+        best.filter(|best| self.end() == Some(*best))
+    }
+
     /// The reads of the day on the path that ends in `end`, in order, and the read of earlier days that it comes from.
     pub fn back_from(&self, end: Option<Point>) -> (Vec<Point>, Option<Point>) {
         let mut points = Vec::new();
@@ -270,41 +265,6 @@ impl DayPath {
         points.reverse();
         (points, entry)
     }
-}
-
-/// The meter's own interval: the lower median of the last intervals before the day and of those that end in it. Leaves the
-/// intervals as the next day takes them over.
-fn interval(opened: &mut Opened, candidates: &[Point]) -> i64 {
-    for point in candidates {
-        if let Some(last) = opened.last.replace(point.at).filter(|last| *last != point.at) {
-            opened.intervals.push(point.at - last);
-        }
-    }
-    let mut all = opened.intervals.clone();
-    opened.intervals.drain(..opened.intervals.len().saturating_sub(INTERVALS));
-    if all.is_empty() {
-        return ORDINARY_INTERVAL;
-    }
-    let middle = (all.len() - 1) / 2;
-    *all.select_nth_unstable(middle).1
-}
-
-/// The step in which a register counts, as a day's reads show it: the largest of 1 m3, 100 L and 10 L of which seven in
-/// eight of them are multiples. None where there are too few reads, or of too few kinds, to say.
-fn learned(candidates: &[Point]) -> Option<i64> {
-    let lowest = candidates.chunk_by(|a, b| a.at == b.at).map(|moment| moment[0].register);
-    let registers: Vec<i64> = lowest.collect();
-    let first = registers.first()?;
-    let second = registers.iter().find(|register| *register != first)?;
-    let is_third = |register: &i64| register != first && register != second;
-    if registers.len() < 8 || !registers.iter().any(is_third) {
-        return None;
-    }
-    let is_step = |step: &i64| {
-        let multiples = registers.iter().filter(|register| *register % step == 0).count();
-        multiples * 8 >= registers.len() * 7
-    };
-    Some([1_000_000, 100_000, 10_000].into_iter().find(is_step).unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -369,7 +329,7 @@ mod tests {
     /// The same by trying every chain: no ends are forgotten, nothing is cut into days.
     fn by_trying_all(reads: &[Point]) -> i32 {
         let (timeline, zone) = (timeline(), zone());
-        let rhythm = Rhythm::of(&Lead::default(), reads);
+        let rhythm = Lead::default().tally(reads).rhythm();
         let price = READ * patience(rhythm.interval) + 1;
         let mut best: Vec<i32> = Vec::new();
         for (index, to) in reads.iter().enumerate() {
@@ -386,7 +346,7 @@ mod tests {
 
     fn score(path: &[Point], all: &[Point]) -> i32 {
         let (timeline, zone) = (timeline(), zone());
-        let rhythm = Rhythm::of(&Lead::default(), all);
+        let rhythm = Lead::default().tally(all).rhythm();
         let price = READ * patience(rhythm.interval) + 1;
         let steps = path.windows(2).map(|pair| timeline.step(pair[0], pair[1], rhythm.learned, &zone));
         let breaks = steps.filter(|step| !step.kind.is_plausible()).count();
@@ -429,15 +389,6 @@ mod tests {
     }
 
     #[test]
-    fn the_price_of_an_impossible_step_is_by_the_meters_interval() {
-        for (interval, reads) in
-            [(86_400, 3), (6 * HOUR, 3), (2 * HOUR, 4), (HOUR, 8), (900, 32), (10, 32), (0, 32)]
-        {
-            assert_eq!(patience(interval), reads, "{interval}");
-        }
-    }
-
-    #[test]
     fn days_hand_on_what_the_next_needs() {
         let mut reads: Vec<Point> = (0..60)
             .map(|hour| Point { at: 1_772_298_000 + hour * HOUR, register: (30_000 + hour * 20) * 1_000 })
@@ -449,18 +400,5 @@ mod tests {
             assert_eq!(path(&reads, &[cut]), whole, "{cut}");
             assert_eq!(path(&reads, &[cut, cut + 3, cut + 20]), whole, "{cut}");
         }
-    }
-
-    #[test]
-    fn a_step_is_learned_from_seven_in_eight_of_several_registers() {
-        let of = |registers: &[i64]| {
-            let reads = (0..).zip(registers).map(|(at, litres)| Point { at, register: litres * 1_000 });
-            learned(&reads.collect::<Vec<_>>())
-        };
-        assert_eq!(of(&[10, 20, 30, 30, 30, 40, 40, 40]), Some(10_000));
-        assert_eq!(of(&[1_000, 2_000, 2_000, 3_000, 3_000, 3_000, 3_000, 7]), Some(1_000_000));
-        assert_eq!(of(&[1_000, 2_000, 2_000, 3_000, 3_000, 3_000, 8, 7]), Some(0));
-        assert_eq!(of(&[1_000, 2_000, 2_000, 3_000, 3_000, 3_000, 4_000]), None, "too few");
-        assert_eq!(of(&[1_000, 2_000, 2_000, 1_000, 2_000, 2_000, 2_000, 2_000]), None, "too few kinds");
     }
 }

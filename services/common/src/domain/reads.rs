@@ -60,7 +60,10 @@ impl Read {
 /// A set of reads in their order, packed: for each read the difference in time and register to the one before it, and
 /// a byte of marks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReadSet(Box<[u8]>);
+pub struct ReadSet {
+    packed: Box<[u8]>,
+    count: u32,
+}
 
 const MANUAL: u8 = 1;
 const CLOCK_CORRECTED: u8 = 2;
@@ -81,33 +84,32 @@ impl ReadSet {
         reads.dedup();
         bound(&mut reads);
         let mut packed = Vec::with_capacity(reads.len() * 6);
-        let (mut at, mut register) = (0, 0);
-        for read in reads {
-            // Wrapping both ways: any two registers have a difference then.
-            let risen = read.register.wrapping_sub(register);
-            let in_litres = risen % LITRE == 0;
-            let marks = [
-                (read.source == Source::Manual, MANUAL),
-                (read.clock_corrected, CLOCK_CORRECTED),
-                (read.unit_assumed, UNIT_ASSUMED),
-                (in_litres, IN_LITRES),
-            ];
-            packed.push(marks.into_iter().filter(|(is, _)| *is).fold(0, |marks, (_, mark)| marks | mark));
-            varint::write(&mut packed, read.at.wrapping_sub(at));
-            varint::write(&mut packed, if in_litres { risen / LITRE } else { risen });
-            (at, register) = (read.at, read.register);
-        }
-        Self(packed.into())
+        pack(&mut packed, (0, 0), &reads);
+        Self { packed: packed.into(), count: u32::try_from(reads.len()).unwrap_or(u32::MAX) }
+    }
+
+    /// Adds reads that come after `last`, which is the last of the set and not of their moments, in their order. What it costs
+    /// does not grow with the set, but for moving its bytes, which stay as they are.
+    pub fn append(&mut self, last: Read, new: &[Read]) {
+        let mut packed = std::mem::take(&mut self.packed).into_vec();
+        pack(&mut packed, (last.at, last.register), new);
+        self.packed = packed.into();
+        self.count += u32::try_from(new.len()).unwrap_or(u32::MAX);
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.packed.is_empty()
+    }
+
+    /// How many there are.
+    pub const fn count(&self) -> u32 {
+        self.count
     }
 
     /// All reads, in order. Bytes that are no set end it.
     pub fn iter(&self) -> impl Iterator<Item = Read> + '_ {
-        let mut rest = &*self.0;
+        let mut rest = &*self.packed;
         let (mut at, mut register) = (0_i64, 0_i64);
         std::iter::from_fn(move || {
             let (marks, after) = rest.split_first()?;
@@ -148,22 +150,24 @@ impl ReadSet {
         points
     }
 
-    /// Adds reads; false if all of them were there.
-    pub fn merge(&mut self, new: &[Read]) -> bool {
+    /// Adds reads. Returns how many of its bytes stay as they were, or nothing if all of the reads were there.
+    pub fn merge(&mut self, new: &[Read]) -> Option<usize> {
         let merged = Self::of(self.iter().chain(new.iter().copied()).collect());
-        let grew = merged != *self;
-        *self = merged;
-        grew
+        let before = std::mem::replace(self, merged);
+        let same = before.bytes().iter().zip(self.bytes()).take_while(|(was, is)| was == is).count();
+        (before != *self).then_some(same)
     }
 
     /// The packed form, for the document.
     pub fn bytes(&self) -> &[u8] {
-        &self.0
+        &self.packed
     }
 
     /// A set out of a document.
     pub fn from_bytes(bytes: Vec<u8>) -> Self {
-        Self(bytes.into())
+        let mut set = Self { packed: bytes.into(), count: 0 };
+        set.count = u32::try_from(set.iter().count()).unwrap_or(u32::MAX);
+        set
     }
 
     /// A set out of a document as they were packed before: marks last, registers in counts of the meter's unit.
@@ -184,6 +188,25 @@ impl ReadSet {
             })
         });
         Self::of(reads.collect())
+    }
+}
+
+/// Packs reads that come after one of that time and register.
+fn pack(packed: &mut Vec<u8>, (mut at, mut register): (i64, i64), reads: &[Read]) {
+    for read in reads {
+        // Wrapping both ways: any two registers have a difference then.
+        let risen = read.register.wrapping_sub(register);
+        let in_litres = risen % LITRE == 0;
+        let marks = [
+            (read.source == Source::Manual, MANUAL),
+            (read.clock_corrected, CLOCK_CORRECTED),
+            (read.unit_assumed, UNIT_ASSUMED),
+            (in_litres, IN_LITRES),
+        ];
+        packed.push(marks.into_iter().filter(|(is, _)| *is).fold(0, |marks, (_, mark)| marks | mark));
+        varint::write(packed, read.at.wrapping_sub(at));
+        varint::write(packed, if in_litres { risen / LITRE } else { risen });
+        (at, register) = (read.at, read.register);
     }
 }
 
@@ -258,6 +281,23 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn appending_is_merging(reads in prop::collection::vec(any_read(), 2..40), at in 1_usize..39) {
+            let all = ReadSet::of(reads);
+            let ordered: Vec<Read> = all.iter().collect();
+            let (before, after) = ordered.split_at(at.min(ordered.len() - 1));
+            let mut set = ReadSet::of(before.to_vec());
+            let prefix = set.bytes().to_vec();
+            if let Some(last) = before.last().filter(|last| last.at < after[0].at) {
+                set.append(*last, after);
+                prop_assert_eq!(&set, &all);
+                prop_assert_eq!(set.count() as usize, ordered.len());
+                prop_assert!(set.bytes().starts_with(&prefix));
+            }
+        }
+    }
+
+    proptest! {
         #![proptest_config(ProptestConfig::with_cases(8))]
         /// Bounded sets merge like sets: whatever the split, the same stays.
         #[test]
@@ -287,8 +327,10 @@ mod tests {
     #[test]
     fn merging_says_whether_there_was_news() {
         let mut set = ReadSet::of(vec![telemetry(10, 1)]);
-        assert!(!set.merge(&[telemetry(10, 1)]));
-        assert!(set.merge(&[telemetry(20, 2), telemetry(10, 1)]));
-        assert_eq!(set.iter().count(), 2);
+        assert_eq!(set.merge(&[telemetry(10, 1)]), None);
+        let bytes = set.bytes().len();
+        assert_eq!(set.merge(&[telemetry(20, 2), telemetry(10, 1)]), Some(bytes));
+        assert_eq!(set.merge(&[telemetry(5, 1)]), Some(1));
+        assert_eq!((set.iter().count(), set.count()), (3, 3));
     }
 }

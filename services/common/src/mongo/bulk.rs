@@ -5,7 +5,7 @@
 //! and meets the `_id` that is there, or replaces and meets another revision. That is a conflict, reported by index, for
 //! the writer to load the document again and merge. Nothing newer is ever overwritten.
 
-use bson::raw::cstr;
+use bson::raw::{CStr, cstr};
 use bson::{RawArrayBuf, RawDocumentBuf, rawdoc};
 use mongodb::error::Error;
 use mongodb::{ClientSession, Database};
@@ -20,6 +20,19 @@ pub struct Guarded {
     pub replaces: i64,
     /// The new document, `_id` and new revision included.
     pub document: RawDocumentBuf,
+    /// What the stored document keeps, if not all is new.
+    pub kept: Option<Kept>,
+}
+
+/// An array whose first entries stay as they are stored. The new document is without it.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// Its field.
+    pub field: &'static CStr,
+    /// How many entries stay.
+    pub first: i32,
+    /// What comes after them.
+    pub then: RawArrayBuf,
 }
 
 /// A statement of a bulk that the database refused.
@@ -142,7 +155,13 @@ fn array(documents: impl Iterator<Item = RawDocumentBuf>) -> RawArrayBuf {
 /// never a number. Where there is no document the upsert has it fail as well.
 fn replacement(guarded: &Guarded) -> RawDocumentBuf {
     let holds = rawdoc! { "$eq": ["$revision", guarded.replaces] };
-    let new = rawdoc! { "$literal": guarded.document.clone() };
+    let mut new = rawdoc! { "$literal": guarded.document.clone() };
+    if let Some(Kept { field, first, then }) = &guarded.kept {
+        let stored = rawdoc! { "$slice": [format!("${}", field.as_str()), *first] };
+        let mut whole = rawdoc! {};
+        whole.append(*field, rawdoc! { "$concatArrays": [stored, { "$literal": then.clone() }] });
+        new = rawdoc! { "$mergeObjects": [new, whole] };
+    }
     rawdoc! {
         "q": { "_id": guarded.id.as_str() },
         "u": [{ "$replaceWith": { "$cond": [holds, new, { "$toInt": "$_id" }] } }],

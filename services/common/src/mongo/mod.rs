@@ -11,7 +11,7 @@ pub mod quarantine;
 pub mod schema;
 mod transaction;
 
-pub use bulk::{Guarded, Refusal, insert_within, update, update_within, write_guarded};
+pub use bulk::{Guarded, Kept, Refusal, insert_within, update, update_within, write_guarded};
 pub use connect::{connect, options, watch_database};
 pub use decimal::{from_decimal128, number, to_decimal128};
 pub use lease::{Lease, Outlived};

@@ -54,7 +54,7 @@ pub(super) async fn upsert(database: &Database) -> Result<Upserts> {
     let documents: Vec<RawDocumentBuf> = written.find(doc! {}).limit(DOCUMENTS).await?.try_collect().await?;
     let revised: Vec<Guarded> = documents.iter().map(revise).collect::<Result<_>>()?;
     let first = std::iter::zip(documents, &revised)
-        .map(|(document, revised)| Guarded { id: revised.id.clone(), replaces: 0, document })
+        .map(|(document, revised)| Guarded { id: revised.id.clone(), replaces: 0, document, kept: None })
         .collect::<Vec<_>>();
     let upserts =
         Upserts { inserts: write(database, &first).await?, replacements: write(database, &revised).await? };
@@ -73,7 +73,7 @@ fn revise(document: &RawDocumentBuf) -> Result<Guarded> {
             _ => revised.append(key, value),
         }
     }
-    Ok(Guarded { id: document.get_str("_id")?.to_owned(), replaces, document: revised })
+    Ok(Guarded { id: document.get_str("_id")?.to_owned(), replaces, document: revised, kept: None })
 }
 
 async fn write(database: &Database, documents: &[Guarded]) -> Result<f64> {

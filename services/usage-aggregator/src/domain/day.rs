@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use indowater_common::domain::facts::{Owner, Timeline};
 use indowater_common::domain::meter::Point;
-use indowater_common::domain::path::{Lead, Rhythm};
+use indowater_common::domain::path::Lead;
+use indowater_common::domain::rhythm::Rhythm;
 use indowater_common::domain::step::{Kind, Step};
 use indowater_common::domain::tariff::TariffBook;
 use indowater_common::domain::zone::{Day, Zone};
@@ -150,10 +151,29 @@ pub struct DayRecord {
     pub counted: Counted,
     /// Revision in the database; 0 if it is not there yet.
     pub revision: i64,
+    /// What the document has of its packed reads.
+    pub stored: StoredReads,
     /// When it was first written, milliseconds since the epoch; 0 if it was not.
     pub created_ms: i64,
     /// What has to happen at the next flush.
     pub pending: Pending,
+}
+
+/// What a document has of a day's packed reads, bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoredReads {
+    /// How many.
+    pub length: usize,
+    /// How many of them, from the front, are as they are here.
+    pub same: usize,
+}
+
+impl StoredReads {
+    /// All of them, as they are here.
+    pub fn all(reads: &ReadSet) -> Self {
+        let length = reads.bytes().len();
+        Self { length, same: length }
+    }
 }
 
 /// What a day's reads gave no water for.
@@ -239,7 +259,7 @@ pub fn compute(record: &DayRecord, of_day: &OfDay, next: Option<Next>, context: 
 }
 
 /// Adds what one interval between two reads brings to the day from `start` to `end`.
-fn account(
+pub fn account(
     figures: &mut Figures,
     (a, b, step): (Point, Point, Step),
     (start, end): (i64, i64),
@@ -407,7 +427,7 @@ impl DayRecord {
         let on_path = |point: &&Point| !self.off_path.contains(point);
         OfDay {
             path: candidates.iter().filter(on_path).copied().collect(),
-            rhythm: Rhythm::of(&self.carry.lead, &candidates),
+            rhythm: self.carry.lead.tally(&candidates).rhythm(),
             candidates,
         }
     }

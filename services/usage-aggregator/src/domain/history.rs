@@ -14,8 +14,9 @@ use indowater_common::domain::meter::Point;
 use indowater_common::domain::path::{DayPath, Lead};
 use indowater_common::domain::zone::{Day, Zone};
 
-use super::day::{Carry, Context, Counted, DayRecord, Figures, Next, OfDay, Pending, compute};
+use super::day::{Carry, Context, Counted, DayRecord, Figures, Next, OfDay, Pending, StoredReads, compute};
 use super::finding::Finding;
+use super::running::Running;
 use indowater_common::domain::reads::{Read, ReadSet};
 
 /// Contiguous days of one device, oldest first. The last one has reads.
@@ -32,6 +33,8 @@ pub struct History {
     head: Option<Point>,
     /// The first day that was computed again although no read came for it, since this was last asked.
     revised_from: Option<Day>,
+    /// What the last day came to, where it has many reads.
+    running: Option<Box<Running>>,
 }
 
 /// Older days are needed to go on.
@@ -45,7 +48,7 @@ impl History {
     /// Days out of the database; `truncated` says that there are older ones.
     pub fn of(days: Vec<DayRecord>, truncated: bool, timeline: &Timeline, zone: &Zone) -> Self {
         let head = first_on_path(&days, timeline, zone);
-        Self { days, truncated, incoming: Vec::new(), touched: None, head, revised_from: None }
+        Self { days, truncated, head, ..Self::default() }
     }
 
     /// The days.
@@ -76,6 +79,7 @@ impl History {
         let now = record.figures.counted();
         let before = std::mem::replace(&mut record.counted, now);
         record.revision += 1;
+        record.stored = StoredReads::all(&record.reads);
         record.created_ms = if record.created_ms == 0 { now_ms } else { record.created_ms };
         record.pending = Pending::Publish;
         Counted {
@@ -117,7 +121,8 @@ impl History {
         for of_a_day in reads.chunk_by(|a, b| zone.day_of(a.at) == zone.day_of(b.at)) {
             let index = self.index(zone.day_of(of_a_day[0].at));
             let record = &mut self.days[index];
-            if record.reads.merge(of_a_day) {
+            if let Some(same) = record.reads.merge(of_a_day) {
+                record.stored.same = record.stored.same.min(same);
                 record.pending = Pending::Write;
             }
         }
@@ -183,6 +188,9 @@ impl History {
     /// # Errors
     /// Older days are needed: prepend some, and settle again.
     pub fn settle(&mut self, context: Context<'_>) -> Result<(), NeedsOlder> {
+        if self.go_on(context) {
+            return Ok(());
+        }
         self.place(context.timeline, context.zone);
         let Some((first, last)) = self.touched else { return Ok(()) };
         let (first, last) = (self.index(first), self.index(last));
@@ -203,7 +211,25 @@ impl History {
         self.recompute(from, stop, start, found, context);
         self.head = head;
         self.touched = None;
+        self.running = self.days.last().and_then(|last| Running::of(last, context));
         Ok(())
+    }
+
+    /// Adds what came to the last day, if that is all there is to do.
+    fn go_on(&mut self, context: Context<'_>) -> bool {
+        let (Some(running), None, [last]) = (&mut self.running, self.touched, &mut self.days[..]) else {
+            return false;
+        };
+        let in_order = |reads: &[Read]| !reads.is_empty() && reads.is_sorted_by(|a, b| a.at < b.at);
+        if !in_order(&self.incoming) {
+            self.incoming.sort_unstable_by_key(|read| read.at);
+            self.incoming.dedup();
+        }
+        let goes_on = in_order(&self.incoming) && running.go_on(last, &self.incoming, context);
+        if goes_on {
+            self.incoming.clear();
+        }
+        goes_on
     }
 
     /// The first read on the path in these days with the paths that were found.
@@ -387,6 +413,7 @@ impl DayRecord {
             withdrawn: Box::default(),
             counted: Counted::default(),
             revision: 0,
+            stored: StoredReads::default(),
             created_ms: 0,
             pending: Pending::Write,
         }

@@ -87,6 +87,7 @@ impl World {
 fn content(record: DayRecord) -> DayRecord {
     DayRecord {
         revision: 0,
+        stored: StoredReads::default(),
         created_ms: 0,
         former_customers: Box::default(),
         withdrawn: Box::default(),
@@ -157,6 +158,7 @@ impl Service {
         for record in history.days_mut() {
             if std::mem::take(&mut record.pending) == Pending::Write {
                 record.revision += 1;
+                record.stored = StoredReads::all(&record.reads);
                 self.stored.insert(record.day, record.clone());
             }
         }
@@ -298,3 +300,5 @@ fn learned_at(days: &[DayRecord], point: Point, world: &World) -> i64 {
 mod day_cases;
 #[path = "path_cases.rs"]
 mod path_cases;
+#[path = "running_cases.rs"]
+mod running_cases;

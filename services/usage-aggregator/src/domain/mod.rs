@@ -9,3 +9,4 @@ pub mod history;
 pub mod hourly;
 pub mod outlier;
 pub mod question;
+pub mod running;

@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use bson::raw::cstr;
-use bson::{Binary, DateTime, Decimal128, RawArrayBuf, RawDocumentBuf, rawdoc, spec::BinarySubtype};
+use bson::{Binary, DateTime, Decimal128, RawArrayBuf, RawDocumentBuf, rawdoc};
 use indowater_common::domain::facts::{Owner, Timeline};
 use indowater_common::domain::meter::{Point, Unit};
 use indowater_common::domain::path::Lead;
 use indowater_common::domain::zone::{Day, Zone};
-use indowater_common::mongo::{Guarded, from_decimal128, seconds, time, to_bson_time, to_decimal128};
+use indowater_common::mongo::{Guarded, Kept, from_decimal128, seconds, time, to_bson_time, to_decimal128};
 use jiff::Timestamp;
 use mongodb::error::Error;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::day::{Carry, DayRecord, Figures, Flags, Pending, Quality, cubic_metres};
+use crate::domain::day::{Carry, DayRecord, Figures, Flags, Pending, Quality, StoredReads, cubic_metres};
 use crate::domain::finding::{Finding, FindingKind, Findings};
 use crate::domain::outlier::Recent;
+use crate::mongo::parts::{self, EARLIER_READS, READS, binary};
 use indowater_common::domain::reads::ReadSet;
 use indowater_common::mongo::facts::{StoredMeter, StoredPeriod};
 
@@ -44,6 +45,8 @@ pub struct Stored {
     complete: bool,
     revision: i64,
     reads: Binary,
+    #[serde(default)]
+    earlier_reads: Vec<Binary>,
     carry: StoredCarry,
     meter: StoredMeter,
     #[serde(default)]
@@ -131,10 +134,6 @@ const QUALITIES: [(Quality, &str); 3] = [
     (Quality::Estimated, "estimated"),
 ];
 
-fn binary(bytes: &[u8]) -> Binary {
-    Binary { subtype: BinarySubtype::Generic, bytes: bytes.to_vec() }
-}
-
 /// What a document says of the device besides its day.
 #[derive(Clone, Copy)]
 pub struct OfDevice<'a> {
@@ -188,8 +187,8 @@ pub fn guarded(device: OfDevice<'_>, record: &DayRecord, now: Timestamp) -> Guar
         "flags": flags,
         "glitches": i64::from(figures.glitches),
         "complete": figures.complete,
-        "reads_count": i32::try_from(record.reads.iter().count()).unwrap_or(i32::MAX),
-        "reads": binary(record.reads.bytes()),
+        "reads_count": i32::try_from(record.reads.count()).unwrap_or(i32::MAX),
+        READS: parts::last(record.reads.bytes()),
         "carry": carry_document(carry),
         "meter": meter.document(),
     };
@@ -203,7 +202,16 @@ pub fn guarded(device: OfDevice<'_>, record: &DayRecord, now: Timestamp) -> Guar
         document.append(cstr!("unpublished_from"), date(from));
     }
     append_what_is_rare(&mut document, record, timeline);
-    Guarded { id, replaces: record.revision, document }
+    let packed = record.reads.bytes();
+    let first = parts::kept(record.stored, packed);
+    let then = parts::earlier(packed, first);
+    let mut kept = None;
+    if first > 0 {
+        kept = Some(Kept { field: EARLIER_READS, first: i32::try_from(first).unwrap_or(i32::MAX), then });
+    } else if !then.is_empty() {
+        document.append(EARLIER_READS, then);
+    }
+    Guarded { id, replaces: record.revision, document, kept }
 }
 
 /// Most days have none of it.
@@ -309,10 +317,13 @@ impl Stored {
         let flags = self.flags.iter().filter_map(|name| Flags::named(name));
         let flags = flags.fold(Flags::default(), Flags::and);
         let owner = Arc::new(self.owner());
-        let (reads, scale) = if self.format == FORMAT {
-            (ReadSet::from_bytes(self.reads.bytes), 1)
+        let packed = parts::join(self.earlier_reads, self.reads);
+        let (reads, stored, scale) = if self.format == FORMAT {
+            let reads = ReadSet::from_bytes(packed);
+            let stored = StoredReads::all(&reads);
+            (reads, stored, 1)
         } else {
-            (ReadSet::from_counts(&self.reads.bytes, unit), unit.millilitres(1))
+            (ReadSet::from_counts(&packed, unit), Default::default(), unit.millilitres(1))
         };
         let figures = Figures {
             volume: self.volume.saturating_mul(scale),
@@ -332,6 +343,7 @@ impl Stored {
             day,
             owner,
             reads,
+            stored,
             off_path: self.off_path.into_iter().map(Point::from).collect(),
             carry: self.carry.carry(scale),
             counted: figures.counted(),

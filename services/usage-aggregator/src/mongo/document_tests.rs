@@ -54,6 +54,7 @@ fn record() -> DayRecord {
             read(1_772_300_000, 5_000, Source::Telemetry),
             read(1_772_303_600, 5_001, Source::Manual),
         ]),
+        stored: StoredReads::default(),
         off_path: [point(1_772_300_000, 5_000)].into(),
         carry: Carry {
             previous: Some(point(1_772_296_400, 4_000)),
@@ -87,12 +88,16 @@ fn record() -> DayRecord {
 }
 
 fn written(record: &DayRecord) -> RawDocumentBuf {
+    guarded_by(record).document
+}
+
+fn guarded_by(record: &DayRecord) -> Guarded {
     let (timeline, zone) = (timeline(), Zone::named("Asia/Makassar").unwrap());
     let unpublished_from = Some(Day(20_500));
     let device = OfDevice { device_id: "device-1", timeline: &timeline, zone: &zone, unpublished_from };
     let guarded = guarded(device, record, Timestamp::from_second(1_772_400_000).unwrap());
     assert_eq!((guarded.id.as_str(), guarded.replaces), ("device-1|2026-03-01", record.revision));
-    guarded.document
+    guarded
 }
 
 fn read_back(raw: &RawDocumentBuf) -> (DayRecord, Timeline) {
@@ -105,10 +110,53 @@ fn read_back(raw: &RawDocumentBuf) -> (DayRecord, Timeline) {
 fn a_record_comes_back_as_it_was_written() {
     let record = record();
     let (back, known) = read_back(&written(&record));
-    assert_eq!(back, DayRecord { revision: record.revision + 1, ..record });
+    let stored = StoredReads::all(&record.reads);
+    assert_eq!(back, DayRecord { revision: record.revision + 1, stored, ..record });
     assert_eq!(known, timeline());
     let stored: Stored = bson::deserialize_from_slice(written(&self::record()).as_bytes()).unwrap();
     assert_eq!(stored.unpublished_from(), Some(Day(20_500)));
+}
+
+/// What the database makes of a write that keeps parts.
+fn applied(before: &Document, guarded: &Guarded) -> Document {
+    let mut after = Document::try_from(guarded.document.as_ref()).unwrap();
+    if let Some(Kept { field, first, then }) = &guarded.kept {
+        let stored = before.get_array(field.as_str()).unwrap();
+        let first = usize::try_from(*first).unwrap();
+        assert!(first <= stored.len());
+        let mut parts = stored[..first].to_vec();
+        parts.extend(bson::Array::try_from(then.as_ref()).unwrap());
+        assert_eq!(after.insert(field.as_str(), parts), None);
+    }
+    after
+}
+
+#[test]
+fn of_many_reads_only_what_is_new_is_sent() {
+    let read = |nth: i64| Read::telemetry(1_772_300_000 + nth * 10, nth * 997);
+    let mut day = DayRecord { reads: ReadSet::default(), revision: 0, ..record() };
+    let mut document = Document::new();
+    for end in (100..=8_600).step_by(100) {
+        let reads: Vec<Read> = (end - 100..end).map(read).collect();
+        day.reads.merge(&reads).unwrap();
+        // And once an early one that was late.
+        if end == 5_000 {
+            let same = day.reads.merge(&[Read::telemetry(1_772_300_001, 5)]).unwrap();
+            day.stored.same = day.stored.same.min(same);
+        }
+        let guarded = guarded_by(&day);
+        if end != 5_000 {
+            let then = guarded.kept.as_ref().map_or(0, |kept| kept.then.as_bytes().len());
+            let sent = guarded.document.as_bytes().len() + then;
+            assert!(sent < 11_000, "{sent} bytes with {end} reads");
+        }
+        document = applied(&document, &guarded);
+        let raw = RawDocumentBuf::try_from(&document).unwrap();
+        assert_eq!(read_back(&raw).0.reads, day.reads, "{end} reads");
+        day.revision += 1;
+        day.stored = StoredReads::all(&day.reads);
+    }
+    assert!(document.get_array("earlier_reads").unwrap().len() >= 6);
 }
 
 #[test]
@@ -158,7 +206,7 @@ fn a_document_from_before_millilitres_is_read_in_them() {
         bytes
     };
     let reads = [packed(&[1_772_300_000, 120]), vec![0], packed(&[3_600, 5]), vec![1]].concat();
-    old.insert("reads", Binary { subtype: BinarySubtype::Generic, bytes: reads });
+    old.insert("reads", binary(&reads));
     old.insert("unit", "litre");
     old.insert("volume", 5_i64);
     old.insert(

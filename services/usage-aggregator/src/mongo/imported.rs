@@ -14,7 +14,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 use super::document::Stored;
-use crate::domain::day::{Carry, DayRecord, Figures, Flags, Pending, Quality};
+use crate::domain::day::{Carry, DayRecord, Figures, Flags, Pending, Quality, StoredReads};
 use indowater_common::domain::reads::ReadSet;
 
 /// Stands where no document says what the meter is; the registry's own facts take its place with the first reads.
@@ -83,6 +83,7 @@ pub fn read(raw: &RawDocumentBuf, zone: &Zone) -> Result<Found, Error> {
             billable: true,
         }),
         reads: ReadSet::default(),
+        stored: StoredReads::default(),
         off_path: Box::default(),
         carry: Carry::default(),
         figures: Figures {

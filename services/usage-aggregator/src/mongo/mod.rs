@@ -2,6 +2,7 @@
 
 mod document;
 mod imported;
+mod parts;
 mod query;
 
 use std::collections::HashMap;
