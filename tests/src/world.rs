@@ -54,7 +54,7 @@ pub struct Service {
 }
 
 /// What signs the gateway's tokens in tests.
-const SECRET: &str = "a secret of the tests that nobody else uses";
+const TOKEN_KEY: &str = "MC4CAQAwBQYDK2VwBCIEIGHGik/M0OiT4hmk4QtM54329J1S7ussnQEJsXEuyCW+";
 
 impl World {
     /// A world called `name`, with topics and indexes.
@@ -118,7 +118,7 @@ impl World {
             ("INDOWATER_BILLING_URL", known(&self.system.billing_url)),
             ("INDOWATER_VOUCHER_URL", known(&self.system.voucher_url)),
             ("INDOWATER_ANOMALY_URL", known(&self.system.anomaly_url)),
-            ("INDOWATER_JWT_SECRET", SECRET.to_owned()),
+            ("INDOWATER_TOKEN_KEYS", TOKEN_KEY.to_owned()),
             ("INDOWATER_INSTANCE", format!("{name}-{}", self.started + 1)),
         ]
         .map(|(name, value)| (name.to_owned(), value))
@@ -152,7 +152,8 @@ impl World {
     /// # Errors
     /// The registry refuses.
     pub async fn enrol(&self, meters: &[Meter]) -> Result<()> {
-        let registry = Registry::at(self.system.registry_url.as_deref().context("ingest is not started")?)?;
+        let url = self.system.registry_url.as_deref().context("ingest is not started")?;
+        let registry = Registry::at(url, self.system.certificates.as_deref())?;
         let property = Property {
             id: "property-1".to_owned(),
             name: "Rumah".to_owned(),

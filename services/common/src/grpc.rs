@@ -1,48 +1,82 @@
-//! gRPC's common half: a server with health and reflection, a client channel, and the trace carried through both.
+//! gRPC's common half: a server with health, a client channel, mutual TLS and the trace through both.
+
+#[cfg(test)]
+#[path = "grpc_tests.rs"]
+mod tests;
 
 use std::collections::HashMap;
+use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
+use tonic::codegen::http::Uri;
 use tonic::metadata::MetadataValue;
 use tonic::service::{Interceptor, Routes};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+use tower::service_fn;
 use tracing::Span;
 
+use crate::credentials::{self, Credentials};
 use crate::domain::request::Problems;
 use crate::error::Fatal;
 use crate::health::Health;
-use crate::serve::Protocol;
 use crate::telemetry;
 
-/// Serves `routes` with health and reflection until `stop`.
+/// How long connecting and proving may take.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// Where and to whom gRPC is served.
+#[derive(Clone)]
+pub struct Listen {
+    /// The address.
+    pub address: SocketAddr,
+    /// With these, to those alone who prove who they are and may call what they call; without, to anyone.
+    pub credentials: Option<Arc<Credentials>>,
+    /// Whether the schemas can be asked for, which tools like and production does without.
+    pub reflection: bool,
+}
+
+/// Serves `routes` with health, and reflection where it is wanted, until `stop`.
 ///
 /// `grpc.health.v1` answers for the whole server (the empty service name), from the same [`Health`] as `/readyz`.
 ///
 /// # Errors
 /// The address cannot be taken.
 pub async fn serve(
-    address: SocketAddr,
-    routes: Routes,
+    listen: Listen,
+    mut routes: Routes,
     health: Health,
     stop: CancellationToken,
 ) -> Result<(), Fatal> {
+    let Listen { address, credentials, reflection } = listen;
     let listener = TcpListener::bind(address)
         .await
         .map_err(|e| format!("the gRPC address {address} cannot be taken ({e}); set --grpc-listen"))?;
-    tracing::info!(grpc = %listener.local_addr()?, "serving");
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(indowater_proto::DESCRIPTORS)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()?;
+    let mutual = credentials.is_some();
+    tracing::info!(grpc = %listener.local_addr()?, mutual_tls = mutual, "serving");
+    if !mutual && !listener.local_addr()?.ip().is_loopback() {
+        tracing::warn!("gRPC is served beyond this machine to anyone who reaches it: set --certificates");
+    }
+    if reflection {
+        let reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(indowater_proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .build_v1()?;
+        routes = routes.add_service(reflection);
+    }
     let (reporter, health_service) = tonic_health::server::health_reporter();
     let watcher = tokio::spawn(report(health, reporter));
-    let routes = routes.add_service(reflection).add_service(health_service).prepare();
-    crate::serve::serve(listener, routes.into_axum_router(), Protocol::Grpc, stop).await;
+    let routes = routes.add_service(health_service).prepare();
+    crate::serve::serve_grpc(listener, routes.into_axum_router(), credentials, stop).await;
     watcher.abort();
     Ok(())
 }
@@ -59,18 +93,68 @@ async fn report(health: Health, reporter: tonic_health::server::HealthReporter) 
     }
 }
 
-/// A channel to another service; it connects when first used, and again when it must.
+/// A channel to the service called `service` at `url`; it connects when first used, and again when it must.
+///
+/// With `credentials` both ends prove who they are, and the address begins with `https://`; without, with `http://`.
 ///
 /// # Errors
-/// The address is no URL.
-pub fn channel(url: &str) -> Result<Channel, Fatal> {
-    Ok(Endpoint::from_shared(url.to_owned())
-        .map_err(|e| format!("{url} is not the address of a service: {e}"))?
+/// The address is no URL, or one of the other kind.
+pub fn channel(url: &str, service: &str, credentials: Option<&Arc<Credentials>>) -> Result<Channel, Fatal> {
+    let wrong = |what: &str| Fatal::from(format!("{url} is not the address of {service}: {what}"));
+    let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|e| wrong(&e.to_string()))?;
+    let endpoint = endpoint
         .connect_timeout(Duration::from_secs(3))
         .timeout(Duration::from_secs(10))
         .http2_keep_alive_interval(Duration::from_secs(30))
-        .tcp_nodelay(true)
-        .connect_lazy())
+        .tcp_nodelay(true);
+    match (credentials, endpoint.uri().scheme_str()) {
+        (None, Some("http")) => Ok(endpoint.connect_lazy()),
+        (Some(credentials), Some("https")) => {
+            let connector = Connector { service: service.into(), credentials: credentials.clone() };
+            Ok(endpoint.connect_with_connector_lazy(service_fn(move |uri| connector.clone().connect(uri))))
+        }
+        (None, Some("https")) => Err(wrong("https:// needs a certificate of our own: set --certificates")),
+        (Some(_), Some("http")) => Err(wrong("with certificates it must begin with https://")),
+        _ => Err(wrong("it must begin with http://, or with certificates https://")),
+    }
+}
+
+/// Connects to one service, with mutual TLS.
+#[derive(Clone)]
+struct Connector {
+    service: Arc<str>,
+    credentials: Arc<Credentials>,
+}
+
+impl Connector {
+    async fn connect(self, uri: Uri) -> io::Result<TokioIo<TlsStream<TcpStream>>> {
+        let connecting = self.prove(uri);
+        let outcome = match tokio::time::timeout(CONNECT, connecting).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "it does not answer the handshake")),
+        };
+        if let Err(error) = &outcome {
+            tracing::debug!(%error, service = %self.service, "a connection was not made");
+        }
+        outcome.map(TokioIo::new)
+    }
+
+    async fn prove(&self, uri: Uri) -> io::Result<TlsStream<TcpStream>> {
+        let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidInput, what);
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+        let name = ServerName::try_from(host.to_owned()).map_err(|error| invalid(error.to_string()))?;
+        let stream = TcpStream::connect((host, uri.port_u16().unwrap_or(443))).await?;
+        stream.set_nodelay(true)?;
+        let stream = TlsConnector::from(self.credentials.client()).connect(name, stream).await?;
+        // The authority says that the host is who it says; that it is also the service we mean to ask is ours to see.
+        match credentials::identity(stream.get_ref().1.peer_certificates()) {
+            Some(identity) if *identity == *self.service => Ok(stream),
+            identity => {
+                let who = identity.unwrap_or_else(|| "nobody we know".to_owned());
+                Err(invalid(format!("{who} answers at {uri}, where {} was expected", self.service)))
+            }
+        }
+    }
 }
 
 /// Puts the current span's `traceparent` on every call of a client.

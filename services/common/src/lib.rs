@@ -6,6 +6,7 @@
 pub mod certificate;
 pub mod clock;
 pub mod config;
+pub mod credentials;
 pub mod domain;
 pub mod error;
 pub mod grpc;

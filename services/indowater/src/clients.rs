@@ -3,12 +3,15 @@
 //! A service waits for its dependencies as long as it takes; a person at a terminal wants to be told. So everything here
 //! gives up after a bounded time and says what did not answer and what to do.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
-use indowater_common::{config, mongo};
+use indowater_common::credentials::Credentials;
+use indowater_common::{config, grpc, mongo};
 use mongodb::Database;
 use mongodb::options::ClientOptions;
+use tonic::transport::Channel;
 
 use crate::system::System;
 
@@ -23,6 +26,16 @@ pub fn kafka(system: &System) -> config::Kafka {
         options: system.kafka_options.clone(),
         stall_limit: Duration::from_secs(60),
     }
+}
+
+/// A channel to `service` at `url`, which connects when it is first used; with the certificate in `certificates`, where the
+/// services ask for one.
+///
+/// # Errors
+/// The address is no URL, or not of the kind that goes with certificates; the folder holds none.
+pub fn channel(url: &str, service: &str, certificates: Option<&Path>) -> Result<Channel> {
+    let own = certificates.map(Credentials::open).transpose().map_err(|error| anyhow!(error))?;
+    grpc::channel(url, service, own.as_ref()).map_err(anyhow::Error::from_boxed)
 }
 
 /// The database of `system`, once it has answered.
