@@ -118,8 +118,7 @@ impl MetricsService for Collector {
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let request = request.into_inner();
         taken.all.push_str(&format!("{request:?}\n"));
-        let scopes =
-            request.resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);
+        let scopes = request.resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);
         taken.metrics.extend(scopes.flat_map(|scope| scope.metrics).map(|metric| metric.name));
         Ok(Response::new(ExportMetricsServiceResponse::default()))
     }

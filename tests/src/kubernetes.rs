@@ -187,7 +187,8 @@ fn every_service_proves_who_it_is() {
             .map(|volume| (text(&volume["name"]), text(&volume["secret"]["secretName"])))
             .collect();
         assert_eq!(volumes, [("certificates", format!("certificate-{service}").as_str())], "{service}");
-        let plain = set.values().filter(|value| matches!(value, Source::Value(value) if value.contains("http://")));
+        let plain =
+            set.values().filter(|value| matches!(value, Source::Value(value) if value.contains("http://")));
         assert_eq!(plain.count(), 0, "{service} is told to ask in plain");
         assert_eq!(set.get("INDOWATER_GRPC_REFLECTION"), None, "{service}: production tells no schemas");
     }

@@ -174,7 +174,11 @@ impl World {
         settings.extend(env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let process = self.process(name, settings.into_iter().collect(), vec![admin, main])?;
         let scheme = if name == "api-gateway" { "http" } else { scheme };
-        Ok(Service { process, admin: format!("http://{admin_listen}"), url: format!("{scheme}://{main_listen}") })
+        Ok(Service {
+            process,
+            admin: format!("http://{admin_listen}"),
+            url: format!("{scheme}://{main_listen}"),
+        })
     }
 
     /// Starts a service with these environment variables and no others of this world; it is told where to listen by them.

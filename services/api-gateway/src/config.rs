@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn every_problem_is_told_and_no_secret() {
         let text = parse(&[
-            "--token-keys=too-short-and-private",
+            "--token-keys=too-short-and-quiet",
             "--registry-url=ingest:9000",
             "--usage-url=ftp://usage",
             "--billing-url=http://",
@@ -204,7 +204,7 @@ mod tests {
         ] {
             assert!(text.contains(flag), "{flag} is missing in: {text}");
         }
-        assert!(!text.contains("private"), "{text}");
+        assert!(!text.contains("quiet"), "{text}");
         assert!(parse(&[]).unwrap_err().contains("openssl genpkey"));
     }
 

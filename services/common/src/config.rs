@@ -166,7 +166,9 @@ fn offender(command: &clap::Command, error: &clap::Error) -> Option<clap::Id> {
 
 /// What is wrong with the value of a setting; the value of a secret is not repeated.
 fn sentence(command: &clap::Command, id: &clap::Id, error: &clap::Error) -> String {
-    let arg = command.get_arguments().find(|arg| arg.get_id() == id);
+    let mut built = command.clone();
+    built.build();
+    let arg = built.get_arguments().find(|arg| arg.get_id() == id);
     match arg.filter(|arg| arg.is_hide_env_values_set()) {
         Some(secret) => {
             let why = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();

@@ -3,6 +3,7 @@
 //! A service waits for its dependencies as long as it takes; a person at a terminal wants to be told. So everything here
 //! gives up after a bounded time and says what did not answer and what to do.
 
+use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use indowater_common::credentials::Credentials;
 use indowater_common::{config, grpc, mongo};
 use mongodb::Database;
 use mongodb::options::ClientOptions;
+use tonic::Status;
 use tonic::transport::Channel;
 
 use crate::system::System;
@@ -36,6 +38,19 @@ pub fn kafka(system: &System) -> config::Kafka {
 pub fn channel(url: &str, service: &str, certificates: Option<&Path>) -> Result<Channel> {
     let own = certificates.map(Credentials::open).transpose().map_err(|error| anyhow!(error))?;
     grpc::channel(url, service, own.as_ref()).map_err(anyhow::Error::from_boxed)
+}
+
+/// Why a call was not answered: what the library says, and the cause at the bottom of it, such as a certificate that is not
+/// believed.
+pub fn why(status: &Status) -> String {
+    let mut cause = status.source();
+    while let Some(deeper) = cause.and_then(Error::source) {
+        cause = Some(deeper);
+    }
+    match cause.map(ToString::to_string) {
+        Some(cause) if cause != status.message() => format!("{}: {cause}", status.message()),
+        _ => status.message().to_owned(),
+    }
 }
 
 /// The database of `system`, once it has answered.

@@ -13,8 +13,8 @@ use indowater_common::mongo::schema;
 use indowater_proto::topics::ALL;
 use mongodb::Database;
 
-use crate::{certificates, clients};
 use crate::system::{Connect, System};
+use crate::{certificates, clients};
 
 /// Create the topics, collections and indexes that are missing
 #[derive(Debug, Clone, clap::Args)]

@@ -71,7 +71,8 @@ pub fn certificates(text: &str, programs: &[(&str, &str)]) -> Vec<String> {
     }
     let wrong = |(name, identity): &(&str, &str)| {
         let own = block(text, "  ", &format!("{name}:"))?;
-        let mounted: Vec<&str> = own.split("subpath: ").skip(1).filter_map(|rest| rest.split(['}', '\n']).next()).collect();
+        let mounted: Vec<&str> =
+            own.split("subpath: ").skip(1).filter_map(|rest| rest.split(['}', '\n']).next()).collect();
         let alias = mounted.is_empty() && own.contains("volumes: [*as-operator]") && *identity == "operator";
         let read_only = alias || own.contains("read_only: true\n        volume:");
         let told = match own.split_once("environment:") {
@@ -80,7 +81,9 @@ pub fn certificates(text: &str, programs: &[(&str, &str)]) -> Vec<String> {
         };
         let right = (alias || mounted == [*identity]) && read_only && told;
         let plain = own.lines().any(|line| line.contains("http://") && line.contains(":9000"));
-        (!right || plain).then(|| format!("docker-compose.yml: {name} does not prove that it is {identity}, or asks in plain"))
+        (!right || plain).then(|| {
+            format!("docker-compose.yml: {name} does not prove that it is {identity}, or asks in plain")
+        })
     };
     programs.iter().filter_map(wrong).collect()
 }

@@ -44,20 +44,26 @@ pub async fn services_prove_who_they_are_and_renew_without_a_failed_call(base: A
 
     list(&world, &ingest.url, "api-gateway").await?.context("the gateway is not answered")?;
     for stranger in ["voucher", "notifier", "kafka"] {
-        let Err(refused) = list(&world, &ingest.url, stranger).await? else { bail!("{stranger} is answered") };
+        let Err(refused) = list(&world, &ingest.url, stranger).await? else {
+            bail!("{stranger} is answered")
+        };
         ensure!(refused.code() == Code::PermissionDenied, "{stranger}: {refused:?}");
         let wanted = format!("{stranger} may not call /indowater.registry.v1.RegistryService/ListDevices");
         ensure!(refused.message().starts_with(&wanted), "{refused:?}");
     }
-    let operator =
-        Credentials::with(Path::new(&world.certificate("operator")?), Duration::ZERO).map_err(|e| anyhow!(e))?;
+    let operator = Credentials::with(Path::new(&world.certificate("operator")?), Duration::ZERO)
+        .map_err(|e| anyhow!(e))?;
     let lasting = channel(&ingest.url, "ingest", Some(&operator)).map_err(|e| anyhow!(e))?;
-    let update = RegistryServiceClient::new(lasting.clone()).update_property(UpdatePropertyRequest::default());
+    let update =
+        RegistryServiceClient::new(lasting.clone()).update_property(UpdatePropertyRequest::default());
     let refused = update.await.err().context("the tool may not change properties")?;
     ensure!(refused.code() == Code::PermissionDenied, "{refused:?}");
     let plain = channel(&ingest.url.replace("https", "http"), "ingest", None).map_err(|e| anyhow!(e))?;
     let refused = list_by(plain).await.err().context("it is answered in plain")?;
-    ensure!(refused.code() != Code::PermissionDenied, "a call was read from one who proved nothing: {refused:?}");
+    ensure!(
+        refused.code() != Code::PermissionDenied,
+        "a call was read from one who proved nothing: {refused:?}"
+    );
 
     let (made, failed) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
     let calling = tokio::spawn({
@@ -79,7 +85,8 @@ pub async fn services_prove_who_they_are_and_renew_without_a_failed_call(base: A
     for times in 1..=2 {
         world.renew_certificates()?;
         eventually("ingest uses the renewed certificate", async || {
-            let seen = std::fs::read_to_string(ingest.process.log())?.matches("the certificate was renewed").count();
+            let seen =
+                std::fs::read_to_string(ingest.process.log())?.matches("the certificate was renewed").count();
             ensure!(seen == times, "{seen} of {times} renewals were seen");
             Ok(())
         })
@@ -98,7 +105,9 @@ pub async fn services_prove_who_they_are_and_renew_without_a_failed_call(base: A
 pub async fn a_service_does_not_start_as_another(base: Arc<Base>) -> Result<()> {
     let mut world = World::new(&base, "impostor").await?.proving()?;
     let wrong = world.certificate("billing")?;
-    for (certificates, said) in [(wrong.as_str(), "is of billing, and this is voucher"), ("/nowhere", "cannot be read")] {
+    for (certificates, said) in
+        [(wrong.as_str(), "is of billing, and this is voucher"), ("/nowhere", "cannot be read")]
+    {
         let voucher = world.launch("voucher", &[("INDOWATER_CERTIFICATES", certificates)])?;
         let status = voucher.process.ended().await;
         let words = voucher.process.last_words();
@@ -119,7 +128,8 @@ pub async fn no_secret_is_told(base: Arc<Base>) -> Result<()> {
         Ok(path.display().to_string())
     };
     let [midtrans, xendit, callback, broker, database, mail, chat] =
-        ["midtrans", "xendit", "callback", "broker", "database", "mail", "chat"].map(|of| format!("quiet-{of}-8c1f"));
+        ["midtrans", "xendit", "callback", "broker", "database", "mail", "chat"]
+            .map(|of| format!("quiet-{of}-8c1f"));
     let options = file("options", &format!("sasl.password={broker}"))?;
     let (token_key, midtrans_key) = (file("token-key", TOKEN_KEY)?, file("midtrans", &midtrans)?);
     let otlp = [
@@ -133,7 +143,8 @@ pub async fn no_secret_is_told(base: Arc<Base>) -> Result<()> {
         all.map(|(name, value)| (*name, (*value).to_owned())).collect()
     };
     let smtp = format!("smtp://sender:{mail}@127.0.0.1:1");
-    let unreachable = format!("mongodb://user:{database}@127.0.0.1:1/?replicaSet=rs0&serverSelectionTimeoutMS=300");
+    let unreachable =
+        format!("mongodb://user:{database}@127.0.0.1:1/?replicaSet=rs0&serverSelectionTimeoutMS=300");
     let plans = [
         ("voucher", with(&[])),
         ("ingest", with(&[])),
@@ -157,7 +168,8 @@ pub async fn no_secret_is_told(base: Arc<Base>) -> Result<()> {
         running.push(world.start(name, &env).await?);
     }
     // One that never finds its database, and one whose settings are wrong, say why and not with what.
-    let _lost = world.launch("voucher", &[("INDOWATER_MONGODB", &unreachable), ("INDOWATER_LOG", "debug")])?;
+    let _lost =
+        world.launch("voucher", &[("INDOWATER_MONGODB", &unreachable), ("INDOWATER_LOG", "debug")])?;
     let wrong = [("INDOWATER_KAFKA_OPTIONS", broker.as_str()), ("INDOWATER_MONGODB", unreachable.as_str())];
     let refused = world.launch("voucher", &wrong)?;
     ensure!(refused.process.ended().await.code() == Some(2), "{}", refused.process.last_words());
@@ -186,14 +198,18 @@ pub async fn no_secret_is_told(base: Arc<Base>) -> Result<()> {
     let mut told = vec![("a log", world.logs()?), ("a trace or metric sent", collector.taken())];
     for service in &running {
         told.push(("metrics", http()?.get(format!("{}/metrics", service.admin)).send().await?.text().await?));
-        told.push(("readiness", http()?.get(format!("{}/readyz", service.admin)).send().await?.text().await?));
+        told.push((
+            "readiness",
+            http()?.get(format!("{}/readyz", service.admin)).send().await?.text().await?,
+        ));
     }
     ensure!(told[0].1.contains("127.0.0.1:1"), "the trouble of the run stands in the logs");
     let key = std::fs::read_to_string(Path::new(&world.certificate("billing")?).join("tls.key"))?;
     let key = key.lines().nth(1).context("a key has lines")?;
     let secrets =
         [&midtrans, &xendit, &callback, &broker, &database, &mail, &chat, &session.access, &session.refresh];
-    let secrets = secrets.into_iter().map(String::as_str).chain([TOKEN_KEY, PASSWORD, "quiet-mistyped-8c1f", key]);
+    let secrets =
+        secrets.into_iter().map(String::as_str).chain([TOKEN_KEY, PASSWORD, "quiet-mistyped-8c1f", key]);
     for secret in secrets {
         if let Some((what, text)) = told.iter().find(|(_, text)| text.contains(secret)) {
             let line = text.lines().find(|line| line.contains(secret)).unwrap_or_default();

@@ -188,7 +188,7 @@ impl Registry {
             Code::Unavailable => anyhow::anyhow!(
                 "the registry at {} does not answer ({}): start ingest, or name its gRPC address with --registry",
                 self.url,
-                status.message()
+                clients::why(status)
             ),
             code => anyhow::anyhow!("the registry says {code:?}: {}", status.message()),
         }

@@ -80,7 +80,7 @@ impl Service {
         match status.code() {
             Code::Unavailable => anyhow!(
                 "{name} at {url} does not answer ({}): start it, or name its gRPC address with --{name}",
-                status.message()
+                clients::why(status)
             ),
             code => anyhow!("{name} says {code:?}: {}", status.message()),
         }
