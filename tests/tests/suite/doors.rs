@@ -54,9 +54,9 @@ pub async fn services_prove_who_they_are_and_renew_without_a_failed_call(base: A
     let operator = Credentials::with(Path::new(&world.certificate("operator")?), Duration::ZERO)
         .map_err(|e| anyhow!(e))?;
     let lasting = channel(&ingest.url, "ingest", Some(&operator)).map_err(|e| anyhow!(e))?;
-    let update =
-        RegistryServiceClient::new(lasting.clone()).update_property(UpdatePropertyRequest::default());
-    let refused = update.await.err().context("the tool may not change properties")?;
+    let mut tool = RegistryServiceClient::new(lasting.clone());
+    let refused = tool.update_property(UpdatePropertyRequest::default()).await;
+    let refused = refused.err().context("the tool may not change properties")?;
     ensure!(refused.code() == Code::PermissionDenied, "{refused:?}");
     let plain = channel(&ingest.url.replace("https", "http"), "ingest", None).map_err(|e| anyhow!(e))?;
     let refused = list_by(plain).await.err().context("it is answered in plain")?;
