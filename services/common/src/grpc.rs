@@ -5,18 +5,12 @@
 mod tests;
 
 use std::collections::HashMap;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::codegen::http::Uri;
 use tonic::metadata::MetadataValue;
 use tonic::service::{Interceptor, Routes};
 use tonic::transport::{Channel, Endpoint};
@@ -25,14 +19,12 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 use tower::service_fn;
 use tracing::Span;
 
-use crate::credentials::{self, Credentials};
+use crate::credentials::Credentials;
 use crate::domain::request::Problems;
 use crate::error::Fatal;
 use crate::health::Health;
+use crate::serve::Connector;
 use crate::telemetry;
-
-/// How long connecting and proving may take.
-const CONNECT: Duration = Duration::from_secs(5);
 
 /// Where and to whom gRPC is served.
 #[derive(Clone)]
@@ -110,50 +102,12 @@ pub fn channel(url: &str, service: &str, credentials: Option<&Arc<Credentials>>)
     match (credentials, endpoint.uri().scheme_str()) {
         (None, Some("http")) => Ok(endpoint.connect_lazy()),
         (Some(credentials), Some("https")) => {
-            let connector = Connector { service: service.into(), credentials: credentials.clone() };
+            let connector = Connector::new(service, credentials);
             Ok(endpoint.connect_with_connector_lazy(service_fn(move |uri| connector.clone().connect(uri))))
         }
         (None, Some("https")) => Err(wrong("https:// needs a certificate of our own: set --certificates")),
         (Some(_), Some("http")) => Err(wrong("with certificates it must begin with https://")),
         _ => Err(wrong("it must begin with http://, or with certificates https://")),
-    }
-}
-
-/// Connects to one service, with mutual TLS.
-#[derive(Clone)]
-struct Connector {
-    service: Arc<str>,
-    credentials: Arc<Credentials>,
-}
-
-impl Connector {
-    async fn connect(self, uri: Uri) -> io::Result<TokioIo<TlsStream<TcpStream>>> {
-        let connecting = self.prove(uri);
-        let outcome = match tokio::time::timeout(CONNECT, connecting).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "it does not answer the handshake")),
-        };
-        if let Err(error) = &outcome {
-            tracing::debug!(%error, service = %self.service, "a connection was not made");
-        }
-        outcome.map(TokioIo::new)
-    }
-
-    async fn prove(&self, uri: Uri) -> io::Result<TlsStream<TcpStream>> {
-        let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidInput, what);
-        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-        let name = ServerName::try_from(host.to_owned()).map_err(|error| invalid(error.to_string()))?;
-        let stream = TcpStream::connect((host, uri.port_u16().unwrap_or(443))).await?;
-        stream.set_nodelay(true)?;
-        let stream = TlsConnector::from(self.credentials.client()).connect(name, stream).await?;
-        // The authority says that the host is who it says; that it is also the service we mean to ask is ours to see.
-        match credentials::identity(stream.get_ref().1.peer_certificates()) {
-            Some(identity) if *identity == *self.service => Ok(stream),
-            identity => {
-                let who = identity.unwrap_or_else(|| "nobody we know".to_owned());
-                Err(invalid(format!("{who} answers at {uri}, where {} was expected", self.service)))
-            }
-        }
     }
 }
 

@@ -13,13 +13,13 @@ use indowater_proto::registry::v1::{ListDevicesRequest, UpdatePropertyRequest};
 use indowater_tests::base::Base;
 use indowater_tests::collector::Collector;
 use indowater_tests::workload::meters;
-use indowater_tests::world::{CUSTOMER, TOKEN_KEY, World, eventually, http};
+use indowater_tests::world::{CUSTOMER, Service, TOKEN_KEY, World, eventually, http};
 use rust_decimal::Decimal;
 use serde_json::json;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
-use crate::api::{PASSWORD, add_user, log_in};
+use crate::api::{PASSWORD, Session, add_user, log_in};
 
 /// A call of a service to another with the certificate of `caller`, on a connection of its own.
 async fn list(world: &World, url: &str, caller: &str) -> Result<Result<(), Status>> {
@@ -167,15 +167,30 @@ pub async fn no_secret_is_told(base: Arc<Base>) -> Result<()> {
         let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
         running.push(world.start(name, &env).await?);
     }
-    // One that never finds its database, and one whose settings are wrong, say why and not with what.
-    let _lost =
-        world.launch("voucher", &[("INDOWATER_MONGODB", &unreachable), ("INDOWATER_LOG", "debug")])?;
-    let wrong = [("INDOWATER_KAFKA_OPTIONS", broker.as_str()), ("INDOWATER_MONGODB", unreachable.as_str())];
-    let refused = world.launch("voucher", &wrong)?;
-    ensure!(refused.process.ended().await.code() == Some(2), "{}", refused.process.last_words());
+    let _lost = start_in_vain(&mut world, &broker, &unreachable).await?;
 
-    add_user(&world, CUSTOMER, "siti@example.com", "customer").await?;
-    let session = log_in(&world, "siti@example.com").await?;
+    let session = use_the_api(&world, &callback).await?;
+    eventually("traces and metrics were sent", async || {
+        ensure!(collector.taken().contains("POST /api/v1/auth/login"), "no span of the log-in");
+        ensure!(!collector.metrics().is_empty() || collector.taken().len() > 10_000, "little was sent");
+        Ok(())
+    })
+    .await?;
+    let shown = everything_shown(&world, &collector, &running).await?;
+    ensure!(shown[0].1.contains("127.0.0.1:1"), "the trouble of the run stands in the logs");
+    let key = std::fs::read_to_string(Path::new(&world.certificate("billing")?).join("tls.key"))?;
+    let key = key.lines().nth(1).context("a key has lines")?;
+    let secrets =
+        [&midtrans, &xendit, &callback, &broker, &database, &mail, &chat, &session.access, &session.refresh];
+    let secrets =
+        secrets.into_iter().map(String::as_str).chain([TOKEN_KEY, PASSWORD, "quiet-mistyped-8c1f", key]);
+    secrets.into_iter().try_for_each(|secret| stands_nowhere(&shown, secret))
+}
+
+/// Logs in, mistypes, tops up in vain, lies as a gateway, and refreshes; the session that was.
+async fn use_the_api(world: &World, callback: &str) -> Result<Session> {
+    add_user(world, CUSTOMER, "siti@example.com", "customer").await?;
+    let session = log_in(world, "siti@example.com").await?;
     let api = world.system.api_url.clone().context("no gateway")?;
     let mistyped = json!({ "email": "siti@example.com", "password": "quiet-mistyped-8c1f" });
     http()?.post(format!("{api}/api/v1/auth/login")).json(&mistyped).send().await?;
@@ -185,36 +200,42 @@ pub async fn no_secret_is_told(base: Arc<Base>) -> Result<()> {
         let status = request.header("idempotency-key", method).json(&top_up).send().await?.status();
         ensure!(status.is_server_error(), "{method} is not there, and yet: {status}");
     }
-    let forged = http()?.post(format!("{api}/api/v1/webhooks/xendit")).header("x-callback-token", &callback);
+    let forged = http()?.post(format!("{api}/api/v1/webhooks/xendit")).header("x-callback-token", callback);
     forged.json(&json!({ "id": "1", "external_id": "none" })).send().await?;
     let refresh = json!({ "refresh_token": session.refresh });
     http()?.post(format!("{api}/api/v1/auth/refresh")).json(&refresh).send().await?;
-    eventually("traces and metrics were sent", async || {
-        ensure!(collector.taken().contains("POST /api/v1/auth/login"), "no span of the log-in");
-        ensure!(!collector.metrics().is_empty() || collector.taken().len() > 10_000, "little was sent");
-        Ok(())
-    })
-    .await?;
-    let mut told = vec![("a log", world.logs()?), ("a trace or metric sent", collector.taken())];
-    for service in &running {
-        told.push(("metrics", http()?.get(format!("{}/metrics", service.admin)).send().await?.text().await?));
-        told.push((
-            "readiness",
-            http()?.get(format!("{}/readyz", service.admin)).send().await?.text().await?,
-        ));
-    }
-    ensure!(told[0].1.contains("127.0.0.1:1"), "the trouble of the run stands in the logs");
-    let key = std::fs::read_to_string(Path::new(&world.certificate("billing")?).join("tls.key"))?;
-    let key = key.lines().nth(1).context("a key has lines")?;
-    let secrets =
-        [&midtrans, &xendit, &callback, &broker, &database, &mail, &chat, &session.access, &session.refresh];
-    let secrets =
-        secrets.into_iter().map(String::as_str).chain([TOKEN_KEY, PASSWORD, "quiet-mistyped-8c1f", key]);
-    for secret in secrets {
-        if let Some((what, text)) = told.iter().find(|(_, text)| text.contains(secret)) {
-            let line = text.lines().find(|line| line.contains(secret)).unwrap_or_default();
-            bail!("{secret} stands in {what}: {}", line.chars().take(600).collect::<String>());
+    Ok(session)
+}
+
+/// What can be read of a run: (what it is, the text).
+async fn everything_shown(
+    world: &World,
+    collector: &Collector,
+    running: &[Service],
+) -> Result<Vec<(&'static str, String)>> {
+    let mut shown = vec![("a log", world.logs()?), ("a trace or metric sent", collector.taken())];
+    for service in running {
+        for (what, path) in [("metrics", "/metrics"), ("readiness", "/readyz")] {
+            let answer = http()?.get(format!("{}{path}", service.admin)).send().await?;
+            shown.push((what, answer.text().await?));
         }
+    }
+    Ok(shown)
+}
+
+async fn start_in_vain(world: &mut World, broker: &str, unreachable: &str) -> Result<Service> {
+    // One that never finds its database, and one whose settings are wrong, say why and not with what.
+    let _lost = world.launch("voucher", &[("INDOWATER_MONGODB", unreachable), ("INDOWATER_LOG", "debug")])?;
+    let wrong = [("INDOWATER_KAFKA_OPTIONS", broker), ("INDOWATER_MONGODB", unreachable)];
+    let refused = world.launch("voucher", &wrong)?;
+    ensure!(refused.process.ended().await.code() == Some(2), "{}", refused.process.last_words());
+    Ok(lost)
+}
+
+fn stands_nowhere(shown: &[(&'static str, String)], secret: &str) -> Result<()> {
+    if let Some((what, text)) = shown.iter().find(|(_, text)| text.contains(secret)) {
+        let line = text.lines().find(|line| line.contains(secret)).unwrap_or_default();
+        bail!("{secret} stands in {what}: {}", line.chars().take(600).collect::<String>());
     }
     Ok(())
 }

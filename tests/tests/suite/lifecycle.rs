@@ -51,7 +51,7 @@ pub async fn every_service_starts_serves_health_and_stops(base: Arc<Base>) -> Re
         };
         let told =
             ServerReflectionClient::new(channel).server_reflection_info(tokio_stream::once(list)).await;
-        match told {
+        match answered {
             Ok(answers) if service.process.name() == REFLECTS => {
                 ensure!(answers.into_inner().message().await?.is_some(), "{REFLECTS} reflects nothing");
             }

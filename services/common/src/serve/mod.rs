@@ -15,6 +15,7 @@
 //! waits from one that is gone before its first request, and neither ends a graceful stop by itself.
 
 mod caller;
+mod connect;
 mod grpc_timeout;
 mod peer;
 #[cfg(test)]
@@ -45,6 +46,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use self::caller::Caller;
+pub use self::connect::Connector;
 use self::peer::{Observed, Peer};
 use crate::credentials::{self, Credentials};
 
