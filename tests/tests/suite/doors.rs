@@ -223,9 +223,10 @@ async fn everything_shown(
     Ok(shown)
 }
 
+/// Starts one that never finds its database, which is returned, and one whose settings are wrong: they say why, and not
+/// with what.
 async fn start_in_vain(world: &mut World, broker: &str, unreachable: &str) -> Result<Service> {
-    // One that never finds its database, and one whose settings are wrong, say why and not with what.
-    let _lost = world.launch("voucher", &[("INDOWATER_MONGODB", unreachable), ("INDOWATER_LOG", "debug")])?;
+    let lost = world.launch("voucher", &[("INDOWATER_MONGODB", unreachable), ("INDOWATER_LOG", "debug")])?;
     let wrong = [("INDOWATER_KAFKA_OPTIONS", broker), ("INDOWATER_MONGODB", unreachable)];
     let refused = world.launch("voucher", &wrong)?;
     ensure!(refused.process.ended().await.code() == Some(2), "{}", refused.process.last_words());
