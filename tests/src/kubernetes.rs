@@ -192,6 +192,12 @@ fn every_service_proves_who_it_is() {
         assert_eq!(plain.count(), 0, "{service} is told to ask in plain");
         assert_eq!(set.get("INDOWATER_GRPC_REFLECTION"), None, "{service}: production tells no schemas");
     }
+    let patches = manifests.below("components/").chain(manifests.below("overlays/"));
+    for patch in patches.flat_map(|file| list(&file.says)) {
+        let path = text(&patch["path"]);
+        let replaces = path.ends_with("/volumes") || path.ends_with("/volumeMounts");
+        assert!(!replaces, "{path} takes the certificates away: add to the list, with /-");
+    }
 }
 
 #[test]
