@@ -2,6 +2,7 @@
 //!
 //! `README.md` beside this crate documents the formats for producers and analysts.
 
+pub mod callers;
 pub mod topics;
 
 /// The schemas as a serialized `FileDescriptorSet`: for gRPC reflection, and for analysts' tools.

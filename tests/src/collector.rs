@@ -40,6 +40,8 @@ pub struct Collector(Arc<Mutex<Taken>>);
 struct Taken {
     spans: Vec<Span>,
     metrics: Vec<String>,
+    /// Everything, as it can be read.
+    all: String,
 }
 
 impl Collector {
@@ -64,6 +66,11 @@ impl Collector {
         taken.spans.iter().filter(|span| span.trace_id == trace_id).cloned().collect()
     }
 
+    /// Everything that was taken, with all attributes, as text.
+    pub fn taken(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).all.clone()
+    }
+
     /// The names of the metrics taken.
     pub fn metrics(&self) -> Vec<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).metrics.clone()
@@ -81,7 +88,9 @@ impl TraceService for Collector {
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for of_resource in request.into_inner().resource_spans {
+        let request = request.into_inner();
+        taken.all.push_str(&format!("{request:?}\n"));
+        for of_resource in request.resource_spans {
             let attributes = of_resource.resource.unwrap_or_default().attributes;
             let service = attributes.iter().find(|attribute| attribute.key == "service.name");
             let service =
@@ -107,8 +116,9 @@ impl MetricsService for Collector {
         request: Request<ExportMetricsServiceRequest>,
     ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let scopes =
-            request.into_inner().resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);
+        let request = request.into_inner();
+        taken.all.push_str(&format!("{request:?}\n"));
+        let scopes = request.resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);
         taken.metrics.extend(scopes.flat_map(|scope| scope.metrics).map(|metric| metric.name));
         Ok(Response::new(ExportMetricsServiceResponse::default()))
     }

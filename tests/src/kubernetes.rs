@@ -146,7 +146,7 @@ fn who_calls_is_let_in_and_nobody_else() {
     for service in SERVICES {
         for (name, source) in manifests.environment(manifests.container(service)) {
             let Source::Value(value) = source else { continue };
-            let Some((host, port)) = value.strip_prefix("http://").and_then(|rest| rest.split_once(':'))
+            let Some((host, port)) = value.strip_prefix("https://").and_then(|rest| rest.split_once(':'))
             else {
                 continue;
             };
@@ -163,6 +163,41 @@ fn who_calls_is_let_in_and_nobody_else() {
         }
     }
     assert_eq!(allowed, calls, "left: whom network policies let in; right: who has the address of whom");
+}
+
+/// Each pod has the certificate of its service and of no other, where its setting says.
+#[test]
+fn every_service_proves_who_it_is() {
+    let manifests = Manifests::here();
+    let folder = Some(&Source::Value("/certificates".to_owned()));
+    for (file, name) in [("base/pod.yaml", "service"), ("base/job.yaml", "tool")] {
+        let patch = &manifests.below(file).next().expect("it is there").says;
+        let container = &patch["spec"]["template"]["spec"]["containers"][0];
+        let mounts: Vec<_> = list(&container["volumeMounts"]).collect();
+        assert_eq!(mounts.len(), 1, "{file}");
+        assert_eq!((text(&container["name"]), text(&mounts[0]["name"])), (name, "certificates"), "{file}");
+        assert_eq!((text(&mounts[0]["mountPath"]), &mounts[0]["readOnly"]), ("/certificates", &true.into()));
+    }
+    let pods = SERVICES.map(|service| (service, manifests.of(service, "Deployment")));
+    for (service, object) in pods.into_iter().chain([("operator", manifests.of("init", "Job"))]) {
+        let pod = &object["spec"]["template"]["spec"];
+        let set = manifests.environment(&pod["containers"][0]);
+        assert_eq!(set.get("INDOWATER_CERTIFICATES"), folder, "{service}");
+        let volumes: Vec<(&str, &str)> = list(&pod["volumes"])
+            .map(|volume| (text(&volume["name"]), text(&volume["secret"]["secretName"])))
+            .collect();
+        assert_eq!(volumes, [("certificates", format!("certificate-{service}").as_str())], "{service}");
+        let plain =
+            set.values().filter(|value| matches!(value, Source::Value(value) if value.contains("http://")));
+        assert_eq!(plain.count(), 0, "{service} is told to ask in plain");
+        assert_eq!(set.get("INDOWATER_GRPC_REFLECTION"), None, "{service}: production tells no schemas");
+    }
+    let patches = manifests.below("components/").chain(manifests.below("overlays/"));
+    for patch in patches.flat_map(|file| list(&file.says)) {
+        let path = text(&patch["path"]);
+        let replaces = path.ends_with("/volumes") || path.ends_with("/volumeMounts");
+        assert!(!replaces, "{path} takes the certificates away: add to the list, with /-");
+    }
 }
 
 #[test]

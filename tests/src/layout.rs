@@ -138,6 +138,17 @@ fn grpc_is_for_one_machine_unless_told_otherwise() {
 }
 
 #[test]
+fn containers_prove_who_they_are() {
+    let tree = Tree::here();
+    let services = tree.services();
+    let own = services.iter().map(|service| (*service, *service));
+    let programs: Vec<_> = own.chain([("seed", "operator"), ("simulate", "operator")]).collect();
+    let compose = tree.text("docker-compose.yml").expect("it is there");
+    let rule = "Each container has its own certificate and no other, and asks those who prove who they are.";
+    hold(rule, reach::certificates(compose, &programs));
+}
+
+#[test]
 fn nothing_knows_the_machine_it_was_written_on() {
     hold_in("A path of one machine is wrong on all others.", Tree::here().files(), house::machine_paths);
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use bson::{Document, doc};
 use futures::TryStreamExt;
+use indowater::certificates;
 use indowater::registry::Registry;
 use indowater::stack::{Launch, Port, Process};
 use indowater::system::System;
@@ -41,6 +42,8 @@ pub struct World {
     programs: PathBuf,
     folder: PathBuf,
     started: usize,
+    /// Where the certificates of all are, if they prove to each other who they are.
+    certificates: Option<PathBuf>,
 }
 
 /// A running service.
@@ -54,7 +57,7 @@ pub struct Service {
 }
 
 /// What signs the gateway's tokens in tests.
-const SECRET: &str = "a secret of the tests that nobody else uses";
+pub const TOKEN_KEY: &str = "MC4CAQAwBQYDK2VwBCIEIGHGik/M0OiT4hmk4QtM54329J1S7ussnQEJsXEuyCW+";
 
 impl World {
     /// A world called `name`, with topics and indexes.
@@ -69,7 +72,48 @@ impl World {
         let database = Client::with_uri_str(&system.mongodb).await?.database(&system.database);
         let folder = base.folder.path().join(name);
         std::fs::create_dir_all(&folder)?;
-        Ok(Self { system, database, programs: base.programs.clone(), folder, started: 0 })
+        Ok(Self { system, database, programs: base.programs.clone(), folder, started: 0, certificates: None })
+    }
+
+    /// The same world, in which services and the tool prove to each other who they are.
+    ///
+    /// # Errors
+    /// The certificates cannot be made.
+    pub fn proving(mut self) -> Result<Self> {
+        let folder = self.folder.join("certificates");
+        certificates::make(&folder, &certificates::NAMES, &[], false)?;
+        self.system.certificates = Some(folder.join("operator"));
+        self.certificates = Some(folder);
+        Ok(self)
+    }
+
+    /// Renews all certificates of a [`World::proving`] one.
+    ///
+    /// # Errors
+    /// They cannot be made.
+    pub fn renew_certificates(&self) -> Result<()> {
+        let folder = self.certificates.as_ref().context("nobody has a certificate here")?;
+        certificates::make(folder, &certificates::NAMES, &[], true).map(drop)
+    }
+
+    /// The folder of the certificate of `name` in a [`World::proving`] one.
+    ///
+    /// # Errors
+    /// Nobody has one here.
+    pub fn certificate(&self, name: &str) -> Result<String> {
+        let folder = self.certificates.as_ref().context("nobody has a certificate here")?;
+        Ok(folder.join(name).display().to_string())
+    }
+
+    /// Everything that the services of this world wrote to their logs.
+    ///
+    /// # Errors
+    /// A log cannot be read.
+    pub fn logs(&self) -> Result<String> {
+        let files = std::fs::read_dir(&self.folder)?.collect::<Result<Vec<_>, _>>()?;
+        let logs = files.iter().map(|file| file.path());
+        let logs = logs.filter(|path| path.extension().is_some_and(|ending| ending == "log"));
+        Ok(logs.map(std::fs::read_to_string).collect::<Result<Vec<_>, _>>()?.concat())
     }
 
     /// Starts a service with further environment variables and waits until it is ready.
@@ -104,7 +148,8 @@ impl World {
         let wanted = env.iter().find(|(setting, _)| *setting == main_setting);
         let main_listen = wanted.map_or_else(|| listen(&main), |(_, listen)| (*listen).to_owned());
         let admin_listen = listen(&admin);
-        let known = |url: &Option<String>| url.clone().unwrap_or_else(|| "http://127.0.0.1:1".to_owned());
+        let scheme = if self.certificates.is_some() { "https" } else { "http" };
+        let known = |url: &Option<String>| url.clone().unwrap_or_else(|| format!("{scheme}://127.0.0.1:1"));
         let mut settings: BTreeMap<String, String> = [
             ("INDOWATER_KAFKA", self.system.kafka.clone()),
             ("INDOWATER_MONGODB", self.system.mongodb.clone()),
@@ -118,14 +163,22 @@ impl World {
             ("INDOWATER_BILLING_URL", known(&self.system.billing_url)),
             ("INDOWATER_VOUCHER_URL", known(&self.system.voucher_url)),
             ("INDOWATER_ANOMALY_URL", known(&self.system.anomaly_url)),
-            ("INDOWATER_JWT_SECRET", SECRET.to_owned()),
+            ("INDOWATER_TOKEN_KEYS", TOKEN_KEY.to_owned()),
             ("INDOWATER_INSTANCE", format!("{name}-{}", self.started + 1)),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
+        if self.certificates.is_some() {
+            settings.insert("INDOWATER_CERTIFICATES".to_owned(), self.certificate(name)?);
+        }
         settings.extend(env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let process = self.process(name, settings.into_iter().collect(), vec![admin, main])?;
-        Ok(Service { process, admin: format!("http://{admin_listen}"), url: format!("http://{main_listen}") })
+        let scheme = if name == "api-gateway" { "http" } else { scheme };
+        Ok(Service {
+            process,
+            admin: format!("http://{admin_listen}"),
+            url: format!("{scheme}://{main_listen}"),
+        })
     }
 
     /// Starts a service with these environment variables and no others of this world; it is told where to listen by them.
@@ -152,7 +205,8 @@ impl World {
     /// # Errors
     /// The registry refuses.
     pub async fn enrol(&self, meters: &[Meter]) -> Result<()> {
-        let registry = Registry::at(self.system.registry_url.as_deref().context("ingest is not started")?)?;
+        let url = self.system.registry_url.as_deref().context("ingest is not started")?;
+        let registry = Registry::at(url, self.system.certificates.as_deref())?;
         let property = Property {
             id: "property-1".to_owned(),
             name: "Rumah".to_owned(),

@@ -73,8 +73,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let aside = quarantine.of(&readings.topic);
     let partition = move |number| kafka::Partition::new(shared.clone(), number, aside());
     host.spawn("readings", consume(readings, partition));
-    let address = host.common.grpc_listen;
-    let served = indowater_common::grpc::serve(address, routes, host.health.clone(), host.stop.clone());
+    let served = indowater_common::grpc::serve(host.grpc(), routes, host.health.clone(), host.stop.clone());
     host.spawn("gRPC", served);
     Ok(())
 }

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use clap::Args;
 use indowater_common::config::{self, seconds};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
-/// HMAC-SHA-256 wants a key of its own length at least (RFC 7518, section 3.2).
-const SHORTEST_SECRET: usize = 32;
+use crate::session::Signer;
 
 /// What the gateway is told besides what every service is.
 #[derive(Args, Clone, Debug)]
@@ -32,18 +31,19 @@ pub struct Settings {
     /// Leaks and tampering: anomaly-detector's gRPC.
     #[arg(long, env = "INDOWATER_ANOMALY_URL", default_value = "http://127.0.0.1:9000", value_name = "URL")]
     pub anomaly_url: String,
-    /// Signs access tokens: at least 32 random bytes, the same for all instances. Better given in the environment than
-    /// as a flag, which everyone on the machine can read.
+    /// Private Ed25519 keys that sign access tokens, the same for all instances: as PEM, or base64 of PKCS #8 separated by
+    /// spaces. The first signs, all are accepted. Better given in a file or the environment than as a flag, which everyone
+    /// on the machine can read.
     #[arg(
         long,
-        env = "INDOWATER_JWT_SECRET",
+        env = "INDOWATER_TOKEN_KEYS",
         default_value = "",
         hide_default_value = true,
         hide_env_values = true,
-        value_name = "TEXT",
+        value_name = "KEYS",
         value_parser = secret
     )]
-    pub jwt_secret: SecretString,
+    pub token_keys: SecretString,
     /// How long an access token lives, in seconds.
     #[arg(long, env = "INDOWATER_ACCESS_TOKEN_LIFE", default_value = "900", value_name = "SECONDS", value_parser = seconds)]
     pub access_token_life: Duration,
@@ -92,11 +92,13 @@ impl config::Settings for Settings {
                 problems.push(problem);
             }
         };
+        let keys = Signer::new(&self.token_keys).err();
         require(
-            self.jwt_secret.expose_secret().len() >= SHORTEST_SECRET,
+            keys.is_none(),
             format!(
-                "INDOWATER_JWT_SECRET must be set to at least {SHORTEST_SECRET} random bytes; \
-                 `openssl rand -base64 48` makes such a text"
+                "INDOWATER_TOKEN_KEYS must hold private Ed25519 keys ({}); \
+                 `openssl genpkey -algorithm ed25519` makes one",
+                keys.unwrap_or_default()
             ),
         );
         for (flag, url) in [
@@ -106,7 +108,8 @@ impl config::Settings for Settings {
             ("--voucher-url", &self.voucher_url),
             ("--anomaly-url", &self.anomaly_url),
         ] {
-            let host = url.strip_prefix("http://").unwrap_or_default();
+            let host =
+                url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")).unwrap_or_default();
             require(
                 !host.is_empty(),
                 format!("{flag} must be a URL such as http://127.0.0.1:9000, not {url:?}"),
@@ -151,8 +154,9 @@ mod tests {
     use std::ffi::OsString;
 
     use super::*;
+    use crate::session::signer::tests::KEYS;
 
-    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+    const SECRET: &str = KEYS[0];
 
     fn parse(args: &[&str]) -> Result<Settings, String> {
         let args = std::iter::once("api-gateway").chain(args.iter().copied()).map(OsString::from);
@@ -163,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_enough() {
-        let settings = parse(&["--jwt-secret", SECRET]).unwrap();
+        let settings = parse(&["--token-keys", SECRET]).unwrap();
         assert_eq!(settings.http_listen.port(), 8080);
         assert_eq!(settings.access_token_life, Duration::from_secs(15 * 60));
         assert_eq!(settings.refresh_token_life, Duration::from_secs(30 * 24 * 60 * 60));
@@ -173,9 +177,9 @@ mod tests {
     #[test]
     fn every_problem_is_told_and_no_secret() {
         let text = parse(&[
-            "--jwt-secret=too-short-and-private",
+            "--token-keys=too-short-and-quiet",
             "--registry-url=ingest:9000",
-            "--usage-url=https://usage",
+            "--usage-url=ftp://usage",
             "--billing-url=http://",
             "--voucher-url=voucher",
             "--access-token-life=0",
@@ -186,7 +190,7 @@ mod tests {
         ])
         .unwrap_err();
         for flag in [
-            "INDOWATER_JWT_SECRET",
+            "INDOWATER_TOKEN_KEYS",
             "--registry-url",
             "--usage-url",
             "--billing-url",
@@ -200,16 +204,16 @@ mod tests {
         ] {
             assert!(text.contains(flag), "{flag} is missing in: {text}");
         }
-        assert!(!text.contains("private"), "{text}");
-        assert!(parse(&[]).unwrap_err().contains("openssl rand"));
+        assert!(!text.contains("quiet"), "{text}");
+        assert!(parse(&[]).unwrap_err().contains("openssl genpkey"));
     }
 
     #[test]
     fn the_secret_is_never_shown() {
-        let settings = parse(&["--jwt-secret", SECRET]).unwrap();
+        let settings = parse(&["--token-keys", SECRET]).unwrap();
         assert!(!format!("{settings:?}").contains(SECRET));
         // A value that is wrong elsewhere must not drag the secret into the report.
-        let text = parse(&["--jwt-secret", SECRET, "--http-listen", "nowhere"]).unwrap_err();
+        let text = parse(&["--token-keys", SECRET, "--http-listen", "nowhere"]).unwrap_err();
         assert!(!text.contains(SECRET), "{text}");
     }
 }

@@ -52,13 +52,14 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let listener = TcpListener::bind(address)
         .await
         .map_err(|e| format!("the HTTP address {address} cannot be taken ({e}); set --http-listen"))?;
-    let services = Services::at([
-        &settings.registry_url,
+    let urls = [
+        settings.registry_url.as_str(),
         &settings.usage_url,
         &settings.billing_url,
         &settings.voucher_url,
         &settings.anomaly_url,
-    ])?;
+    ];
+    let services = Services::at(urls, host.credentials.as_ref())?;
     // The others are not named as needed: accounts, meters and usage are to be served while the others are not there.
     for (service, channel) in [(INGEST, &services.registry), (USAGE_AGGREGATOR, &services.usage)] {
         let answers = host.health.needs(service);
@@ -81,7 +82,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let sessions = Arc::new(Sessions {
         store: Store::new(&database),
         passwords,
-        signer: Signer::new(&settings.jwt_secret),
+        signer: Signer::new(&settings.token_keys)?,
         limits: LoginLimits::new(settings.logins_per_address, settings.logins_per_account),
         standings: session::standings(settings.standing_life),
         lives: Lives { access: settings.access_token_life, refresh: settings.refresh_token_life },
@@ -92,7 +93,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
         limited.limits.forget_the_idle(stop).await;
         Ok(())
     });
-    let cursors = Cursors::new(&settings.jwt_secret);
+    let cursors = Cursors::new(&session::signer::split(&settings.token_keys)?);
     let trusted_proxies = TrustedProxies(settings.trusted_proxies);
     let gateway = Gateway { sessions, services, cursors, trusted_proxies };
     let surroundings =
@@ -105,10 +106,9 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
         Ok(())
     });
 
-    let address = host.common.grpc_listen;
     host.spawn(
         "gRPC",
-        indowater_common::grpc::serve(address, Routes::default(), host.health.clone(), host.stop.clone()),
+        indowater_common::grpc::serve(host.grpc(), Routes::default(), host.health.clone(), host.stop.clone()),
     );
     Ok(())
 }

@@ -96,7 +96,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
         bills: bills.clone(),
         notifications: mongo::Notifications::new(&database),
         gateways: gateways(&settings)?,
-        vouchers: grpc::Vouchers::at(&settings.voucher_url)?,
+        vouchers: grpc::Vouchers::at(&settings.voucher_url, host.credentials.as_ref())?,
         terms: settings.terms(),
         wanted: Wanted::default(),
     });
@@ -124,7 +124,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     upkeep::keep(&host, &publisher, lease, Money::topics(prefix), newest);
     let questions = Questions::new(store.clone(), tariffs.clone());
     let routes = grpc::routes(grpc::Answering { questions, corrections, tariffs, cashier, bills });
-    let served = indowater_common::grpc::serve(common.grpc_listen, routes, host.health.clone(), stop.clone());
+    let served = indowater_common::grpc::serve(host.grpc(), routes, host.health.clone(), stop.clone());
     host.spawn("gRPC", served);
 
     keep_ledger(&host, store, outlet, &settings, quarantine, joined);

@@ -1,15 +1,19 @@
 //! Settings from flags and the environment, typed, documented by `--help`, and wrong ones reported all at once.
 //!
+//! A setting whose value is not shown (`hide_env_values`) is a secret: it may also come from a file, which the variable of
+//! its name with `_FILE` behind it names, and no report repeats it.
+//!
 //! clap stops at the first value it cannot parse. An operator who mends a manifest wants the whole list, so
 //! [`parse_from`] takes the offending argument out of the check, notes the problem, and parses again.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::builder::StringValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, CommandFactory, FromArgMatches, Parser};
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser};
 
 use crate::domain::number;
 
@@ -33,10 +37,17 @@ pub struct Common {
     /// Where liveness, readiness and Prometheus metrics are served; port 0 takes a free one.
     #[arg(long, env = "INDOWATER_ADMIN_LISTEN", default_value = "0.0.0.0:9100", value_name = "ADDR")]
     pub admin_listen: SocketAddr,
-    /// Where gRPC is served; port 0 takes a free one. It asks nobody who they are, so by default it is for this machine
-    /// alone.
+    /// Where gRPC is served; port 0 takes a free one. Without --certificates it asks nobody who they are, so by default it
+    /// is for this machine alone.
     #[arg(long, env = "INDOWATER_GRPC_LISTEN", default_value = "127.0.0.1:9000", value_name = "ADDR")]
     pub grpc_listen: SocketAddr,
+    /// Folder with the certificate of this service (`tls.crt`), its key (`tls.key`) and the authorities it believes
+    /// (`ca.crt`): gRPC is then for those alone who prove who they are. Renewed files are used without a restart.
+    #[arg(long, env = "INDOWATER_CERTIFICATES", value_name = "FOLDER")]
+    pub certificates: Option<PathBuf>,
+    /// Whether gRPC tells its schemas to those who ask, for tools; production does without.
+    #[arg(long, env = "INDOWATER_GRPC_REFLECTION", default_value = "false", action = ArgAction::Set, value_name = "true|false")]
+    pub grpc_reflection: bool,
     /// How this instance is called in logs, metrics and leases; the host's name by default.
     #[arg(long, env = "INDOWATER_INSTANCE", value_name = "NAME")]
     pub instance: Option<String>,
@@ -66,8 +77,15 @@ pub struct Kafka {
     #[arg(long, env = "INDOWATER_TOPIC_PREFIX", default_value = indowater_proto::topics::DEFAULT_PREFIX, value_name = "NAME")]
     pub topic_prefix: String,
     /// A further librdkafka setting, such as `security.protocol=SASL_SSL`; may be given several times, or separated
-    /// by `;` in the environment.
-    #[arg(long = "kafka-option", env = "INDOWATER_KAFKA_OPTIONS", value_delimiter = ';', value_name = "KEY=VALUE", value_parser = key_value)]
+    /// by `;` in the environment. One may be a password.
+    #[arg(
+        long = "kafka-option",
+        env = "INDOWATER_KAFKA_OPTIONS",
+        value_delimiter = ';',
+        value_name = "KEY=VALUE",
+        value_parser = key_value,
+        hide_env_values = true
+    )]
     pub options: Vec<(String, String)>,
     /// How long a record may wait to be written and committed before the service says that it is not ready, in seconds.
     #[arg(long, env = "INDOWATER_STALL_LIMIT", default_value = "60", value_name = "SECONDS", value_parser = seconds)]
@@ -108,9 +126,10 @@ pub fn parse_from<S: Settings>(
     about: &'static str,
     args: impl IntoIterator<Item = OsString>,
 ) -> Result<(Common, S), (String, u8)> {
-    let args: Vec<OsString> = args.into_iter().collect();
+    let mut args: Vec<OsString> = args.into_iter().collect();
     let mut command = Command::<S>::command().name(name).about(about).version(env!("CARGO_PKG_VERSION"));
-    let mut problems = Vec::new();
+    let (from_files, mut problems) = secrets_from_files(&command, |variable| std::env::var_os(variable));
+    args.extend(from_files);
     let parsed = loop {
         match command.clone().try_get_matches_from(&args) {
             Ok(matches) if problems.is_empty() => {
@@ -119,12 +138,12 @@ pub fn parse_from<S: Settings>(
             Ok(_) => return Err((report(name, &problems), 2)),
             Err(error) => match offender(&command, &error) {
                 Some(id) => {
-                    problems.push(sentence(&error));
+                    problems.push(sentence(&command, &id, &error));
                     command = command.mut_arg(id, |arg| arg.value_parser(StringValueParser::new()));
                 }
                 None if problems.is_empty() => return Err(refuse(error)),
                 None => {
-                    problems.push(sentence(&error));
+                    problems.push(first_line(&error));
                     return Err((report(name, &problems), 2));
                 }
             },
@@ -145,9 +164,47 @@ fn offender(command: &clap::Command, error: &clap::Error) -> Option<clap::Id> {
     built.get_arguments().find(|arg| arg.to_string() == *shown).map(|arg| arg.get_id().clone())
 }
 
-fn sentence(error: &clap::Error) -> String {
+/// What is wrong with the value of a setting; the value of a secret is not repeated.
+fn sentence(command: &clap::Command, id: &clap::Id, error: &clap::Error) -> String {
+    let mut built = command.clone();
+    built.build();
+    let arg = built.get_arguments().find(|arg| arg.get_id() == id);
+    match arg.filter(|arg| arg.is_hide_env_values_set()) {
+        Some(secret) => {
+            let why = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+            format!("invalid value for '{secret}': {why}")
+        }
+        None => first_line(error),
+    }
+}
+
+fn first_line(error: &clap::Error) -> String {
     let text = error.render().to_string();
     text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}
+
+/// Secrets that files hold, as flags, and what is wrong with the naming of files. `variable` is the environment.
+fn secrets_from_files(
+    command: &clap::Command,
+    variable: impl Fn(&OsStr) -> Option<OsString>,
+) -> (Vec<OsString>, Vec<String>) {
+    let (mut flags, mut problems) = (Vec::new(), Vec::new());
+    for secret in command.get_arguments().filter(|arg| arg.is_hide_env_values_set()) {
+        let (Some(name), Some(flag)) = (secret.get_env(), secret.get_long()) else { continue };
+        let mut named = name.to_owned();
+        named.push("_FILE");
+        let Some(path) = variable(&named).filter(|path| !path.is_empty()) else { continue };
+        let (named, name, path) = (named.display(), name, Path::new(&path));
+        if variable(name).is_some_and(|value| !value.is_empty()) {
+            problems.push(format!("{named} and {} are both set: one of them is to be", name.display()));
+            continue;
+        }
+        match std::fs::read_to_string(path) {
+            Ok(text) => flags.push(format!("--{flag}={}", text.trim_end_matches(['\r', '\n'])).into()),
+            Err(error) => problems.push(format!("{named}: {} cannot be read: {error}", path.display())),
+        }
+    }
+    (flags, problems)
 }
 
 fn refuse(error: clap::Error) -> (String, u8) {
@@ -238,6 +295,35 @@ mod tests {
     fn grpc_is_for_this_machine_alone_unless_told_otherwise() {
         let common = parse(&[]).unwrap().0;
         assert!(common.grpc_listen.ip().is_loopback(), "{}", common.grpc_listen);
+    }
+
+    #[test]
+    fn a_secret_may_come_from_a_file_and_is_never_repeated() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mongodb");
+        std::fs::write(&path, "mongodb://user:private@db/\n").unwrap();
+        let command = Command::<Own>::command();
+        let known = |set: &'static [(&'static str, &'static str)]| {
+            let path = path.clone();
+            move |name: &OsStr| {
+                let found = set.iter().find(|(known, _)| name == *known).map(|(_, value)| *value)?;
+                Some(if found == "PATH" { path.clone().into_os_string() } else { found.into() })
+            }
+        };
+        let (flags, problems) = secrets_from_files(&command, known(&[("INDOWATER_MONGODB_FILE", "PATH")]));
+        assert_eq!(flags, ["--mongodb=mongodb://user:private@db/"]);
+        assert!(problems.is_empty());
+        let both = known(&[("INDOWATER_MONGODB_FILE", "PATH"), ("INDOWATER_MONGODB", "mongodb://private")]);
+        let (flags, problems) = secrets_from_files(&command, both);
+        assert!(flags.is_empty() && problems[0].contains("both set") && !problems[0].contains("private"));
+        let missing = known(&[("INDOWATER_KAFKA_OPTIONS_FILE", "/nowhere/at-all")]);
+        assert!(secrets_from_files(&command, missing).1[0].contains("/nowhere/at-all cannot be read"));
+        // Settings that are no secrets have no files.
+        assert!(secrets_from_files(&command, known(&[("INDOWATER_DB_FILE", "PATH")])).0.is_empty());
+
+        let text = parse(&["--kafka-option", "=private"]).err().unwrap().0;
+        assert!(text.contains("--kafka-option") && text.contains("KEY=VALUE"), "{text}");
+        assert!(!text.contains("private"), "{text}");
     }
 
     #[test]

@@ -1,7 +1,12 @@
-//! gRPC's common half: a server with health and reflection, a client channel, and the trace carried through both.
+//! gRPC's common half: a server with health, a client channel, mutual TLS and the trace through both.
+
+#[cfg(test)]
+#[path = "grpc_tests.rs"]
+mod tests;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -11,38 +16,59 @@ use tonic::service::{Interceptor, Routes};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+use tower::service_fn;
 use tracing::Span;
 
+use crate::credentials::Credentials;
 use crate::domain::request::Problems;
 use crate::error::Fatal;
 use crate::health::Health;
-use crate::serve::Protocol;
+use crate::serve::Connector;
 use crate::telemetry;
 
-/// Serves `routes` with health and reflection until `stop`.
+/// Where and to whom gRPC is served.
+#[derive(Clone)]
+pub struct Listen {
+    /// The address.
+    pub address: SocketAddr,
+    /// With these, to those alone who prove who they are and may call what they call; without, to anyone.
+    pub credentials: Option<Arc<Credentials>>,
+    /// Whether the schemas can be asked for, which tools like and production does without.
+    pub reflection: bool,
+}
+
+/// Serves `routes` with health, and reflection where it is wanted, until `stop`.
 ///
 /// `grpc.health.v1` answers for the whole server (the empty service name), from the same [`Health`] as `/readyz`.
 ///
 /// # Errors
 /// The address cannot be taken.
 pub async fn serve(
-    address: SocketAddr,
-    routes: Routes,
+    listen: Listen,
+    mut routes: Routes,
     health: Health,
     stop: CancellationToken,
 ) -> Result<(), Fatal> {
+    let Listen { address, credentials, reflection } = listen;
     let listener = TcpListener::bind(address)
         .await
         .map_err(|e| format!("the gRPC address {address} cannot be taken ({e}); set --grpc-listen"))?;
-    tracing::info!(grpc = %listener.local_addr()?, "serving");
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(indowater_proto::DESCRIPTORS)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()?;
+    let mutual = credentials.is_some();
+    tracing::info!(grpc = %listener.local_addr()?, mutual_tls = mutual, "serving");
+    if !mutual && !listener.local_addr()?.ip().is_loopback() {
+        tracing::warn!("gRPC is served beyond this machine to anyone who reaches it: set --certificates");
+    }
+    if reflection {
+        let reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(indowater_proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .build_v1()?;
+        routes = routes.add_service(reflection);
+    }
     let (reporter, health_service) = tonic_health::server::health_reporter();
     let watcher = tokio::spawn(report(health, reporter));
-    let routes = routes.add_service(reflection).add_service(health_service).prepare();
-    crate::serve::serve(listener, routes.into_axum_router(), Protocol::Grpc, stop).await;
+    let routes = routes.add_service(health_service).prepare();
+    crate::serve::serve_grpc(listener, routes.into_axum_router(), credentials, stop).await;
     watcher.abort();
     Ok(())
 }
@@ -59,18 +85,30 @@ async fn report(health: Health, reporter: tonic_health::server::HealthReporter) 
     }
 }
 
-/// A channel to another service; it connects when first used, and again when it must.
+/// A channel to the service called `service` at `url`; it connects when first used, and again when it must.
+///
+/// With `credentials` both ends prove who they are, and the address begins with `https://`; without, with `http://`.
 ///
 /// # Errors
-/// The address is no URL.
-pub fn channel(url: &str) -> Result<Channel, Fatal> {
-    Ok(Endpoint::from_shared(url.to_owned())
-        .map_err(|e| format!("{url} is not the address of a service: {e}"))?
+/// The address is no URL, or one of the other kind.
+pub fn channel(url: &str, service: &str, credentials: Option<&Arc<Credentials>>) -> Result<Channel, Fatal> {
+    let wrong = |what: &str| Fatal::from(format!("{url} is not the address of {service}: {what}"));
+    let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|e| wrong(&e.to_string()))?;
+    let endpoint = endpoint
         .connect_timeout(Duration::from_secs(3))
         .timeout(Duration::from_secs(10))
         .http2_keep_alive_interval(Duration::from_secs(30))
-        .tcp_nodelay(true)
-        .connect_lazy())
+        .tcp_nodelay(true);
+    match (credentials, endpoint.uri().scheme_str()) {
+        (None, Some("http")) => Ok(endpoint.connect_lazy()),
+        (Some(credentials), Some("https")) => {
+            let connector = Connector::new(service, credentials);
+            Ok(endpoint.connect_with_connector_lazy(service_fn(move |uri| connector.clone().connect(uri))))
+        }
+        (None, Some("https")) => Err(wrong("https:// needs a certificate of our own: set --certificates")),
+        (Some(_), Some("http")) => Err(wrong("with certificates it must begin with https://")),
+        _ => Err(wrong("it must begin with http://, or with certificates https://")),
+    }
 }
 
 /// Puts the current span's `traceparent` on every call of a client.

@@ -6,6 +6,7 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Common, Settings, parse_from};
+use crate::credentials::Credentials;
 use crate::error::Fatal;
+use crate::grpc::Listen;
 use crate::health::Health;
 use crate::{http, telemetry};
 
@@ -31,6 +34,8 @@ pub struct Host {
     pub instance: Arc<str>,
     /// The settings every service has.
     pub common: Arc<Common>,
+    /// What it proves with who it is, if it was given that.
+    pub credentials: Option<Arc<Credentials>>,
     /// What this service waits for before it is ready.
     pub health: Health,
     /// Cancelled when the service is to drain.
@@ -40,6 +45,15 @@ pub struct Host {
 }
 
 impl Host {
+    /// Where and to whom gRPC is served.
+    pub fn grpc(&self) -> Listen {
+        Listen {
+            address: self.common.grpc_listen,
+            credentials: self.credentials.clone(),
+            reflection: self.common.grpc_reflection,
+        }
+    }
+
     /// Runs a part of the service. It should end by itself after `stop`; if it ends before, or fails, the process
     /// ends with a failing exit code.
     pub fn spawn(&self, part: &'static str, work: impl Future<Output = Result<(), Fatal>> + Send + 'static) {
@@ -105,11 +119,19 @@ where
             return ExitCode::FAILURE;
         }
     };
+    let credentials = match credentials(name, common.certificates.as_deref()) {
+        Ok(credentials) => credentials,
+        Err(problem) => {
+            eprintln!("{name} cannot start: {problem}");
+            return ExitCode::FAILURE;
+        }
+    };
     let (deaths, dead) = mpsc::unbounded_channel();
     let host = Host {
         name,
         instance: instance.into(),
         common: Arc::new(common),
+        credentials,
         health: Health::default(),
         stop: CancellationToken::new(),
         tasks: TaskTracker::new(),
@@ -122,6 +144,18 @@ where
     }
     telemetry.flush();
     if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What `name` proves with who it is, from the folder it was given.
+fn credentials(name: &str, folder: Option<&Path>) -> Result<Option<Arc<Credentials>>, String> {
+    let Some(folder) = folder else { return Ok(None) };
+    let credentials = Credentials::open(folder)?;
+    if credentials.identity() != name {
+        let (folder, of) = (folder.display(), credentials.identity());
+        return Err(format!("the certificate in {folder} is of {of}, and this is {name}"));
+    }
+    credentials.report();
+    Ok(Some(credentials))
 }
 
 async fn supervise(

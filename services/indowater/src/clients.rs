@@ -3,12 +3,17 @@
 //! A service waits for its dependencies as long as it takes; a person at a terminal wants to be told. So everything here
 //! gives up after a bounded time and says what did not answer and what to do.
 
+use std::error::Error;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
-use indowater_common::{config, mongo};
+use indowater_common::credentials::Credentials;
+use indowater_common::{config, grpc, mongo};
 use mongodb::Database;
 use mongodb::options::ClientOptions;
+use tonic::Status;
+use tonic::transport::Channel;
 
 use crate::system::System;
 
@@ -22,6 +27,29 @@ pub fn kafka(system: &System) -> config::Kafka {
         topic_prefix: system.topic_prefix.clone(),
         options: system.kafka_options.clone(),
         stall_limit: Duration::from_secs(60),
+    }
+}
+
+/// A channel to `service` at `url`, which connects when it is first used; with the certificate in `certificates`, where the
+/// services ask for one.
+///
+/// # Errors
+/// The address is no URL, or not of the kind that goes with certificates; the folder holds none.
+pub fn channel(url: &str, service: &str, certificates: Option<&Path>) -> Result<Channel> {
+    let own = certificates.map(Credentials::open).transpose().map_err(|error| anyhow!(error))?;
+    grpc::channel(url, service, own.as_ref()).map_err(anyhow::Error::from_boxed)
+}
+
+/// Why a call was not answered: what the library says, and the cause at the bottom of it, such as a certificate that is not
+/// believed.
+pub fn why(status: &Status) -> String {
+    let mut cause = status.source();
+    while let Some(deeper) = cause.and_then(Error::source) {
+        cause = Some(deeper);
+    }
+    match cause.map(ToString::to_string) {
+        Some(cause) if cause != status.message() => format!("{}: {cause}", status.message()),
+        _ => status.message().to_owned(),
     }
 }
 

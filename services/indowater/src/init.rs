@@ -4,6 +4,7 @@
 //! command is safe on a system that runs, and after an upgrade brings only what the new release needs besides.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -12,8 +13,8 @@ use indowater_common::mongo::schema;
 use indowater_proto::topics::ALL;
 use mongodb::Database;
 
-use crate::clients;
 use crate::system::{Connect, System};
+use crate::{certificates, clients};
 
 /// Create the topics, collections and indexes that are missing
 #[derive(Debug, Clone, clap::Args)]
@@ -23,6 +24,9 @@ pub struct Args {
     /// On how many brokers each record is kept; 3 in production
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..))]
     replicas: i32,
+    /// Make certificates for the services in this folder too, where they are missing or end soon, as `certificates` does
+    #[arg(long, value_name = "FOLDER")]
+    make_certificates: Option<PathBuf>,
 }
 
 /// What was missing and is there now.
@@ -40,6 +44,11 @@ pub struct Created {
 
 /// Runs the command.
 pub async fn run(args: Args) -> Result<ExitCode> {
+    if let Some(folder) = &args.make_certificates {
+        for name in certificates::make(folder, &certificates::NAMES, &[], false)? {
+            println!("certificate {}", folder.join(name).display());
+        }
+    }
     let system = args.connect.resolve()?;
     let created = init(&system, args.replicas).await?;
     for topic in &created.topics {

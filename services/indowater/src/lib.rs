@@ -15,6 +15,7 @@ pub mod terminal;
 // One line for each subcommand, in the order of `--help`; shared modules follow.
 
 pub mod bench;
+pub mod certificates;
 pub mod dead_letters;
 pub mod evaluate;
 pub mod gateways;
@@ -62,6 +63,7 @@ enum Command {
     Registry(registry::Args),
     Verify(verify::Args),
     Bench(bench::Args),
+    Certificates(certificates::Args),
     Evaluate(evaluate::Args),
     Gateways(gateways::Args),
     Mailbox(mailbox::Args),
@@ -83,6 +85,7 @@ impl Cli {
             Command::Registry(args) => registry::run(args).await,
             Command::Verify(args) => verify::run(args).await,
             Command::Bench(args) => bench::run(args).await,
+            Command::Certificates(args) => certificates::run(args).await,
             Command::Evaluate(args) => evaluate::run(args).await,
             Command::Gateways(args) => gateways::run(args).await,
             Command::Mailbox(args) => mailbox::run(args).await,

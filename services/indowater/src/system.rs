@@ -55,6 +55,9 @@ pub struct System {
     /// Base URL of the stand-ins for the payment gateways, if `up` started them: `/_control` is there.
     #[serde(default)]
     pub gateways_url: Option<String>,
+    /// Folder of the certificate with which this tool proves who it is to the services, if they ask for one.
+    #[serde(default)]
+    pub certificates: Option<PathBuf>,
     /// Each service that `up` started; empty when the system was named by flags.
     pub services: Vec<Service>,
 }
@@ -66,7 +69,7 @@ pub struct Service {
     pub name: String,
     /// Base URL of its health and metrics (`/livez`, `/readyz`, `/metrics`).
     pub admin_url: String,
-    /// Its gRPC address, with health and reflection.
+    /// Its gRPC address, with health.
     pub grpc_url: Option<String>,
 }
 
@@ -86,6 +89,7 @@ impl System {
             voucher_url: None,
             anomaly_url: None,
             gateways_url: None,
+            certificates: None,
             services: Vec::new(),
         }
     }
@@ -171,6 +175,9 @@ pub struct Connect {
     /// What every topic's name begins with [default: the running system's, or indowater]
     #[arg(long, env = "INDOWATER_TOPIC_PREFIX", value_name = "PREFIX")]
     pub topic_prefix: Option<String>,
+    /// Folder of the certificate with which the tool proves who it is to services whose addresses begin with https://
+    #[arg(long, env = "INDOWATER_CERTIFICATES", value_name = "FOLDER")]
+    pub certificates: Option<PathBuf>,
 }
 
 impl Connect {
@@ -195,6 +202,9 @@ impl Connect {
         ];
         if !self.kafka_options.is_empty() {
             system.kafka_options.clone_from(&self.kafka_options);
+        }
+        if self.certificates.is_some() {
+            system.certificates.clone_from(&self.certificates);
         }
         for (setting, flag) in overrides {
             if let Some(value) = flag {
@@ -222,6 +232,7 @@ mod tests {
             voucher_url: None,
             anomaly_url: None,
             gateways_url: None,
+            certificates: None,
             services: Vec::new(),
         }
     }
@@ -234,6 +245,7 @@ mod tests {
             mongodb: None,
             database: None,
             topic_prefix: None,
+            certificates: None,
         }
     }
 

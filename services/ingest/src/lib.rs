@@ -67,7 +67,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     outbox.relay(&host, publisher.clone());
     host.spawn("turn of days", registry.clone().turn_days(stop.clone()));
     let routes = grpc::routes(registry);
-    let served = indowater_common::grpc::serve(common.grpc_listen, routes, host.health.clone(), stop.clone());
+    let served = indowater_common::grpc::serve(host.grpc(), routes, host.health.clone(), stop.clone());
     host.spawn("gRPC", served);
 
     // Changes are followed before the first device is loaded, or one could go unnoticed.

@@ -81,10 +81,10 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     }
     host.spawn("deliveries watch", post.watch(host.stop.clone()));
 
-    let (address, routes) = (host.common.grpc_listen, grpc::routes(store));
+    let routes = grpc::routes(store);
     host.spawn(
         "gRPC",
-        indowater_common::grpc::serve(address, routes, host.health.clone(), host.stop.clone()),
+        indowater_common::grpc::serve(host.grpc(), routes, host.health.clone(), host.stop.clone()),
     );
     Ok(())
 }

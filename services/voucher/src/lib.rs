@@ -43,7 +43,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     host.spawn("sweeper", sweep(vouchers.clone(), lease, every, stop.clone()));
 
     let routes = grpc::routes(vouchers);
-    let served = indowater_common::grpc::serve(common.grpc_listen, routes, host.health.clone(), stop);
+    let served = indowater_common::grpc::serve(host.grpc(), routes, host.health.clone(), stop);
     host.spawn("gRPC", served);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! From where gRPC can be reached: it asks nobody who they are.
+//! From where gRPC can be reached, and with what those who reach it prove who they are.
 
 /// The one service that others ask over HTTP alone.
 const HTTP_ONLY: &str = "api-gateway";
@@ -60,6 +60,34 @@ pub fn containers(text: &str, services: &[&str]) -> Vec<String> {
         .collect()
 }
 
+/// Programs of the compose file that do not prove who they are with the certificate that is theirs, or that ask in plain:
+/// (the block's name, who it is).
+pub fn certificates(text: &str, programs: &[(&str, &str)]) -> Vec<String> {
+    const SETTING: &str = "INDOWATER_CERTIFICATES: /certificates";
+    let proving = block(text, "", "x-proving: &proving").is_some_and(|block| block.contains(SETTING));
+    let serving = block(text, "", "x-serving: &serving").is_some_and(|block| block.contains("<<: *proving"));
+    if !proving || !serving {
+        return vec!["docker-compose.yml: x-proving tells of certificates, and x-serving with it".to_owned()];
+    }
+    let wrong = |(name, identity): &(&str, &str)| {
+        let own = block(text, "  ", &format!("{name}:"))?;
+        let mounted: Vec<&str> =
+            own.split("subpath: ").skip(1).filter_map(|rest| rest.split(['}', '\n']).next()).collect();
+        let alias = mounted.is_empty() && own.contains("volumes: [*as-operator]") && *identity == "operator";
+        let read_only = alias || own.contains("read_only: true\n        volume:");
+        let told = match own.split_once("environment:") {
+            Some((_, own)) => own.contains("*serving") || own.contains("*proving"),
+            None => own.contains("<<: *service"),
+        };
+        let right = (alias || mounted == [*identity]) && read_only && told;
+        let plain = own.lines().any(|line| line.contains("http://") && line.contains(":9000"));
+        (!right || plain).then(|| {
+            format!("docker-compose.yml: {name} does not prove that it is {identity}, or asks in plain")
+        })
+    };
+    programs.iter().filter_map(wrong).collect()
+}
+
 /// The lines below a key, up to the next one of its depth.
 fn block<'a>(text: &'a str, indent: &str, key: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(&format!("\n{indent}{key}\n"))?;
@@ -92,6 +120,25 @@ mod tests {
         assert!(images(good, &["ingest", "api-gateway"]).is_empty());
         assert_eq!(images(&good.replace("ENV", "#"), &["ingest", "api-gateway"]).len(), 1);
         assert_eq!(images(good, &["billing"]).len(), 1);
+    }
+
+    #[test]
+    fn a_container_that_does_not_prove_who_it_is_is_found() {
+        let good = "\nx-proving: &proving\n  INDOWATER_CERTIFICATES: /certificates\nx-serving: &serving\n  <<: *proving\nservices:\n  \
+                    ingest:\n    <<: *service\n    volumes:\n      - source: certificates\n        read_only: true\n        volume: \
+                    {subpath: ingest}\n  simulate:\n    command: [--registry, \"https://ingest:9000\"]\n    volumes: \
+                    [*as-operator]\n    environment: *proving\n";
+        let all = [("ingest", "ingest"), ("simulate", "operator")];
+        assert_eq!(certificates(good, &all), Vec::<String>::new());
+        for (from, to) in [
+            ("subpath: ingest", "subpath: billing"),
+            ("read_only: true", "read_only: false"),
+            ("environment: *proving", "environment: *system"),
+            ("https://", "http://"),
+            ("  <<: *proving", "  <<: *system"),
+        ] {
+            assert_eq!(certificates(&good.replacen(from, to, 1), &all).len(), 1, "{from}");
+        }
     }
 
     #[test]

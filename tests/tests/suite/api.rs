@@ -10,7 +10,8 @@ use indowater_tests::world::{CUSTOMER, World, http};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-const PASSWORD: &str = "air-bersih-2026";
+/// The password of every account of the tests.
+pub const PASSWORD: &str = "air-bersih-2026";
 
 /// The tokens of a session.
 pub struct Session {

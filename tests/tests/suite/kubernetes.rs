@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use indowater::stack::{Port, Process};
 use indowater_tests::base::Base;
 use indowater_tests::manifests::{Consumer, Manifests, SERVICES, Source, text};
-use indowater_tests::world::{World, eventually, http};
+use indowater_tests::world::{TOKEN_KEY, World, eventually, http};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use serde_json::Value;
@@ -58,12 +58,14 @@ fn start(
         let value = match (name.as_str(), source) {
             ("INDOWATER_KAFKA", _) => world.system.kafka.clone(),
             ("INDOWATER_MONGODB", _) => world.system.mongodb.clone(),
+            ("INDOWATER_CERTIFICATES", _) => world.certificate(service)?,
+            ("INDOWATER_TOKEN_KEYS", _) => TOKEN_KEY.to_owned(),
             ("INDOWATER_SMTP_URL", _) => "smtp://127.0.0.1:1".to_owned(),
             // Optional, and a whole key file: without it nothing is pushed.
             ("INDOWATER_FCM_ACCOUNT", _) => String::new(),
             (_, Source::Secret) => "a secret of the cluster that nobody else uses".to_owned(),
             (_, Source::Value(value)) => match value
-                .strip_prefix("http://")
+                .strip_prefix("https://")
                 .and_then(|rest| rest.split_once(':'))
             {
                 // Names of Services lead to the processes that stand for them.
@@ -79,7 +81,7 @@ fn start(
     // All of them share this machine's ports, so nobody may take the default one.
     env.insert("INDOWATER_GRPC_LISTEN".to_owned(), "127.0.0.1:0".to_owned());
     env.insert(main_setting.to_owned(), main_listen.clone());
-    urls.insert(service.to_owned(), format!("http://{main_listen}"));
+    urls.insert(service.to_owned(), format!("https://{main_listen}"));
     let process = world.process(service, env.into_iter().collect(), vec![admin, main])?;
     Ok(Running { process, admin: format!("http://{admin_listen}") })
 }
@@ -88,7 +90,7 @@ fn start(
 /// their grace.
 pub async fn every_service_runs_on_its_manifest(base: Arc<Base>) -> Result<()> {
     let manifests = Manifests::here();
-    let mut world = World::new(&base, "manifests").await?;
+    let mut world = World::new(&base, "manifests").await?.proving()?;
     let (mut urls, mut running) = (BTreeMap::new(), Vec::new());
     // Whom others ask comes first, for its address must be known.
     for service in

@@ -35,7 +35,8 @@ pub async fn enrol(
     meters: &[Meter],
     customers: usize,
 ) -> Result<BTreeMap<String, Vec<Meter>>> {
-    let registry = Registry::at(world.system.registry_url.as_deref().context("ingest is not started")?)?;
+    let url = world.system.registry_url.as_deref().context("ingest is not started")?;
+    let registry = Registry::at(url, world.system.certificates.as_deref())?;
     let mut owned: BTreeMap<String, Vec<Meter>> = BTreeMap::new();
     for (number, meter) in meters.iter().enumerate() {
         owned.entry(format!("customer-{}", number % customers)).or_default().push(meter.clone());

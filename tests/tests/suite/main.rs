@@ -4,6 +4,7 @@ mod api;
 mod audit;
 mod broker;
 mod crashes;
+mod doors;
 mod gateways;
 mod kubernetes;
 mod leaks;
@@ -107,6 +108,9 @@ fn all() -> Vec<(&'static str, Story)> {
         prompt::every_read_route_answers_at_once,
         readme::examples_do_what_they_say,
         kubernetes::every_service_runs_on_its_manifest,
+        doors::services_prove_who_they_are_and_renew_without_a_failed_call,
+        doors::a_service_does_not_start_as_another,
+        doors::no_secret_is_told,
     ]
     .into()
 }

@@ -36,7 +36,7 @@ use utoipa_axum::routes;
 use self::gateway::Gateway;
 use crate::http::extract::{LARGEST_BODY, known_parameters};
 use crate::http::problem::Problem;
-use crate::http::{document, layers};
+use crate::http::{document, keys, layers};
 
 /// How the API is served.
 #[derive(Clone, Debug)]
@@ -79,6 +79,7 @@ pub fn router(gateway: Gateway, surroundings: &Surroundings) -> Router {
     document::complete(&mut openapi);
     router
         .route_layer(Extension(document::parameters(&openapi)))
+        .merge(keys::router(gateway.sessions.signer.clone()))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(Extension(document::Document::new(&openapi)))

@@ -4,8 +4,10 @@
 mod watch;
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
+use indowater_common::credentials::Credentials;
 use indowater_common::error::Fatal;
 use indowater_common::grpc::{HandOnTrace, RETRY_AFTER, channel};
 use tonic::service::interceptor::InterceptedService;
@@ -59,13 +61,16 @@ impl Services {
     ///
     /// # Errors
     /// One is no URL.
-    pub fn at([registry, usage, billing, voucher, anomalies]: [&str; 5]) -> Result<Self, Fatal> {
+    pub fn at(
+        [registry, usage, billing, voucher, anomalies]: [&str; 5],
+        credentials: Option<&Arc<Credentials>>,
+    ) -> Result<Self, Fatal> {
         Ok(Self {
-            registry: channel(registry)?,
-            usage: channel(usage)?,
-            billing: channel(billing)?,
-            voucher: channel(voucher)?,
-            anomalies: channel(anomalies)?,
+            registry: channel(registry, INGEST, credentials)?,
+            usage: channel(usage, USAGE_AGGREGATOR, credentials)?,
+            billing: channel(billing, BILLING, credentials)?,
+            voucher: channel(voucher, VOUCHER, credentials)?,
+            anomalies: channel(anomalies, ANOMALY_DETECTOR, credentials)?,
         })
     }
 

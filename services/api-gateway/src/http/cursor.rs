@@ -13,9 +13,9 @@ const SEAL: usize = 16;
 /// Keeps these seals apart from whatever else the secret signs.
 const PURPOSE: &[u8] = b"page token\0";
 
-/// Seals and opens page tokens. Cheap to clone; all instances share the secret.
+/// Seals and opens page tokens: the first key seals, each opens. Cheap to clone; all instances share the keys.
 #[derive(Clone)]
-pub struct Cursors(Hmac<Sha256>);
+pub struct Cursors(Vec<Hmac<Sha256>>);
 
 /// Of which list, and for whom.
 #[derive(Clone, Debug)]
@@ -31,22 +31,30 @@ impl Query {
 }
 
 impl Cursors {
-    /// With the secret that all instances share.
-    pub fn new(secret: &SecretString) -> Self {
-        let digest = Sha256::new().chain_update(PURPOSE).chain_update(secret.expose_secret()).finalize();
-        let mut key = Key::<Hmac<Sha256>>::default();
-        key[..digest.len()].copy_from_slice(&digest);
-        Self(Hmac::new(&key))
+    /// With keys made of secrets that all instances share.
+    pub fn new(secrets: &[SecretString]) -> Self {
+        let key = |secret: &SecretString| {
+            let digest = Sha256::new().chain_update(PURPOSE).chain_update(secret.expose_secret()).finalize();
+            let mut key = Key::<Hmac<Sha256>>::default();
+            key[..digest.len()].copy_from_slice(&digest);
+            Hmac::new(&key)
+        };
+        Self(secrets.iter().map(key).collect())
     }
 
-    fn mac(&self, query: &Query, token: &[u8]) -> Hmac<Sha256> {
+    /// What each key makes of a token.
+    fn macs(&self, query: &Query, token: &[u8]) -> impl Iterator<Item = Hmac<Sha256>> {
         let length = query.0.len().to_be_bytes();
-        self.0.clone().chain_update(length).chain_update(&query.0).chain_update(token)
+        self.0
+            .iter()
+            .map(move |key| key.clone().chain_update(length).chain_update(&query.0).chain_update(token))
     }
 
     /// The page token of a client for a service's.
     pub fn seal(&self, query: &Query, token: &str) -> String {
-        let seal = self.mac(query, token.as_bytes()).finalize().into_bytes();
+        // Without a key there is no signer either, and the service did not start.
+        let seal = self.macs(query, token.as_bytes()).next().map(|mac| mac.finalize().into_bytes());
+        let seal = seal.unwrap_or_default();
         URL_SAFE_NO_PAD.encode([&seal[..SEAL], token.as_bytes()].concat())
     }
 
@@ -54,7 +62,7 @@ impl Cursors {
     pub fn open(&self, query: &Query, sealed: &str) -> Option<String> {
         let bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
         let (seal, token) = bytes.split_at_checked(SEAL)?;
-        self.mac(query, token).verify_truncated_left(seal).ok()?;
+        self.macs(query, token).find_map(|mac| mac.verify_truncated_left(seal).ok())?;
         String::from_utf8(token.to_vec()).ok()
     }
 }
@@ -65,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_token_opens_its_own_query_only() {
-        let cursors = Cursors::new(&"0123456789abcdef0123456789abcdef".into());
+        let cursors = Cursors::new(&["0123456789abcdef0123456789abcdef".into()]);
         let query = |caller: &str, path: &str, status: &str| {
             Query::new(
                 caller,
@@ -88,7 +96,10 @@ mod tests {
         {
             assert_eq!(cursors.open(&own, garbage), None, "{garbage}");
         }
-        assert_eq!(Cursors::new(&"another secret".into()).open(&own, &sealed), None);
+        assert_eq!(Cursors::new(&["another secret".into()]).open(&own, &sealed), None);
+        let changed = Cursors::new(&["another secret".into(), "0123456789abcdef0123456789abcdef".into()]);
+        assert!(changed.open(&own, &sealed).is_some(), "it is opened after the keys changed");
+        assert_ne!(changed.seal(&own, "bill:7"), sealed, "the first key seals");
         let turned = Query::new(
             "customer-001",
             "/bills",

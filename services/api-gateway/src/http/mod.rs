@@ -4,6 +4,7 @@
 pub mod cursor;
 pub mod document;
 pub mod extract;
+pub mod keys;
 pub mod layers;
 pub mod problem;
 mod read;

@@ -1,4 +1,4 @@
-//! What proves who somebody is: password hashes, signatures of access tokens, and the chance in refresh tokens.
+//! What proves who somebody is: password hashes, and the chance in refresh tokens.
 
 use std::num::NonZeroUsize;
 use std::str::FromStr;
@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bcrypt::{BcryptError, HashParts};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::token::{Claims, RefreshToken, Secret};
+use super::token::{RefreshToken, Secret};
 use crate::failure::Failure;
 
 /// How long a log-in waits for a free worker before it is told to come again.
@@ -100,42 +99,6 @@ impl Passwords {
     }
 }
 
-/// Signs and reads access tokens.
-#[derive(Clone)]
-pub struct Signer {
-    sign: EncodingKey,
-    check: DecodingKey,
-    validation: Validation,
-}
-
-impl Signer {
-    /// A signer with the secret that all instances share.
-    pub fn new(secret: &SecretString) -> Self {
-        let secret = secret.expose_secret().as_bytes();
-        let mut validation = Validation::new(Algorithm::HS256);
-        // Time and issuer are the domain's to check, against the time it is given.
-        validation.validate_exp = false;
-        validation.required_spec_claims.clear();
-        Self { sign: EncodingKey::from_secret(secret), check: DecodingKey::from_secret(secret), validation }
-    }
-
-    /// The token that says `claims`.
-    ///
-    /// # Errors
-    /// The library cannot sign, which it always can with this algorithm.
-    pub fn sign(&self, claims: &Claims) -> Result<String, Failure> {
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.sign).map_err(|error| {
-            tracing::error!(%error, "an access token cannot be signed");
-            Failure::Broken("token signer")
-        })
-    }
-
-    /// What a token says, if it was signed by us. Whether it still counts is for [`Claims::check`].
-    pub fn read(&self, token: &str) -> Option<Claims> {
-        jsonwebtoken::decode(token, &self.check, &self.validation).ok().map(|data| data.claims)
-    }
-}
-
 /// The first refresh token of a new session.
 pub fn new_refresh_token() -> RefreshToken {
     RefreshToken::new(rand::random(), rand::random())
@@ -148,54 +111,7 @@ pub fn new_secret() -> Secret {
 
 #[cfg(test)]
 mod tests {
-    use base64::Engine;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    use jiff::Timestamp;
-
-    use super::super::token::SessionId;
     use super::*;
-    use crate::access::{Actor, Role, UserId};
-
-    fn signer(secret: &str) -> Signer {
-        Signer::new(&SecretString::from(secret))
-    }
-
-    fn claims() -> Claims {
-        let actor = Actor { id: UserId::new("customer-001").unwrap(), role: Role::Customer };
-        Claims::new(&actor, SessionId::new("s"), Timestamp::UNIX_EPOCH, Duration::from_secs(900))
-    }
-
-    #[test]
-    fn a_token_says_what_was_signed_even_when_it_is_over() {
-        let signer = signer("0123456789abcdef0123456789abcdef");
-        assert_eq!(signer.read(&signer.sign(&claims()).unwrap()), Some(claims()));
-    }
-
-    #[test]
-    fn a_token_that_was_touched_is_none() {
-        let signer = signer("0123456789abcdef0123456789abcdef");
-        let token = signer.sign(&claims()).unwrap();
-        let [header, payload, signature] = token.split('.').collect::<Vec<_>>()[..] else { panic!() };
-        let admin = URL_SAFE_NO_PAD.encode(
-            String::from_utf8(URL_SAFE_NO_PAD.decode(payload).unwrap())
-                .unwrap()
-                .replace("\"customer\"", "\"admin\""),
-        );
-        let unsigned = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
-        let other_algorithm = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS512","typ":"JWT"}"#);
-        for forged in [
-            format!("{header}.{admin}.{signature}"),
-            format!("{unsigned}.{payload}."),
-            format!("{unsigned}.{payload}.{signature}"),
-            format!("{other_algorithm}.{payload}.{signature}"),
-            format!("{header}.{payload}."),
-            format!("{header}.{payload}"),
-            String::new(),
-        ] {
-            assert_eq!(signer.read(&forged), None, "{forged}");
-        }
-        assert_eq!(self::signer("another secret of thirty-two bytes").read(&token), None);
-    }
 
     #[tokio::test]
     async fn passwords_are_checked_against_their_hash_and_a_decoy() {

@@ -5,12 +5,14 @@ mod credentials;
 mod limits;
 mod login;
 mod mongo;
+pub mod signer;
 mod state;
 pub mod token;
 pub mod user;
 
-pub use self::credentials::{Passwords, Signer};
+pub use self::credentials::Passwords;
 pub use self::limits::LoginLimits;
 pub use self::login::{Caller, Tokens};
 pub use self::mongo::Store;
+pub use self::signer::Signer;
 pub use self::state::{Lives, Sessions, standings};

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use moka::future::Cache;
 
-use super::credentials::{Passwords, Signer};
+use super::credentials::Passwords;
 use super::limits::LoginLimits;
 use super::mongo::Store;
+use super::signer::Signer;
 use super::token::SessionId;
 use crate::access::Actor;
 use crate::observe::Observe;

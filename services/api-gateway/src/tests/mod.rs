@@ -26,6 +26,7 @@ use crate::grpc::Services;
 use crate::http::cursor::Cursors;
 use crate::http::extract::TrustedProxies;
 use crate::observe::Observe;
+use crate::session::signer::tests::KEYS;
 use crate::session::token::{Claims, SessionId};
 use crate::session::user::{Account, User};
 use crate::session::{Lives, LoginLimits, Passwords, Sessions, Signer, Store, standings};
@@ -81,7 +82,7 @@ impl Api {
     async fn knowing(users: Option<Vec<Account>>, url: &str) -> Self {
         let nowhere = "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=50&connectTimeoutMS=50";
         let database = mongodb::Client::with_uri_str(nowhere).await.unwrap().database("none");
-        let signer = Signer::new(&"0123456789abcdef0123456789abcdef".into());
+        let signer = Signer::new(&KEYS[0].into()).unwrap();
         let limit = NonZeroU32::new(3).unwrap();
         let mut store = Store::new(&database);
         store.known = users;
@@ -96,8 +97,8 @@ impl Api {
         });
         let gateway = Gateway {
             sessions,
-            services: Services::at([url; 5]).unwrap(),
-            cursors: Cursors::new(&"0123456789abcdef0123456789abcdef".into()),
+            services: Services::at([url; 5], None).unwrap(),
+            cursors: Cursors::new(&["0123456789abcdef0123456789abcdef".into()]),
             trusted_proxies: TrustedProxies(0),
         };
         let cors_origins = vec!["https://app.example.com".to_owned()];

@@ -1,7 +1,9 @@
 //! The voucher service, as payments need it: a place is held when a payment is made, and redeemed or given back when it ends.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use indowater_common::credentials::Credentials;
 use indowater_common::error::{Fatal, Retry};
 use indowater_common::grpc::{HandOnTrace, channel};
 use indowater_proto::voucher::v1 as voucher;
@@ -28,8 +30,9 @@ impl Vouchers {
     ///
     /// # Errors
     /// It is no URL.
-    pub fn at(url: &str) -> Result<Self, Fatal> {
-        Ok(Self { client: VoucherServiceClient::with_interceptor(channel(url)?, HandOnTrace) })
+    pub fn at(url: &str, credentials: Option<&Arc<Credentials>>) -> Result<Self, Fatal> {
+        let channel = channel(url, "voucher", credentials)?;
+        Ok(Self { client: VoucherServiceClient::with_interceptor(channel, HandOnTrace) })
     }
 
     /// Holds a place for a payment; what it takes off.

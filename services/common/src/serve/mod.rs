@@ -9,9 +9,13 @@
 //! A stop closes the door, lets what is being worked on be answered, and waits for no client: [`Patience::leaving`] for
 //! one that does not move, [`Patience::drain`] for everything.
 //!
+//! gRPC is served to those who prove who they are where there are [`Credentials`], and to anyone where there are none.
+//!
 //! Why not `axum::serve` and tonic's server: the former has none of these bounds, the latter cannot tell a peer that
 //! waits from one that is gone before its first request, and neither ends a graceful stop by itself.
 
+mod caller;
+mod connect;
 mod grpc_timeout;
 mod peer;
 #[cfg(test)]
@@ -32,13 +36,19 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use self::caller::Caller;
+pub use self::connect::Connector;
 use self::peer::{Observed, Peer};
+use crate::credentials::{self, Credentials};
 
 /// What is spoken on a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,13 +99,25 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(500);
 /// Serves `router` until `stop`, then finishes what is being worked on. Handlers find the client's address in
 /// `ConnectInfo<SocketAddr>`.
 pub async fn serve(listener: TcpListener, router: Router, protocol: Protocol, stop: CancellationToken) {
-    serve_with(listener, router, protocol, stop, Patience::USUAL).await;
+    serve_with(listener, router, protocol, None, stop, Patience::USUAL).await;
+}
+
+/// Serves gRPC until `stop`: to those alone who prove who they are and may call what they call, or, without
+/// `credentials`, to anyone.
+pub async fn serve_grpc(
+    listener: TcpListener,
+    router: Router,
+    credentials: Option<Arc<Credentials>>,
+    stop: CancellationToken,
+) {
+    serve_with(listener, router, Protocol::Grpc, credentials, stop, Patience::USUAL).await;
 }
 
 async fn serve_with(
     listener: TcpListener,
     router: Router,
     protocol: Protocol,
+    credentials: Option<Arc<Credentials>>,
     stop: CancellationToken,
     patience: Patience,
 ) {
@@ -110,8 +132,9 @@ async fn serve_with(
         };
         match accepted {
             Ok((stream, client)) => {
-                let door = Door { router: router.clone(), protocol, patience, client, leave: leave.clone() };
-                connections.spawn(door.attend(stream));
+                let (router, leave) = (router.clone(), leave.clone());
+                let door = Door { router, protocol, patience, client, leave };
+                connections.spawn(door.attend(stream, credentials.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -134,18 +157,55 @@ struct Door {
 }
 
 impl Door {
-    async fn attend(self, stream: TcpStream) {
+    async fn attend(self, stream: TcpStream, credentials: Option<Arc<Credentials>>) {
         // Answers are small and often of several frames; waiting to fill a packet delays each by 40 ms.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, client = %self.client, "the connection was gone at once");
             return;
         }
         let peer = Arc::new(Peer::new(self.protocol));
-        let stream = TokioIo::new(Observed::new(stream, peer.clone()));
+        let stream = Observed::new(stream, peer.clone());
+        let Some(credentials) = credentials else {
+            return self.converse(stream, peer, Caller::Anyone).await;
+        };
+        let handshake = self.handshake(stream, &credentials);
+        let proved = tokio::select! {
+            proved = tokio::time::timeout(self.patience.client, handshake) => proved,
+            () = self.leave.cancelled() => return,
+        };
+        match proved {
+            Ok(Ok((stream, caller))) => self.converse(stream, peer, caller).await,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, client = %self.client, "a connection is refused: who it is was not proved");
+            }
+            Err(_) => tracing::debug!(client = %self.client, "a handshake that does not move is closed"),
+        }
+    }
+
+    /// Who the other end is, once it has proved that.
+    async fn handshake(
+        &self,
+        stream: Observed,
+        credentials: &Credentials,
+    ) -> std::io::Result<(TlsStream<Observed>, Caller)> {
+        let stream = TlsAcceptor::from(credentials.server()).accept(stream).await?;
+        let identity = credentials::identity(stream.get_ref().1.peer_certificates());
+        let caller = identity.map_or(Caller::Nameless, |name| Caller::Known(name.into()));
+        Ok((stream, caller))
+    }
+
+    async fn converse<S>(self, stream: S, peer: Arc<Peer>, caller: Caller)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let stream = TokioIo::new(stream);
         let builder = self.builder();
         let (router, protocol, client, observed) = (self.router, self.protocol, self.client, peer.clone());
-        let service =
-            service_fn(move |request| answer(router.clone(), protocol, client, observed.clone(), request));
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(client));
+            let refused = caller.refused(request.uri().path());
+            answer(router.clone(), protocol, observed.clone(), refused, request)
+        });
         let mut connection = pin!(builder.serve_connection(stream, service));
         let mut look = interval(self.patience.look);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -205,16 +265,16 @@ impl Door {
 async fn answer(
     router: Router,
     protocol: Protocol,
-    client: SocketAddr,
     peer: Arc<Peer>,
+    refused: Option<Response>,
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
     let exchange = peer.begin();
-    let mut request = request.map(|body| Body::new(peer::Asked::new(body, peer)));
-    request.extensions_mut().insert(ConnectInfo(client));
-    let response = match protocol {
-        Protocol::Http => router.oneshot(request).await?,
-        Protocol::Grpc => {
+    let request = request.map(|body| Body::new(peer::Asked::new(body, peer)));
+    let response = match (refused, protocol) {
+        (Some(refused), _) => refused,
+        (None, Protocol::Http) => router.oneshot(request).await?,
+        (None, Protocol::Grpc) => {
             let bound = grpc_timeout::of(request.headers()).map_or(CALL, |asked| asked.min(CALL));
             match tokio::time::timeout(bound, router.oneshot(request)).await {
                 Ok(response) => response?,

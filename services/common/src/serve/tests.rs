@@ -47,7 +47,7 @@ impl Running {
             .route("/stream", get(stream))
             .route("/pieces", get(pieces))
             .route("/echo", post(|body: Bytes| async { body }));
-        let served = tokio::spawn(serve_with(listener, router, protocol, stop.clone(), patience));
+        let served = tokio::spawn(serve_with(listener, router, protocol, None, stop.clone(), patience));
         Self { address, stop, served }
     }
 
@@ -250,7 +250,8 @@ async fn the_admin_endpoint_and_grpc_close_half_open_connections_within_fifteen_
         tokio::spawn(http::serve_admin(listener, health.clone(), prometheus::Registry::new(), stop.clone()));
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let routes = tonic::service::Routes::default();
-    let grpc_served = tokio::spawn(grpc::serve(free, routes, health, stop.clone()));
+    let listen = grpc::Listen { address: free, credentials: None, reflection: false };
+    let grpc_served = tokio::spawn(grpc::serve(listen, routes, health, stop.clone()));
     tokio::time::sleep(Duration::from_millis(200)).await;
     let (silent, dripping, silent_h2, vanished) = tokio::join!(
         until_closed(admin, |_| ()),

@@ -187,7 +187,7 @@ impl Common {
     /// The registry that is named; only one that is not needs a running system.
     fn registry(&self) -> Result<Registry> {
         match &self.address.url {
-            Some(url) => Registry::at(url),
+            Some(url) => Registry::at(url, self.connect.certificates.as_deref()),
             None => self.address.open(&self.system()?),
         }
     }

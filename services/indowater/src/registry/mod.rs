@@ -4,9 +4,10 @@
 mod command;
 mod show;
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result, bail};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use indowater_common::grpc;
 use indowater_proto::registry::v1::registry_service_client::RegistryServiceClient;
 use indowater_proto::registry::v1::{
     CorrectDeviceRequest, CreatePropertyRequest, Device, EnrolDevicesRequest, ExchangeMeterRequest,
@@ -17,6 +18,7 @@ use tonic::{Code, Status};
 
 pub use command::{Args, run};
 
+use crate::clients;
 use crate::system::System;
 
 /// Devices of one enrolment, the most that the registry takes.
@@ -50,7 +52,7 @@ impl RegistryAddress {
                 "where the registry is, is not known: name ingest's gRPC address with --registry, such as http://127.0.0.1:9000"
             );
         };
-        Registry::at(url)
+        Registry::at(url, system.certificates.as_deref())
     }
 }
 
@@ -62,12 +64,12 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// The registry at `url`; it connects when it is first asked.
+    /// The registry at `url`, which connects when it is first asked, with the certificate in `certificates`.
     ///
     /// # Errors
-    /// The address is no URL.
-    pub fn at(url: &str) -> Result<Self> {
-        let channel = grpc::channel(url).map_err(anyhow::Error::from_boxed)?;
+    /// The address is no URL, or not of the kind that goes with certificates; the folder holds none.
+    pub fn at(url: &str, certificates: Option<&Path>) -> Result<Self> {
+        let channel = clients::channel(url, "ingest", certificates)?;
         Ok(Self { client: RegistryServiceClient::new(channel), url: url.to_owned() })
     }
 
@@ -186,7 +188,7 @@ impl Registry {
             Code::Unavailable => anyhow::anyhow!(
                 "the registry at {} does not answer ({}): start ingest, or name its gRPC address with --registry",
                 self.url,
-                status.message()
+                clients::why(status)
             ),
             code => anyhow::anyhow!("the registry says {code:?}: {}", status.message()),
         }

@@ -119,7 +119,7 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     let Args { connect, registry, options, json } = args;
     let summary = if options.dry_run {
         let registry = match &registry.url {
-            Some(url) => Registry::at(url),
+            Some(url) => Registry::at(url, connect.certificates.as_deref()),
             None => connect.resolve().and_then(|system| registry.open(&system)),
         };
         preview(registry, &options).await?

@@ -3,7 +3,7 @@
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use indowater_common::grpc;
+
 use indowater_proto::billing::v1::payment_service_client::PaymentServiceClient;
 use indowater_proto::billing::v1::{CreatePaymentRequest, PaymentMethod, PaymentType};
 use indowater_proto::voucher::v1::voucher_service_client::VoucherServiceClient;
@@ -13,6 +13,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use super::ACCOUNTS;
+use crate::clients;
 use crate::system::System;
 
 /// Where billing and voucher are; put it in with `#[command(flatten)]`.
@@ -64,13 +65,13 @@ struct Service {
 }
 
 impl Service {
-    fn at(name: &'static str, url: Option<&String>) -> Result<Self> {
+    fn at(name: &'static str, url: Option<&String>, system: &System) -> Result<Self> {
         let Some(url) = url.cloned() else {
             bail!(
                 "where {name} is, is not known: name its gRPC address with --{name}, such as http://127.0.0.1:9000"
             );
         };
-        let channel = grpc::channel(&url).map_err(anyhow::Error::from_boxed)?;
+        let channel = clients::channel(&url, name, system.certificates.as_deref())?;
         Ok(Self { name, url, channel })
     }
 
@@ -79,7 +80,7 @@ impl Service {
         match status.code() {
             Code::Unavailable => anyhow!(
                 "{name} at {url} does not answer ({}): start it, or name its gRPC address with --{name}",
-                status.message()
+                clients::why(status)
             ),
             code => anyhow!("{name} says {code:?}: {}", status.message()),
         }
@@ -97,8 +98,8 @@ pub(super) struct Made {
 /// # Errors
 /// billing or voucher is not known, does not answer, or refuses.
 pub(super) async fn create(system: &System, now: Timestamp, days: u16) -> Result<Made> {
-    let voucher = Service::at("voucher", system.voucher_url.as_ref())?;
-    let billing = Service::at("billing", system.billing_url.as_ref())?;
+    let voucher = Service::at("voucher", system.voucher_url.as_ref(), system)?;
+    let billing = Service::at("billing", system.billing_url.as_ref(), system)?;
     Ok(Made {
         vouchers: create_vouchers(&voucher, now).await?,
         payments: create_payments(&billing, now, days).await?,

@@ -19,7 +19,7 @@ const NEEDED_MEGABYTES: u64 = 1_024;
 const LOCK: &str = "lock";
 const LOGS: &str = "logs";
 const PIDS: &str = "run";
-const STATE: [&str; 5] = ["kafka", "mongodb", LOGS, "system.json", "jwt-secret"];
+const STATE: [&str; 5] = ["kafka", "mongodb", LOGS, "system.json", "token-key"];
 
 /// A data folder that this process owns until it drops the value.
 #[derive(Debug)]

@@ -22,7 +22,7 @@ pub(super) async fn fill(system: &System, progress: &Progress) -> Result<bool> {
         return Ok(false);
     }
     let url = system.registry_url.as_deref().context("the registry has no address")?;
-    let registry = Registry::at(url)?;
+    let registry = Registry::at(url, system.certificates.as_deref())?;
     let options = seed::Options::default();
     progress.during("Seeding demo data", seed::seed(system, &registry, &options)).await?;
     Ok(true)

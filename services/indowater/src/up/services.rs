@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use futures::future::try_join_all;
+use rcgen::{KeyPair, PKCS_ED25519};
 use reqwest::{Client, StatusCode};
 use tokio::time::{Instant, sleep};
 
@@ -53,7 +54,7 @@ impl Plan {
         };
         let allotted = SERVICES.into_iter().map(allot).collect::<Result<Vec<_>>>()?;
         let system = addresses(system, &allotted);
-        let secret = jwt_secret(&folder.part("jwt-secret"))?;
+        let secret = token_key(&folder.part("token-key"))?;
         let launch = |ports: Ports| Launch {
             name: ports.name.to_owned(),
             program: programs.join(ports.name),
@@ -110,6 +111,8 @@ fn environment(
         ("INDOWATER_TOPIC_PREFIX", system.topic_prefix.clone()),
         ("INDOWATER_ADMIN_LISTEN", listen(&ports.admin)),
         ("INDOWATER_GRPC_LISTEN", listen(&ports.grpc)),
+        // For tools of whoever tries things out on this machine.
+        ("INDOWATER_GRPC_REFLECTION", "true".to_owned()),
         ("INDOWATER_SHUTDOWN_DEADLINE", DRAIN_SECONDS.to_owned()),
     ];
     if !system.kafka_options.is_empty() {
@@ -124,7 +127,7 @@ fn environment(
             ("INDOWATER_USAGE_URL", system.usage_url.clone().unwrap_or_default()),
             ("INDOWATER_BILLING_URL", system.billing_url.clone().unwrap_or_default()),
             ("INDOWATER_ANOMALY_URL", system.anomaly_url.clone().unwrap_or_default()),
-            ("INDOWATER_JWT_SECRET", secret.to_owned()),
+            ("INDOWATER_TOKEN_KEYS", secret.to_owned()),
         ]);
     }
     if [BILLING, API].contains(&ports.name) {
@@ -134,14 +137,14 @@ fn environment(
     env.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(own.iter().cloned()).collect()
 }
 
-/// The secret that signs access tokens: made once, so that a log-in outlives a restart, and read by its owner
+/// The key that signs access tokens: made once, so that a log-in outlives a restart, and read by its owner
 /// only.
-fn jwt_secret(path: &Path) -> Result<String> {
+fn token_key(path: &Path) -> Result<String> {
     let kept = fs::read_to_string(path).unwrap_or_default();
     if !kept.is_empty() {
         return Ok(kept);
     }
-    let secret: String = rand::random::<[u8; 32]>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let secret = KeyPair::generate_for(&PKCS_ED25519).context("no key can be made")?.serialize_pem();
     let file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path);
     file.and_then(|mut file| file.write_all(secret.as_bytes()))
         .with_context(|| format!("cannot write {}: check its owner and free space", path.display()))?;
@@ -187,10 +190,10 @@ mod tests {
     #[test]
     fn the_secret_is_made_once_and_for_its_owner_only() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("jwt-secret");
-        let secret = jwt_secret(&path).unwrap();
-        assert_eq!(secret.len(), 64);
-        assert_eq!(jwt_secret(&path).unwrap(), secret);
+        let path = folder.path().join("token-key");
+        let secret = token_key(&path).unwrap();
+        assert!(secret.starts_with("-----BEGIN PRIVATE KEY-----"), "{secret}");
+        assert_eq!(token_key(&path).unwrap(), secret);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 

@@ -80,7 +80,8 @@ impl Shop {
     pub async fn become_demo(&self, days: u16) -> Result<usize> {
         let world = &self.world;
         world.database.collection::<Document>("users").delete_many(doc! {}).await?;
-        let registry = Registry::at(world.system.registry_url.as_deref().context("no registry")?)?;
+        let url = world.system.registry_url.as_deref().context("no registry")?;
+        let registry = Registry::at(url, world.system.certificates.as_deref())?;
         let options = seed::Options { days, ..seed::Options::default() };
         let seeded = seed::seed(&world.system, &registry, &options).await?;
         let produced = usize::try_from(seeded.messages)?;

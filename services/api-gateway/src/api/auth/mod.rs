@@ -52,7 +52,7 @@ struct RefreshRequest {
 struct TokenResponse {
     /// A JWT, to be sent as `Authorization: Bearer …`.
     #[schema(
-        example = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.e30.bZ1h6y0n7m3kqkz1bK2mJ6sU8xkqk0q2v4o2y7m3w1A"
+        example = "eyJ0eXAiOiJKV1QiLCJhbGciOiJFZERTQSJ9.e30.bZ1h6y0n7m3kqkz1bK2mJ6sU8xkqk0q2v4o2y7m3w1A"
     )]
     access_token: String,
     /// Always `Bearer`.

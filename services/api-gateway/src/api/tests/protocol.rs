@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::Request;
 use axum::http::header::{ALLOW, RETRY_AFTER};
+use axum::http::{Request, StatusCode};
 use axum::routing::get;
 
 use crate::access::Role;
@@ -150,4 +150,16 @@ async fn a_panic_and_a_slow_handler_end_only_their_request() {
     let api = Api { router, ..api };
     api.send(Request::get("/panic").body(Body::empty()).unwrap()).await.is_problem(500, "internal");
     api.send(Request::get("/slow").body(Body::empty()).unwrap()).await.is_problem(504, "timeout");
+}
+
+/// Whoever checks tokens of ours finds the public keys where such are looked for, and no private ones.
+#[tokio::test]
+async fn the_public_keys_are_served() {
+    let api = Api::at(NOWHERE).await;
+    let answer = api.send(Request::get("/.well-known/jwks.json").body(Body::empty()).unwrap()).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.headers["content-type"], "application/jwk-set+json");
+    assert_eq!(answer.headers["cache-control"], "public, max-age=300");
+    let keys = answer.json["keys"].as_array().unwrap();
+    assert!(keys.len() == 1 && keys[0]["crv"] == "Ed25519" && keys[0].get("d").is_none(), "{keys:?}");
 }
