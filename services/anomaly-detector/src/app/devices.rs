@@ -1,25 +1,26 @@
 //! The devices of one partition: take reads, load what judging them needs, write what came of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use futures::StreamExt;
-use indowater_common::domain::facts::Timeline;
-use indowater_common::domain::zone::Zone;
 use indowater_common::error::{Fatal, Retry};
-use indowater_common::mongo::Guarded;
+use indowater_common::kafka::{Publisher, Ticket};
+use indowater_common::mongo::{Guarded, outbox};
 use indowater_common::quarantine::Spoilt;
 use indowater_common::tariffs::Tariffs;
 use indowater_common::{clock, telemetry};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
-use super::device::{Device, Reading, Rules, Stored};
+use super::device::{Device, Reading, Rules};
+use super::network::Network;
 use crate::domain::history::{History, Week};
 use crate::domain::leak::{Kind, confidence};
-use crate::mongo::{self, Store, Unreadable};
+use crate::domain::network::Group;
+use crate::domain::silence::{self, Beat};
+use crate::mongo::{Event, Store};
 use crate::observe::Observe;
 
 /// What people made of findings so far: of each kind how many they confirmed, and how many they rejected.
@@ -45,6 +46,10 @@ pub struct Shared {
     pub confidence: RwLock<Arc<Confidence>>,
     /// Logs and metrics.
     pub observe: Observe,
+    /// What is known of areas and gateways.
+    pub network: Network,
+    /// The way to the broker for what needs no transaction.
+    pub publisher: Publisher,
     /// How many devices an instance keeps in memory.
     pub devices_in_memory: usize,
     /// How many it does, all partitions together.
@@ -85,8 +90,6 @@ impl Shared {
     }
 }
 
-/// Devices loaded at once when older weeks are needed.
-const LOADS_AT_ONCE: usize = 16;
 /// Documents built and written at once.
 const BULK: usize = 1_000;
 /// A writer that meets newer documents loads and merges; so often another writer does not come first.
@@ -99,16 +102,24 @@ const LOOK: i64 = 60;
 /// Devices that fall silent in one flush at most.
 const MOST_SILENT: i64 = 1_000;
 
+/// Seconds of telemetry between two beats of a group.
+const BEAT: i64 = 120;
+/// Overdue groups that are told of in one beat at most.
+const MOST_GROUPS: i64 = 500;
+
 /// The devices of one partition.
 pub struct Devices {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     /// The number of the partition.
     partition: i32,
     /// When its newest telemetry was received, seconds since the epoch.
     now: i64,
     /// When overdue devices were last looked for, in the same time.
     looked_at: i64,
-    devices: HashMap<Box<str>, Device>,
+    /// When beats were last sent, in the same time, and what was heard of groups since: the newest moment of each slot.
+    beaten_at: i64,
+    heard: BTreeMap<(Group, i64), i64>,
+    pub(super) devices: HashMap<Box<str>, Device>,
     /// Devices with something to judge and write, and the traces that wait for it.
     dirty: HashMap<Box<str>, Vec<Span>>,
     /// Reads that came since the last flush.
@@ -121,7 +132,19 @@ impl Devices {
     /// No devices yet.
     pub fn new(shared: Arc<Shared>, partition: i32) -> Self {
         let (devices, dirty) = (HashMap::new(), HashMap::new());
-        Self { shared, partition, now: 0, looked_at: 0, devices, dirty, reads: 0, spoilt: Vec::new() }
+        let heard = BTreeMap::new();
+        Self {
+            shared,
+            partition,
+            now: 0,
+            looked_at: 0,
+            beaten_at: 0,
+            heard,
+            devices,
+            dirty,
+            reads: 0,
+            spoilt: Vec::new(),
+        }
     }
 
     /// How much waits for a flush, in devices.
@@ -152,7 +175,7 @@ impl Devices {
         &mut self.spoilt
     }
 
-    fn spoil(&mut self, id: &str, reason: String) {
+    pub(super) fn spoil(&mut self, id: &str, reason: String) {
         if self.devices.remove(id).is_some() {
             self.shared.in_memory.fetch_sub(1, Ordering::Relaxed);
         }
@@ -160,83 +183,23 @@ impl Devices {
         self.spoilt.push(Spoilt { key: id.into(), reason });
     }
 
-    /// What a load says, unless a document of the device cannot be read: then it is spoilt.
-    fn readable<T>(&mut self, id: &str, loaded: Result<T, mongo::Error>) -> Result<Option<T>, Retry> {
-        match loaded {
-            Ok(loaded) => Ok(Some(loaded)),
-            Err(error) => {
-                let Some(Unreadable(why)) = error.get_custom().cloned() else { return Err(error.into()) };
-                self.spoil(id, why);
-                Ok(None)
-            }
-        }
-    }
-
     fn take(&mut self, reading: Reading) {
         let Some(device) = self.devices.get_mut(&reading.device_id) else { return };
         let (id, span) = (reading.device_id.clone(), reading.span.clone());
         self.reads += reading.reads.len();
-        self.now = self.now.max(reading.uplink.map_or(0, |uplink| uplink.received_at));
+        let heard_at = reading.uplink.map_or(0, |uplink| uplink.received_at);
+        self.now = self.now.max(heard_at);
         let too_old = device.take(reading);
+        if heard_at > 0 {
+            for group in device.groups() {
+                let newest = self.heard.entry((group, heard_at.div_euclid(silence::SLOT))).or_default();
+                *newest = heard_at.max(*newest);
+            }
+        }
         if too_old > 0 {
             self.shared.observe.too_old(too_old, &id);
         }
         self.dirty.entry(id).or_default().extend(span);
-    }
-
-    /// Brings the newest week of every device into memory that is not there, with its events.
-    async fn load_newest(&mut self, readings: &[Reading]) -> Result<(), Retry> {
-        let unknown = readings.iter().filter(|reading| !self.devices.contains_key(&reading.device_id));
-        let unknown: HashMap<&str, &Reading> =
-            unknown.map(|reading| (&*reading.device_id, reading)).collect();
-        let places = unknown.into_iter().map(|(id, reading)| {
-            let place = Some((reading.timeline.clone(), reading.zone.clone()));
-            (id, place)
-        });
-        self.load(places.collect()).await
-    }
-
-    /// Brings devices into memory by their newest week, with their events, by one query each for all of them. What the registry says,
-    /// and the zone, are given for those of which there may be no week.
-    async fn load(&mut self, places: HashMap<&str, Option<(Timeline, Zone)>>) -> Result<(), Retry> {
-        if places.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<&str> = places.keys().copied().collect();
-        let shared = self.shared.clone();
-        let store = &shared.store;
-        let mut weeks = store.newest_weeks(&ids).await?;
-        let (mut leaks, mut tampering) = store.events(&ids).await?;
-        let mut conditions = store.conditions(&ids).await?;
-        let mut rests = store.rests(&ids).await?;
-        let mut found = Vec::with_capacity(places.len());
-        for (id, place) in places {
-            let loaded = match weeks.remove(id).transpose() {
-                Ok(loaded) => loaded.unwrap_or_default(),
-                Err(why) => {
-                    self.spoil(id, why);
-                    continue;
-                }
-            };
-            let Some((timeline, zone)) = place.or_else(|| loaded.place.clone()) else { continue };
-            found.push((id, timeline, zone, loaded));
-        }
-        let properties = found.iter().map(|(_, timeline, ..)| &*timeline.newest().owner.property_id);
-        let said = store.expectations(&properties.collect::<Vec<_>>()).await?;
-        for (id, timeline, zone, loaded) in found {
-            let stored = Stored {
-                loaded,
-                is_whole: false,
-                leaks: leaks.remove(id).unwrap_or_default(),
-                tampering: tampering.remove(id).unwrap_or_default(),
-                expectations: said.get(&*timeline.newest().owner.property_id).cloned().unwrap_or_default(),
-                rests: rests.remove(id).unwrap_or_default(),
-                condition: conditions.remove(id),
-            };
-            self.devices.insert(id.into(), Device::new(timeline, zone, stored));
-            self.shared.in_memory.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(())
     }
 
     /// Has the devices looked at that should have been heard by now.
@@ -247,46 +210,49 @@ impl Devices {
         let overdue = self.shared.store.overdue(self.partition, self.now, MOST_SILENT).await?;
         let unknown = overdue.iter().filter(|id| !self.devices.contains_key(id.as_str()));
         self.load(unknown.map(|id| (id.as_str(), None)).collect()).await?;
-        for id in overdue {
-            self.dirty.entry(id.into()).or_default();
+        let mut unreadable = Vec::new();
+        for id in &overdue {
+            match self.devices.get_mut(id.as_str()) {
+                Some(device) => {
+                    device.look();
+                    self.dirty.entry(id.as_str().into()).or_default();
+                }
+                None => unreadable.push(id.as_str()),
+            }
+        }
+        if !unreadable.is_empty() {
+            self.shared.store.forget_due(&unreadable).await?;
         }
         self.looked_at = self.now;
         Ok(())
     }
 
-    /// Brings all weeks of devices into memory that are kept.
-    async fn load_older(&mut self, ids: Vec<Box<str>>) -> Result<(), Retry> {
-        if ids.is_empty() {
+    /// Tells when areas and gateways were heard here, and of those that should have been what time it is.
+    async fn beat(&mut self) -> Result<(), Retry> {
+        if self.now - self.beaten_at < BEAT {
             return Ok(());
         }
-        let store = &self.shared.store;
-        self.shared.observe.late(ids.len());
-        let wanted = ids.into_iter().filter_map(|id| {
-            let weeks = self.devices.get(&id)?.history.weeks();
-            Some((id, weeks.first()?.number, weeks.last()?.number))
-        });
-        let wanted: Vec<_> = wanted.collect();
-        let loads = futures::stream::iter(wanted)
-            .map(|(id, first, newest)| async move {
-                let loaded = store.weeks(&id, Some(newest), Some(first)).await;
-                (id, loaded)
-            })
-            .buffer_unordered(LOADS_AT_ONCE);
-        let loaded: Vec<_> = loads.collect().await;
-        for (id, loaded) in loaded {
-            if let Some(loaded) = self.readable(&id, loaded)?
-                && let Some(device) = self.devices.get_mut(&id)
-            {
-                device.history.prepend(loaded.weeks, false);
-            }
+        let beat = |heard_at| Beat { partition: self.partition, heard_at, now: self.now };
+        let heard = self.heard.iter().map(|((group, _), at)| (group.clone(), beat(*at)));
+        let overdue = self.shared.store.overdue_groups(self.now, MOST_GROUPS).await?;
+        let overdue = overdue.into_iter().map(|group| (group, beat(0)));
+        let ticket = Ticket::default();
+        for (group, beat) in heard.chain(overdue) {
+            let row = self.shared.store.row(Event::Beat(&group, beat));
+            let sent = outbox::send(&self.shared.publisher, &ticket, &row).await;
+            sent.map_err(|error| Retry::because(&error))?;
         }
+        ticket.delivered().await.map_err(|error| Retry::because(&error))?;
+        self.heard.clear();
+        self.beaten_at = self.now;
         Ok(())
     }
 
     /// Judges what came since the last flush.
     async fn settle(&mut self, ids: Vec<Box<str>>) -> Result<(), Retry> {
         let (tariffs, confidence) = (self.shared.tariffs.now(), self.shared.confidence());
-        let rules = Rules { tariffs: &tariffs, confidence: &confidence, now: self.now };
+        let notices = self.shared.network.now();
+        let rules = Rules { tariffs: &tariffs, confidence: &confidence, now: self.now, notices: &notices };
         let needy = ids
             .into_iter()
             .filter(|id| self.devices.get_mut(id).is_some_and(|device| device.settle(id, rules).is_err()));
@@ -330,6 +296,7 @@ impl Devices {
             self.settle(stale).await?;
         }
         self.forget().await?;
+        self.beat().await?;
         for id in self.dirty.keys() {
             if let Some(device) = self.devices.get_mut(id) {
                 device.rest();
@@ -403,30 +370,6 @@ impl Devices {
         }
         stale.dedup();
         Ok(stale)
-    }
-
-    /// Somebody else wrote this device, or people decided something about it: take what is stored and merge our reads into it.
-    async fn reload(&mut self, id: &str) -> Result<(), Retry> {
-        let store = &self.shared.store;
-        let loaded = store.weeks(id, None, None).await;
-        let Some(loaded) = self.readable(id, loaded)? else { return Ok(()) };
-        let Some(device) = self.devices.get(id) else { return Ok(()) };
-        let store = &self.shared.store;
-        let (mut leaks, mut tampering) = store.events(&[id]).await?;
-        let property = device.timeline.newest().owner.property_id.clone();
-        let expectations = store.expectations(&[&property]).await?.remove(&*property).unwrap_or_default();
-        let stored = Stored {
-            loaded,
-            is_whole: true,
-            leaks: leaks.remove(id).unwrap_or_default(),
-            tampering: tampering.remove(id).unwrap_or_default(),
-            expectations,
-            rests: store.rests(&[id]).await?.remove(id).unwrap_or_default(),
-            condition: store.conditions(&[id]).await?.remove(id),
-        };
-        let reloaded = device.reloaded(stored);
-        self.devices.insert(id.into(), reloaded);
-        Ok(())
     }
 
     /// Removes weeks that are older than what is kept, of devices that a new week has begun for.

@@ -72,7 +72,8 @@ fn last_water<'a>(told: impl Iterator<Item = &'a Told>, at: i64) -> i64 {
     let spells = told.flat_map(|meter| &meter.spells).filter(|spell| spell.from <= at && at < spell.until);
     let mut last: Vec<i64> = spells.map(|spell| spell.last_water).collect();
     last.sort_unstable();
-    last.get((last.len() * HAD_WATER / 10).min(last.len().saturating_sub(1))).map_or(at, |water| at.min(*water))
+    last.get((last.len() * HAD_WATER / 10).min(last.len().saturating_sub(1)))
+        .map_or(at, |water| at.min(*water))
 }
 
 /// Weeks, by number, in which so many meters of an area dropped that it says nothing of one of them.

@@ -199,7 +199,13 @@ mod tests {
     const HOUR: i64 = 3_600;
 
     fn one(from: i64, until: Option<i64>) -> Interruption {
-        Interruption { from: from * HOUR, seen: (from + 1) * HOUR, until: until.map(|at| at * HOUR), dry: 18, meters: 20 }
+        Interruption {
+            from: from * HOUR,
+            seen: (from + 1) * HOUR,
+            until: until.map(|at| at * HOUR),
+            dry: 18,
+            meters: 20,
+        }
     }
 
     fn told(events: &[NetworkEvent]) -> Vec<(&str, i64, Option<i64>, bool)> {
@@ -237,7 +243,9 @@ mod tests {
         assert_eq!(gateway.key(), "gateway:g:1");
         let mut events = Vec::new();
         let mut ids = 0;
-        for (since, last) in [(None, 9), (Some(10), 10), (Some(10), 10), (None, 15), (Some(20), 20), (None, 20)] {
+        for (since, last) in
+            [(None, 9), (Some(10), 10), (Some(10), 10), (None, 15), (Some(20), 20), (None, 20)]
+        {
             silence(&mut events, &gateway, since.map(|at: i64| at * HOUR), last * HOUR, || {
                 ids += 1;
                 format!("s{ids}")
@@ -253,7 +261,10 @@ mod tests {
         drops(&mut events, &area, &[3], || "d1".into());
         drops(&mut events, &area, &[3, 4], || "d2".into());
         drops(&mut events, &area, &[], || "d3".into());
-        assert_eq!(told(&events), [("d1", 3 * 168, Some(4 * 168), false), ("d2", 4 * 168, Some(5 * 168), false)]);
+        assert_eq!(
+            told(&events),
+            [("d1", 3 * 168, Some(4 * 168), false), ("d2", 4 * 168, Some(5 * 168), false)]
+        );
         assert_eq!((Group::named("x:y"), Group::named("area:")), (None, None));
     }
 }

@@ -84,7 +84,10 @@ impl Notices {
     /// Until when a silence of these excuses a device: `i64::MAX` while one goes on, none if there is none.
     pub fn silent_until(&self, groups: impl IntoIterator<Item = Group>) -> Option<i64> {
         let silent = |notice: &&Notice| notice.kind == Kind::Silence && !notice.is_void;
-        groups.into_iter().filter_map(|group| self.of(&group).filter(silent).map(|notice| notice.until).max()).max()
+        groups
+            .into_iter()
+            .filter_map(|group| self.of(&group).filter(silent).map(|notice| notice.until).max())
+            .max()
     }
 
     /// From when on the meters of an area are to be judged again, if anything has changed for them since a sequence.
@@ -128,7 +131,10 @@ mod tests {
         let mut notices = Notices::default();
         let week = 7 * 86_400;
         notices.take(
-            vec![notice("s", Kind::Silence, 10 * HOUR, i64::MAX, 1), notice("d", Kind::Drop, 3 * week, 4 * week, 2)],
+            vec![
+                notice("s", Kind::Silence, 10 * HOUR, i64::MAX, 1),
+                notice("d", Kind::Drop, 3 * week, 4 * week, 2),
+            ],
             0,
         );
         let groups = || [Group::named("gateway:g").unwrap(), Group::named("area:a").unwrap()];

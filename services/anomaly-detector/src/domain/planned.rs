@@ -129,13 +129,17 @@ mod tests {
     #[test]
     fn a_change_remembers_where_it_ever_began() {
         let by = || "admin-002".to_owned();
-        let later =
-            planned().change(PlannedChange { from: Some(1_002 * HOUR), by: by(), ..Default::default() }, 950 * HOUR);
+        let later = planned()
+            .change(PlannedChange { from: Some(1_002 * HOUR), by: by(), ..Default::default() }, 950 * HOUR);
         let later = later.unwrap();
-        assert_eq!((later.from, later.earliest, later.revision, &*later.by), (1_002 * HOUR, 1_000 * HOUR, 2, "admin-002"));
+        assert_eq!(
+            (later.from, later.earliest, later.revision, &*later.by),
+            (1_002 * HOUR, 1_000 * HOUR, 2, "admin-002")
+        );
         let same = planned().change(PlannedChange { by: by(), ..Default::default() }, 950 * HOUR).unwrap();
         assert_eq!(same, planned());
-        let off = later.change(PlannedChange { cancel: true, by: by(), ..Default::default() }, 951 * HOUR).unwrap();
+        let off =
+            later.change(PlannedChange { cancel: true, by: by(), ..Default::default() }, 951 * HOUR).unwrap();
         assert_eq!((off.is_cancelled, off.revision), (true, 3));
     }
 }

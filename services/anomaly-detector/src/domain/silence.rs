@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use indowater_common::domain::varint;
 
 /// Seconds of a slot in which something was heard or not.
-const SLOT: i64 = 20 * 60;
+pub const SLOT: i64 = 20 * 60;
 /// Slots that are kept: a week.
 const SLOTS: i64 = 7 * 86_400 / SLOT;
 /// So long something has to be known before its silence says anything, in slots: two days.

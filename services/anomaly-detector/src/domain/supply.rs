@@ -20,8 +20,6 @@ const LEARNING: i64 = WEEK;
 const LEAST_SEEN: u8 = 3;
 /// Counts of an hour of the day are halved when they reach this: two months.
 const MOST_SEEN: u8 = 60;
-/// A longer step that took water says nothing of its single hours, seconds.
-const LONGEST_STEP: i64 = 2 * HOUR;
 /// Spells that are kept.
 const SPELLS: usize = 12;
 /// Seconds for which a spell is kept after its end: twice the time in which reads usually come late.
@@ -47,13 +45,20 @@ pub struct Supply {
     dry: [u8; 24],
     seen: [u8; 24],
     /// The hour that goes on, since the epoch, and whether water was seen in it; none before the first step.
-    hour: Option<(i64, bool)>,
+    hour: Option<(i32, bool)>,
     /// Since when hours are known, seconds since the epoch.
     begun: i64,
     last_water: i64,
     chance: u32,
     /// From when on it is dry against its habit.
     since: Option<i64>,
+    /// Of most meters there is none.
+    past: Option<Box<Past>>,
+}
+
+/// What a meter has to tell of weeks ago.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Past {
     /// The latest spells that are over, oldest first.
     spells: Vec<Spell>,
     /// The latest weeks, by number, with which a lasting drop was shown.
@@ -70,8 +75,7 @@ impl Default for Supply {
             last_water: 0,
             chance: CERTAIN,
             since: None,
-            spells: Vec::new(),
-            drops: Vec::new(),
+            past: None,
         }
     }
 }
@@ -83,9 +87,10 @@ impl Supply {
         if to <= from {
             return;
         }
-        let Some((current, is_wet)) = self.hour.filter(|(current, _)| hour - current <= WEEK / HOUR) else {
+        let known = self.hour.map(|(current, is_wet)| (i64::from(current), is_wet));
+        let Some((current, is_wet)) = known.filter(|(current, _)| hour - current <= WEEK / HOUR) else {
             self.end(from);
-            (self.hour, self.last_water) = (Some((hour, volume > 0)), to);
+            (self.hour, self.last_water) = (going_on(hour, volume > 0), to);
             if self.begun == 0 {
                 self.begun = from;
             }
@@ -103,37 +108,34 @@ impl Supply {
             self.end(from);
             self.last_water = to;
         }
-        // Of a long step that took water nobody knows in which hour it did.
         let is_wet = (is_same && is_wet) || is_wet_now;
-        self.hour = Some((hour.max(current), is_wet));
-        if is_wet_now && to - from > LONGEST_STEP {
-            self.hour = Some((hour, true));
-        }
+        self.hour = going_on(hour.max(current), is_wet);
     }
 
     /// Notes that a lasting drop was shown with the beginning of a week of that number.
     pub fn drop_shown(&mut self, week: i32) {
-        self.drops.push(week);
-        let surplus = self.drops.len().saturating_sub(DROPS);
-        self.drops.drain(..surplus);
+        let drops = &mut self.past.get_or_insert_default().drops;
+        drops.push(week);
+        let surplus = drops.len().saturating_sub(DROPS);
+        drops.drain(..surplus);
     }
 
     /// What is told of it to its area; none before its habit is known.
     pub fn told(&self) -> Option<Told> {
-        let (hour, _) = self.hour?;
+        let hour = i64::from(self.hour?.0);
         let known_from = self.begun + LEARNING;
         if hour * HOUR < known_from {
             return None;
         }
         let oldest = hour * HOUR - KEPT;
-        let mut spells: Vec<Spell> =
-            self.spells.iter().filter(|spell| spell.until >= oldest).copied().collect();
+        let Past { mut spells, drops } = self.past.as_deref().cloned().unwrap_or_default();
+        spells.retain(|spell| spell.until >= oldest);
         if let Some(from) = self.since {
             // What lasts longer than a week is a habit by now, or a home that nobody lives in.
             let until = if hour * HOUR - from < WEEK { i64::MAX } else { from + WEEK };
             spells.push(Spell { last_water: self.last_water, from, until });
         }
-        Some(Told { known_from, spells, drops: self.drops.clone() })
+        Some(Told { known_from, spells, drops })
     }
 
     fn finish(&mut self, hour: i64, is_dry: bool, zone: &Zone) {
@@ -141,7 +143,8 @@ impl Supply {
         let (dry, seen) = (self.dry[of_day], self.seen[of_day]);
         let is_known = seen >= LEAST_SEEN && hour * HOUR >= self.begun + LEARNING;
         if is_dry && is_known {
-            self.chance = self.chance * (u32::from(dry) + 1) / (u32::from(seen) + 2);
+            // An hour that was never dry may be so once in twice its times.
+            self.chance = self.chance * (2 * u32::from(dry)).max(1) / (2 * u32::from(seen));
             if self.since.is_none() && self.chance <= AGAINST_HABIT {
                 self.since = Some((hour + 1) * HOUR);
             }
@@ -162,9 +165,10 @@ impl Supply {
     fn end(&mut self, at: i64) {
         if let Some(from) = self.since.take().filter(|from| *from < at) {
             let until = at.min(from + WEEK);
-            self.spells.push(Spell { last_water: self.last_water, from, until });
-            let surplus = self.spells.len().saturating_sub(SPELLS);
-            self.spells.drain(..surplus);
+            let spells = &mut self.past.get_or_insert_default().spells;
+            spells.push(Spell { last_water: self.last_water, from, until });
+            let surplus = spells.len().saturating_sub(SPELLS);
+            spells.drain(..surplus);
         }
         self.chance = CERTAIN;
     }
@@ -172,15 +176,17 @@ impl Supply {
     /// For a document.
     pub fn encode(&self) -> Vec<u8> {
         let mut out: Vec<u8> = self.dry.iter().chain(&self.seen).copied().collect();
-        let (hour, is_wet) = self.hour.map_or((-1, false), |(hour, is_wet)| (hour, is_wet));
-        let head = [hour, is_wet.into(), self.begun, self.last_water, self.chance.into(), self.since.unwrap_or(-1)];
+        let (hour, is_wet) = self.hour.unwrap_or((-1, false));
+        let (hour, since) = (hour.into(), self.since.unwrap_or(-1));
+        let head = [hour, is_wet.into(), self.begun, self.last_water, self.chance.into(), since];
+        let Past { spells, drops } = self.past.as_deref().cloned().unwrap_or_default();
         head.iter().for_each(|number| varint::write(&mut out, *number));
-        let lists = [self.spells.len(), self.drops.len()];
+        let lists = [spells.len(), drops.len()];
         lists.iter().for_each(|many| varint::write(&mut out, i64::try_from(*many).unwrap_or_default()));
-        for spell in &self.spells {
+        for spell in &spells {
             [spell.last_water, spell.from, spell.until].iter().for_each(|at| varint::write(&mut out, *at));
         }
-        self.drops.iter().for_each(|week| varint::write(&mut out, (*week).into()));
+        drops.iter().for_each(|week| varint::write(&mut out, (*week).into()));
         out
     }
 
@@ -190,14 +196,15 @@ impl Supply {
             let (dry, rest) = bytes.split_first_chunk::<24>()?;
             let (seen, mut rest) = rest.split_first_chunk::<24>()?;
             let mut next = || varint::read(&mut rest);
-            let (hour, is_wet, begun, last_water) = (next()?, next()? == 1, next()?, next()?);
+            let hour = i32::try_from(next()?).ok()?;
+            let (is_wet, begun, last_water) = (next()? == 1, next()?, next()?);
             let chance = u32::try_from(next()?).ok()?;
             let since = next()?;
             let (spells, drops) = (next()?, next()?);
-            let mut spell =
-                || Some(Spell { last_water: next()?, from: next()?, until: next()? });
+            let mut spell = || Some(Spell { last_water: next()?, from: next()?, until: next()? });
             let spells = (0..spells).map(|_| spell()).collect::<Option<Vec<_>>>()?;
             let drops = (0..drops).map(|_| i32::try_from(next()?).ok()).collect::<Option<Vec<_>>>()?;
+            let is_any = !spells.is_empty() || !drops.is_empty();
             Some(Self {
                 dry: *dry,
                 seen: *seen,
@@ -206,12 +213,16 @@ impl Supply {
                 last_water,
                 chance,
                 since: (since >= 0).then_some(since),
-                spells,
-                drops,
+                past: is_any.then(|| Box::new(Past { spells, drops })),
             })
         };
         read().unwrap_or_default()
     }
+}
+
+/// The hour that goes on.
+fn going_on(hour: i64, is_wet: bool) -> Option<(i32, bool)> {
+    i32::try_from(hour).ok().map(|hour| (hour, is_wet))
 }
 
 /// What a meter tells of its supply.

@@ -42,7 +42,7 @@ pub(super) fn decode(value: &[u8]) -> Result<Uplink<'_>, Reject> {
         faults: Vec::new(),
         message_reads,
         state: State { battery_percent: message.battery_percent, rssi_dbm: message.rssi_dbm, alarms },
-        gateway_id: (!message.gateway_id.is_empty()).then(|| Cow::Owned(message.gateway_id)),
+        gateway_id: (!message.gateway_id.is_empty()).then_some(Cow::Owned(message.gateway_id)),
     })
 }
 

@@ -62,7 +62,9 @@ fn every_wrong_field_of_a_property_is_named() {
         area: "a b".into(),
     };
     let problems = Property::admit(draft, String::new(), now()).unwrap_err().to_string();
-    for field in ["id must", "name", "address", "customer_id", "property_type", "time_zone", "tariff_class", "area"] {
+    for field in
+        ["id must", "name", "address", "customer_id", "property_type", "time_zone", "tariff_class", "area"]
+    {
         assert!(problems.contains(field), "{field} is missing in: {problems}");
     }
 }
