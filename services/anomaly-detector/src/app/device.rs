@@ -92,11 +92,13 @@ pub struct Device {
     condition_revision: i64,
     /// Whether that is not stored yet.
     is_condition_news: bool,
-    /// From when on it is missed.
+    /// When it is to be looked for.
     due_at: Option<i64>,
+    /// Whether it was looked for, and is missed by itself.
+    is_missed: bool,
     /// What it told its area last, and what it is to tell now.
-    member: Member,
-    member_news: Option<Member>,
+    member: Box<Member>,
+    member_news: Option<Box<Member>>,
     /// Events that differ from their documents, by id.
     changed: Vec<String>,
     /// Whether the registry's entry is newer than the one that is stored.
@@ -116,8 +118,8 @@ pub struct Rules<'a> {
     pub notices: &'a Notices,
 }
 
-/// Seconds after which a device whose gateway or area is silent is looked at again.
-const LOOK_AGAIN: i64 = 600;
+/// Seconds after which a device whose gateway or area may be silent is looked for again.
+const LOOK_AGAIN: i64 = 300;
 /// Seconds of reads that follow a drop before it is told: by then the neighbours have told theirs.
 const NEIGHBOURS: i64 = 86_400;
 
@@ -137,7 +139,8 @@ impl Device {
             condition_revision,
             is_condition_news: false,
             due_at: None,
-            member: member.unwrap_or_default(),
+            is_missed: false,
+            member: Box::new(member.unwrap_or_default()),
             member_news: None,
             place: loaded.belongs,
             history: History::of(loaded.weeks, is_truncated),
@@ -221,6 +224,7 @@ impl Device {
             self.heard.take(uplink);
             if self.heard.last > before {
                 self.is_heard = true;
+                self.is_missed = false;
                 self.place.gateway_id = reading.gateway_id;
             }
         }
@@ -232,9 +236,15 @@ impl Device {
         self.place.groups()
     }
 
-    /// Has it looked at, and written when to look again.
-    pub fn look(&mut self) {
+    /// From when on its own rhythm has it missed, seconds since the epoch.
+    pub fn due(&self) -> i64 {
+        self.heard.due()
+    }
+
+    /// Has it looked at, and written when to look again. It is missed unless its area or gateway may be silent as a whole.
+    pub fn look(&mut self, is_missed: bool) {
         self.is_newer = true;
+        self.is_missed = is_missed;
     }
 
     /// Has everything judged again that news of its area may change.
@@ -251,13 +261,15 @@ impl Device {
     fn condition(&mut self, rules: Rules<'_>) -> Condition {
         let mut condition = self.heard.condition(rules.now, &self.condition);
         let excused = rules.notices.silent_until(self.place.groups());
-        let due = self.heard.last.max(excused.unwrap_or_default()).saturating_add(self.heard.allowed());
-        let is_held = excused == Some(i64::MAX);
-        condition.is_offline &= if is_held { self.condition.is_offline } else { rules.now > due };
-        condition.is_offline &= !self.rests.goes_on();
+        let back = self.rests.times.last().and_then(|rest| rest.until).unwrap_or_default();
+        let since = self.heard.last.max(excused.unwrap_or_default()).max(back);
+        let due = since.saturating_add(self.heard.allowed());
+        let is_missed = self.is_missed && excused != Some(i64::MAX) && rules.now > due;
+        condition.is_offline &= (self.condition.is_offline || is_missed) && !self.rests.goes_on();
         self.due_at = match condition.is_offline || self.rests.goes_on() {
             true => None,
-            false if is_held => Some(rules.now + LOOK_AGAIN),
+            // It is held; excused, it is looked for when its time has come again.
+            false if due <= rules.now || due == i64::MAX => Some(rules.now + LOOK_AGAIN),
             false => Some(due),
         };
         condition
@@ -278,7 +290,6 @@ impl Device {
         let leaks = &self.leaks;
         let found = self.history.settle(context, |signal| leaks.iter().any(|event| event.knows(signal)))?;
         let condition = self.condition(rules);
-        let is_out = condition.is_offline || self.rests.goes_on();
         if condition.is_news(&self.condition) {
             self.condition = condition;
             self.is_condition_news = true;
@@ -290,9 +301,11 @@ impl Device {
             // The newest week keeps what the registry says, and until when nobody need miss the device.
             newest.is_dirty = true;
         }
+        // One that is silent stands by what it told; one that is out of service says nothing.
+        let is_out = self.rests.goes_on();
         let told = found.as_ref().and_then(|found| found.supply.as_ref()).filter(|_| !is_out);
         if is_out || found.is_some() {
-            self.member_news = self.member.news(&self.place.area, told);
+            self.member_news = self.member.news(&self.place.area, told).map(Box::new);
         }
         self.tell(device_id, found.as_ref(), rules);
         Ok(())
@@ -338,7 +351,7 @@ impl Device {
             condition: self.condition.clone(),
             revision: self.condition_revision,
         });
-        let member = self.member_news.clone().map(|member| MemberNews {
+        let member = self.member_news.as_deref().cloned().map(|member| MemberNews {
             device_id: device_id.to_owned(),
             former_area: (self.member.told.is_some() && self.member.area != member.area)
                 .then(|| self.member.area.clone()),
@@ -370,7 +383,7 @@ impl Device {
         self.changed.clear();
         self.condition_revision += i64::from(std::mem::take(&mut self.is_condition_news));
         if let Some(told) = self.member_news.take() {
-            self.member = Member { revision: told.revision + 1, ..told };
+            self.member = Box::new(Member { revision: told.revision + 1, ..*told });
         }
     }
 

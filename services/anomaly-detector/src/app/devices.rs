@@ -1,13 +1,13 @@
 //! The devices of one partition: take reads, load what judging them needs, write what came of it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use indowater_common::error::{Fatal, Retry};
-use indowater_common::kafka::{Publisher, Ticket};
-use indowater_common::mongo::{Guarded, outbox};
+use indowater_common::kafka::Publisher;
+use indowater_common::mongo::Guarded;
 use indowater_common::quarantine::Spoilt;
 use indowater_common::tariffs::Tariffs;
 use indowater_common::{clock, telemetry};
@@ -19,8 +19,8 @@ use super::network::Network;
 use crate::domain::history::{History, Week};
 use crate::domain::leak::{Kind, confidence};
 use crate::domain::network::Group;
-use crate::domain::silence::{self, Beat};
-use crate::mongo::{Event, Store};
+use crate::domain::silence;
+use crate::mongo::Store;
 use crate::observe::Observe;
 
 /// What people made of findings so far: of each kind how many they confirmed, and how many they rejected.
@@ -97,31 +97,23 @@ const ROUNDS: usize = 10;
 /// Reads that weigh as much as a device in what waits for a flush.
 const READS_PER_DEVICE: usize = 24;
 
-/// Seconds of telemetry between two looks for devices that are overdue.
-const LOOK: i64 = 60;
-/// Devices that fall silent in one flush at most.
-const MOST_SILENT: i64 = 1_000;
-
-/// Seconds of telemetry between two beats of a group.
-const BEAT: i64 = 120;
-/// Overdue groups that are told of in one beat at most.
-const MOST_GROUPS: i64 = 500;
-
 /// The devices of one partition.
 pub struct Devices {
     pub(super) shared: Arc<Shared>,
     /// The number of the partition.
-    partition: i32,
+    pub(super) partition: i32,
     /// When its newest telemetry was received, seconds since the epoch.
-    now: i64,
+    pub(super) now: i64,
     /// When overdue devices were last looked for, in the same time.
-    looked_at: i64,
+    pub(super) looked_at: i64,
     /// When beats were last sent, in the same time, and what was heard of groups since: the newest moment of each slot.
-    beaten_at: i64,
-    heard: BTreeMap<(Group, i64), i64>,
+    pub(super) beaten_at: i64,
+    pub(super) heard: BTreeMap<(Group, i64), i64>,
+    /// Groups of which is to be known what time it is here, for devices of theirs are missed.
+    pub(super) asked: HashSet<Group>,
     pub(super) devices: HashMap<Box<str>, Device>,
     /// Devices with something to judge and write, and the traces that wait for it.
-    dirty: HashMap<Box<str>, Vec<Span>>,
+    pub(super) dirty: HashMap<Box<str>, Vec<Span>>,
     /// Reads that came since the last flush.
     reads: usize,
     /// Devices of which a document cannot be read: what came of them since the last flush is to be set aside.
@@ -132,7 +124,7 @@ impl Devices {
     /// No devices yet.
     pub fn new(shared: Arc<Shared>, partition: i32) -> Self {
         let (devices, dirty) = (HashMap::new(), HashMap::new());
-        let heard = BTreeMap::new();
+        let (heard, asked) = (BTreeMap::new(), HashSet::new());
         Self {
             shared,
             partition,
@@ -140,6 +132,7 @@ impl Devices {
             looked_at: 0,
             beaten_at: 0,
             heard,
+            asked,
             devices,
             dirty,
             reads: 0,
@@ -200,52 +193,6 @@ impl Devices {
             self.shared.observe.too_old(too_old, &id);
         }
         self.dirty.entry(id).or_default().extend(span);
-    }
-
-    /// Has the devices looked at that should have been heard by now.
-    async fn find_silent(&mut self) -> Result<(), Retry> {
-        if self.now - self.looked_at < LOOK {
-            return Ok(());
-        }
-        let overdue = self.shared.store.overdue(self.partition, self.now, MOST_SILENT).await?;
-        let unknown = overdue.iter().filter(|id| !self.devices.contains_key(id.as_str()));
-        self.load(unknown.map(|id| (id.as_str(), None)).collect()).await?;
-        let mut unreadable = Vec::new();
-        for id in &overdue {
-            match self.devices.get_mut(id.as_str()) {
-                Some(device) => {
-                    device.look();
-                    self.dirty.entry(id.as_str().into()).or_default();
-                }
-                None => unreadable.push(id.as_str()),
-            }
-        }
-        if !unreadable.is_empty() {
-            self.shared.store.forget_due(&unreadable).await?;
-        }
-        self.looked_at = self.now;
-        Ok(())
-    }
-
-    /// Tells when areas and gateways were heard here, and of those that should have been what time it is.
-    async fn beat(&mut self) -> Result<(), Retry> {
-        if self.now - self.beaten_at < BEAT {
-            return Ok(());
-        }
-        let beat = |heard_at| Beat { partition: self.partition, heard_at, now: self.now };
-        let heard = self.heard.iter().map(|((group, _), at)| (group.clone(), beat(*at)));
-        let overdue = self.shared.store.overdue_groups(self.now, MOST_GROUPS).await?;
-        let overdue = overdue.into_iter().map(|group| (group, beat(0)));
-        let ticket = Ticket::default();
-        for (group, beat) in heard.chain(overdue) {
-            let row = self.shared.store.row(Event::Beat(&group, beat));
-            let sent = outbox::send(&self.shared.publisher, &ticket, &row).await;
-            sent.map_err(|error| Retry::because(&error))?;
-        }
-        ticket.delivered().await.map_err(|error| Retry::because(&error))?;
-        self.heard.clear();
-        self.beaten_at = self.now;
-        Ok(())
     }
 
     /// Judges what came since the last flush.
@@ -422,6 +369,6 @@ mod tests {
     #[test]
     fn a_device_in_memory_is_small() {
         let fixed = size_of::<Device>() + size_of::<Week>();
-        assert!(fixed <= 1_300, "{fixed}");
+        assert!(fixed <= 1_480, "{fixed}");
     }
 }

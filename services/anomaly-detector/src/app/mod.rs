@@ -5,6 +5,7 @@ pub mod desk;
 pub mod device;
 pub mod devices;
 pub mod groups;
+mod listening;
 mod loading;
 pub mod network;
 pub mod plans;

@@ -93,9 +93,9 @@ impl Plans {
     pub async fn announce(&self, said: Announcement) -> Result<Planned, Refusal> {
         let now = clock::now().as_second();
         let Announcement { area, from, until, reason, by, key } = said;
-        let id = if key.is_empty() { clock::new_id("planned") } else { format!("planned-{key}") };
         let planned = Planned {
-            id,
+            id: clock::new_id("planned"),
+            key,
             area,
             from,
             until,
@@ -112,7 +112,8 @@ impl Plans {
             self.0.observe.planned(&planned);
             return Ok(planned);
         }
-        let known = self.0.store.planned(&planned.id).await.map_err(unavailable)?.ok_or(Refusal::Stale)?;
+        let known =
+            self.0.store.planned_as(&planned.key).await.map_err(unavailable)?.ok_or(Refusal::Stale)?;
         // Whoever announced it may have changed its times since.
         if (&known.area, &known.by) == (&planned.area, &planned.by) {
             Ok(known)

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::supply::Told;
+use super::supply::{Spell, Told};
 
 /// Meters with a known habit that an area needs before it says anything.
 pub const LEAST_METERS: usize = 20;
@@ -14,6 +14,8 @@ const BEGINS: usize = 7;
 const ENDS: usize = 5;
 /// Of the meters that turn out to be dry, so many of ten had their last water before it began: the others had some left.
 const HAD_WATER: usize = 9;
+/// Seconds after which a meter that is said to be dry, and says nothing more, does not count as dry.
+const SAID: i64 = 7 * 86_400;
 /// One in so many meters that drop in the same week are no thieves: it is something of the area.
 const WIDE: usize = 4;
 
@@ -34,13 +36,18 @@ pub struct Interruption {
 
 /// The interruptions that follow from what the meters of an area told, oldest first.
 pub fn interruptions<'a>(told: impl Iterator<Item = &'a Told> + Clone) -> Vec<Interruption> {
+    let newest = told.clone().flat_map(|meter| &meter.spells).map(|spell| spell.from).max().unwrap_or_default();
+    let end = |spell: &Spell| match spell.until {
+        i64::MAX if spell.from + SAID < newest => spell.from + SAID,
+        until => until,
+    };
     // Of each moment at which something changes: meters that are known from then on, and meters dry and wet from then on.
     let mut changes: BTreeMap<i64, (usize, usize, usize)> = BTreeMap::new();
     for meter in told.clone() {
         changes.entry(meter.known_from).or_default().0 += 1;
-        for spell in meter.spells.iter().filter(|spell| spell.until > meter.known_from) {
+        for spell in meter.spells.iter().filter(|spell| end(spell) > meter.known_from) {
             changes.entry(spell.from.max(meter.known_from)).or_default().1 += 1;
-            changes.entry(spell.until).or_default().2 += 1;
+            changes.entry(end(spell)).or_default().2 += 1;
         }
     }
     let (mut meters, mut dry) = (0, 0);
@@ -93,7 +100,6 @@ pub fn wide_drops<'a>(told: impl Iterator<Item = &'a Told>) -> Vec<i32> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::supply::Spell;
     use super::*;
 
     const HOUR: i64 = 3_600;
@@ -122,6 +128,18 @@ mod tests {
         );
         let over = interruptions(area(20, 20, 50 * HOUR, 60 * HOUR).iter());
         assert_eq!((over.len(), over[0].until, over[0].dry), (1, Some(60 * HOUR + 10 * 60), 20));
+    }
+
+    #[test]
+    fn a_meter_that_fell_silent_is_not_dry_for_ever() {
+        let mut told = area(20, 20, 50 * HOUR, i64::MAX);
+        told[..11].iter_mut().for_each(|meter| meter.spells[0].until = 60 * HOUR);
+        assert_eq!(interruptions(told.iter())[0].until, Some(60 * HOUR));
+        let mut told = area(20, 14, 50 * HOUR, i64::MAX);
+        let later = Spell { last_water: 300 * HOUR, from: 301 * HOUR, until: i64::MAX };
+        told[19].spells.push(later);
+        let found = interruptions(told.iter());
+        assert_eq!(found[0].until, Some(50 * HOUR + SAID + 4 * 60), "the fifth to be let go");
     }
 
     #[test]

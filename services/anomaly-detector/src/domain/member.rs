@@ -7,7 +7,7 @@ use super::supply::Told;
 pub struct Member {
     /// The area; empty: none.
     pub area: Box<str>,
-    /// How its supply is; none where it says nothing: it is out of service, silent, or its habit is not known.
+    /// How its supply is; none where it says nothing: it is out of service, or its habit is not known.
     pub told: Option<Told>,
     /// Rises with every change; 0 if nothing was ever told.
     pub revision: i64,

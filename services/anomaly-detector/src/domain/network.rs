@@ -153,6 +153,9 @@ pub fn interruptions(
     }
 }
 
+/// Seconds of silence that are none.
+const SILENT: i64 = 3_600;
+
 /// Has the silence among the events of a gateway or an area say since when nothing is heard, if nothing is; `last` is when it was last heard.
 pub fn silence(
     events: &mut Vec<NetworkEvent>,
@@ -164,9 +167,12 @@ pub fn silence(
     let open = events.iter_mut().find(|event| event.kind == Kind::Silence && event.is_open());
     match (open, silent_since) {
         (Some(event), Some(since)) => event.begins(since),
-        (Some(event), None) if last > event.from => event.until = Some(last),
-        // What was heard late was heard all the same: it was never silent.
-        (Some(event), None) => event.withdrawn = true,
+        // What is known late was heard all the same: it was never silent.
+        (Some(event), None) if last > event.from => {
+            event.withdrawn = last - event.from < SILENT;
+            event.until = Some(last);
+        }
+        (Some(_), None) => {}
         (None, Some(since)) => events.push(NetworkEvent::new(new_id(), Kind::Silence, group, since, since)),
         (None, None) => {}
     }
@@ -243,15 +249,15 @@ mod tests {
         assert_eq!(gateway.key(), "gateway:g:1");
         let mut events = Vec::new();
         let mut ids = 0;
-        for (since, last) in
-            [(None, 9), (Some(10), 10), (Some(10), 10), (None, 15), (Some(20), 20), (None, 20)]
-        {
+        let course = [(None, 9), (Some(10), 10), (Some(10), 10), (None, 10), (None, 15), (Some(20), 20)];
+        for (since, last) in course {
             silence(&mut events, &gateway, since.map(|at: i64| at * HOUR), last * HOUR, || {
                 ids += 1;
                 format!("s{ids}")
             });
         }
-        assert_eq!(told(&events), [("s1", 10, Some(15), false), ("s2", 20, None, true)]);
+        silence(&mut events, &gateway, None, 20 * HOUR + 60, String::new);
+        assert_eq!(told(&events), [("s1", 10, Some(15), false), ("s2", 20, Some(20), true)]);
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub struct Planned {
     pub earliest: i64,
     /// Starts at 1, rises with every change.
     pub revision: i64,
+    /// What names it to whoever entered it, so that it is entered once; empty: nothing does.
+    pub key: String,
 }
 
 /// The longest that can be planned at once, seconds: what lasts longer is said again.
@@ -109,6 +111,7 @@ mod tests {
             updated_at: 900 * HOUR,
             earliest: 1_000 * HOUR,
             revision: 1,
+            key: String::new(),
         }
     }
 

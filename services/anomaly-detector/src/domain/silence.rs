@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use indowater_common::domain::varint;
 
+/// Seconds of a day.
+const DAY: i64 = 86_400;
 /// Seconds of a slot in which something was heard or not.
 pub const SLOT: i64 = 20 * 60;
 /// Slots that are kept: a week.
@@ -85,6 +87,16 @@ impl Listening {
         let goes_on = |partition: &&i32| self.clocks.get(partition).is_some_and(|now| *now > due);
         let going_on = self.heard.keys().filter(goes_on).count();
         (going_on > 0 && going_on * 2 >= self.heard.len()).then(|| self.last())
+    }
+
+    /// Whether it may be silent as a whole, as far as can be known when a device of it is missed from `due` on, in a partition whose
+    /// clock is `now`: nobody says yet that it is heard. A day later the device is missed by itself.
+    pub fn is_open_question(known: Option<&Self>, partition: i32, due: i64, now: i64) -> bool {
+        let is_open = known.is_none_or(|known| {
+            let is_behind = known.clocks.get(&partition).is_none_or(|clock| *clock < due);
+            is_behind || known.due().is_some_and(|due| due < now)
+        });
+        is_open && now < due + DAY
     }
 
     /// For a document.
@@ -181,6 +193,19 @@ mod tests {
         assert_eq!(listening.silent_since(), None);
         listening.take(beat(2, 0, 1_000 * HOUR));
         assert!(listening.silent_since().is_some());
+    }
+
+    #[test]
+    fn a_device_is_missed_by_itself_where_its_group_is_heard() {
+        let listening = heard(HOUR);
+        let is_open = |listening: Option<&Listening>, now: i64| {
+            Listening::is_open_question(listening, 0, START + 72 * HOUR, START + now)
+        };
+        assert!(is_open(None, 72 * HOUR), "nothing is known of the group yet");
+        assert!(is_open(Some(&Listening::default()), 72 * HOUR));
+        assert!(!is_open(Some(&listening), 73 * HOUR), "it is heard");
+        assert!(is_open(Some(&listening), 75 * HOUR), "it is overdue as well");
+        assert!(!is_open(Some(&listening), 96 * HOUR) && !is_open(None, 96 * HOUR), "a day is enough");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! heard of groups as documents of `listening_groups`. Every change of the former two takes the next number of a sequence, so that
 //! whoever follows them misses none.
 
+use std::collections::HashMap;
+
 use bson::{Binary, Bson, DateTime, Document, doc, spec::BinarySubtype};
 use futures::TryStreamExt;
 use indowater_common::clock;
@@ -63,6 +65,8 @@ struct PlannedDocument {
     earliest: DateTime,
     revision: i64,
     sequence: i64,
+    #[serde(default)]
+    key: String,
 }
 
 fn network(event: &NetworkEvent, now: DateTime) -> Document {
@@ -84,7 +88,7 @@ fn network(event: &NetworkEvent, now: DateTime) -> Document {
 }
 
 fn planned(planned: &Planned) -> Document {
-    doc! {
+    let mut document = doc! {
         "_id": &planned.id,
         "area": &planned.area,
         "from": time(planned.from),
@@ -96,7 +100,11 @@ fn planned(planned: &Planned) -> Document {
         "updated_at": time(planned.updated_at),
         "earliest": time(planned.earliest),
         "revision": planned.revision,
+    };
+    if !planned.key.is_empty() {
+        document.insert("key", &planned.key);
     }
+    document
 }
 
 fn parse<T: serde::de::DeserializeOwned>(collection: &str, document: Document) -> Result<T, Error> {
@@ -140,6 +148,7 @@ fn read_planned(document: Document) -> Result<(Planned, i64), Error> {
         updated_at: seconds(stored.updated_at),
         earliest: seconds(stored.earliest),
         revision: stored.revision,
+        key: stored.key,
     };
     Ok((planned, stored.sequence))
 }
@@ -215,6 +224,27 @@ impl Store {
             .filter_map(|document| readable(read_network(document)))
             .map(|(event, _)| event)
             .collect())
+    }
+
+    /// What was heard of groups. What cannot be read is left out, as if nothing were known.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn listening<'a>(
+        &self,
+        groups: impl Iterator<Item = &'a Group>,
+    ) -> Result<HashMap<Group, Listening>, Error> {
+        let keys: Vec<String> = groups.map(Group::key).collect();
+        if keys.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let found = self.documents(GROUPS).find(doc! { "_id": { "$in": keys } }).await?;
+        let found: Vec<Document> = found.try_collect().await?;
+        let read = |group: &Document| {
+            let listening = Listening::decode(group.get_binary_generic("listening").ok()?)?;
+            Some((Group::named(group.get_str("_id").ok()?)?, listening))
+        };
+        Ok(found.iter().filter_map(read).collect())
     }
 
     /// Groups that should have been heard before a moment, the longest overdue first.
@@ -343,6 +373,15 @@ impl Store {
     /// As above.
     pub async fn planned(&self, id: &str) -> Result<Option<Planned>, Error> {
         let found = self.documents(PLANNED).find_one(doc! { "_id": id }).await?;
+        Ok(found.map(read_planned).transpose()?.map(|(planned, _)| planned))
+    }
+
+    /// The interruption that was planned under a key.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn planned_as(&self, key: &str) -> Result<Option<Planned>, Error> {
+        let found = self.documents(PLANNED).find_one(doc! { "key": key }).await?;
         Ok(found.map(read_planned).transpose()?.map(|(planned, _)| planned))
     }
 

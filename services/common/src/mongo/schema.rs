@@ -263,6 +263,7 @@ pub const COLLECTIONS: &[Collection] = &[
             index(&[("area", 1), ("from", -1)]),
             index(&[("sequence", 1)]),
             index(&[("from", -1), ("_id", -1)]),
+            unique_where_present(&[("key", 1)]),
         ],
     },
     Collection { name: "flow_expectations", owner: "anomaly-detector", indexes: &[] },
