@@ -36,7 +36,8 @@ pub struct Interruption {
 
 /// The interruptions that follow from what the meters of an area told, oldest first.
 pub fn interruptions<'a>(told: impl Iterator<Item = &'a Told> + Clone) -> Vec<Interruption> {
-    let newest = told.clone().flat_map(|meter| &meter.spells).map(|spell| spell.from).max().unwrap_or_default();
+    let newest =
+        told.clone().flat_map(|meter| &meter.spells).map(|spell| spell.from).max().unwrap_or_default();
     let end = |spell: &Spell| match spell.until {
         i64::MAX if spell.from + SAID < newest => spell.from + SAID,
         until => until,
