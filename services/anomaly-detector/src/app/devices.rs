@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indowater_common::error::{Fatal, Retry};
 use indowater_common::kafka::Publisher;
@@ -111,6 +111,8 @@ pub struct Devices {
     pub(super) heard: BTreeMap<(Group, i64), i64>,
     /// Groups of which is to be known what time it is here, for devices of theirs are missed.
     pub(super) asked: HashSet<Group>,
+    /// Overdue devices whose area or gateway may be silent as a whole, and since when they wait for that to be known.
+    pub(super) held: HashMap<Box<str>, Instant>,
     pub(super) devices: HashMap<Box<str>, Device>,
     /// Devices with something to judge and write, and the traces that wait for it.
     pub(super) dirty: HashMap<Box<str>, Vec<Span>>,
@@ -133,6 +135,7 @@ impl Devices {
             beaten_at: 0,
             heard,
             asked,
+            held: HashMap::new(),
             devices,
             dirty,
             reads: 0,
@@ -181,6 +184,9 @@ impl Devices {
         let (id, span) = (reading.device_id.clone(), reading.span.clone());
         self.reads += reading.reads.len();
         let heard_at = reading.uplink.map_or(0, |uplink| uplink.received_at);
+        if heard_at > 0 && !self.held.is_empty() {
+            self.held.remove(&id);
+        }
         self.now = self.now.max(heard_at);
         let too_old = device.take(reading);
         if heard_at > 0 {
@@ -296,7 +302,7 @@ impl Devices {
         changed.sort_unstable();
         let mut stale = Vec::new();
         for bulk in changed.chunks(BULK) {
-            let started = std::time::Instant::now();
+            let started = Instant::now();
             let documents = bulk.iter().filter_map(|(id, number)| {
                 let device = self.devices.get(id)?;
                 let week = device.history.weeks().iter().find(|week| week.number == *number)?;

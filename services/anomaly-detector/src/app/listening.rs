@@ -2,6 +2,7 @@
 //! heard and what time it is here.
 
 use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
 use indowater_common::error::Retry;
 use indowater_common::kafka::Ticket;
@@ -22,6 +23,10 @@ const MOST_SILENT: i64 = 1_000;
 const BEAT: i64 = 120;
 /// Overdue groups that are told of in one beat at most.
 const MOST_GROUPS: i64 = 500;
+
+/// Seconds of telemetry, and time besides, after which a device is missed by itself although nothing is known of its area or gateway. A
+/// backlog may bring days of telemetry in a moment.
+const PATIENCE: (i64, Duration) = (86_400, Duration::from_secs(60));
 
 impl Devices {
     /// Has the devices looked at that should have been heard by now.
@@ -44,8 +49,14 @@ impl Devices {
             let (partition, now, due) = (self.partition, self.now, device.due());
             let is_open = |group: &Group| Listening::is_open_question(known.get(group), partition, due, now);
             let open: Vec<Group> = device.groups().filter(is_open).collect();
-            device.look(open.is_empty());
-            self.asked.extend(open);
+            if open.is_empty() {
+                self.held.remove(id.as_str());
+                device.look(true);
+            } else {
+                let since = self.held.entry(id.as_str().into()).or_insert_with(Instant::now);
+                device.look(now >= due + PATIENCE.0 && since.elapsed() >= PATIENCE.1);
+                self.asked.extend(open);
+            }
             self.dirty.entry(id.as_str().into()).or_default();
         }
         if !unreadable.is_empty() {

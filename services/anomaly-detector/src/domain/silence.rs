@@ -8,8 +8,6 @@ use std::collections::BTreeMap;
 
 use indowater_common::domain::varint;
 
-/// Seconds of a day.
-const DAY: i64 = 86_400;
 /// Seconds of a slot in which something was heard or not.
 pub const SLOT: i64 = 20 * 60;
 /// Slots that are kept: a week.
@@ -90,13 +88,12 @@ impl Listening {
     }
 
     /// Whether it may be silent as a whole, as far as can be known when a device of it is missed from `due` on, in a partition whose
-    /// clock is `now`: nobody says yet that it is heard. A day later the device is missed by itself.
+    /// clock is `now`: nobody says yet that it is heard.
     pub fn is_open_question(known: Option<&Self>, partition: i32, due: i64, now: i64) -> bool {
-        let is_open = known.is_none_or(|known| {
+        known.is_none_or(|known| {
             let is_behind = known.clocks.get(&partition).is_none_or(|clock| *clock < due);
             is_behind || known.due().is_some_and(|due| due < now)
-        });
-        is_open && now < due + DAY
+        })
     }
 
     /// For a document.
@@ -205,7 +202,6 @@ mod tests {
         assert!(is_open(Some(&Listening::default()), 72 * HOUR));
         assert!(!is_open(Some(&listening), 73 * HOUR), "it is heard");
         assert!(is_open(Some(&listening), 75 * HOUR), "it is overdue as well");
-        assert!(!is_open(Some(&listening), 96 * HOUR) && !is_open(None, 96 * HOUR), "a day is enough");
     }
 
     #[test]
