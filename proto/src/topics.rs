@@ -252,6 +252,30 @@ pub const DEVICE_CONDITION: Topic = Topic {
     log_append_time: false,
 };
 
+/// What concerns a whole area or gateway, from the meters. Internal to anomaly-detector: it brings all of a group to one partition.
+pub const GROUP_FACTS: Topic = Topic {
+    owner: "anomaly-detector",
+    what: "group-facts",
+    key: "group|device or @partition (partitioned by group)",
+    message: "indowater.anomaly.v1.GroupFact",
+    partitions: BY_ENTITY,
+    retention: Retention::Compacted,
+    max_message_bytes: MIB,
+    log_append_time: false,
+};
+
+/// Interruptions of the supply, silences of areas and gateways, one record per revision.
+pub const NETWORK_EVENTS: Topic = Topic {
+    owner: "anomaly-detector",
+    what: "network-events",
+    key: "group|event (partitioned by group)",
+    message: "indowater.anomaly.v1.NetworkEvent",
+    partitions: 3,
+    retention: Retention::Compacted,
+    max_message_bytes: MIB,
+    log_append_time: false,
+};
+
 /// Alerts, one record per revision. The key names the alert, so that compaction keeps the newest revision of each; the partition is
 /// chosen by the customer alone.
 pub const ALERTS: Topic = Topic {
@@ -278,7 +302,7 @@ pub const CUSTOMERS: Topic = Topic {
 };
 
 /// Every topic there is.
-pub const ALL: [&Topic; 17] = [
+pub const ALL: [&Topic; 19] = [
     &TELEMETRY,
     &READINGS,
     &DEAD_LETTERS,
@@ -288,6 +312,8 @@ pub const ALL: [&Topic; 17] = [
     &METER_FINDINGS,
     &ANOMALIES,
     &DEVICE_CONDITION,
+    &GROUP_FACTS,
+    &NETWORK_EVENTS,
     &TARIFFS,
     &INSTRUCTIONS,
     &ENTRIES,

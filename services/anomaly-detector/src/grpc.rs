@@ -1,5 +1,6 @@
 //! The gRPC edge: calls to use cases and back, refusals to status codes.
 
+use indowater_common::clock;
 use indowater_common::domain::number;
 use indowater_common::grpc::{continue_trace, page_size};
 use indowater_proto::anomaly::v1 as pb;
@@ -12,17 +13,19 @@ use tonic::{Request, Response, Status};
 use tracing::{Instrument, Span};
 
 use crate::app::desk::{Desk, Word};
+use crate::app::plans::{Announcement, Interruption, Plans};
 use crate::domain::event::{LeakEvent, Verdict};
 use crate::domain::expectation::{Expectations, Statement};
-use crate::domain::question::{Filter, PageToken, Refusal};
+use crate::domain::planned::{Planned, PlannedChange};
+use crate::domain::question::{Filter, InterruptionFilter, PageToken, Refusal};
 use crate::wire;
 
 /// The service as routes of a server.
-pub fn routes(desk: Desk) -> Routes {
-    Routes::new(AnomalyServiceServer::new(Calls(desk)))
+pub fn routes(desk: Desk, plans: Plans) -> Routes {
+    Routes::new(AnomalyServiceServer::new(Calls(desk, plans)))
 }
 
-struct Calls(Desk);
+struct Calls(Desk, Plans);
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -149,6 +152,84 @@ impl AnomalyService for Calls {
         let expectations = Some(expectations(put.property_id, &said, &leaks));
         Ok(Response::new(pb::PutExpectationsResponse { expectations }))
     }
+
+    async fn list_supply_interruptions(
+        &self,
+        request: Request<pb::ListSupplyInterruptionsRequest>,
+    ) -> Answer<pb::ListSupplyInterruptionsResponse> {
+        let span = span("ListSupplyInterruptions", &request);
+        let asked = request.into_inner();
+        let filter = InterruptionFilter {
+            areas: (!asked.areas.is_empty()).then_some(asked.areas),
+            from: moment("from", &asked.from)?,
+            to: moment("to", &asked.to)?,
+            page: page_size(asked.page_size)?,
+            after: after(&asked.page_token)?,
+        };
+        let (found, next) = self.1.list(&filter).instrument(span).await.map_err(refused)?;
+        let interruptions = found.iter().map(interruption).collect();
+        Ok(Response::new(pb::ListSupplyInterruptionsResponse { interruptions, next_page_token: token(next) }))
+    }
+
+    async fn get_supply_interruption(
+        &self,
+        request: Request<pb::GetSupplyInterruptionRequest>,
+    ) -> Answer<pb::GetSupplyInterruptionResponse> {
+        let span = span("GetSupplyInterruption", &request);
+        let found = self.1.get(&request.get_ref().id).instrument(span).await.map_err(refused)?;
+        Ok(Response::new(pb::GetSupplyInterruptionResponse { interruption: Some(interruption(&found)) }))
+    }
+
+    async fn plan_supply_interruption(
+        &self,
+        request: Request<pb::PlanSupplyInterruptionRequest>,
+    ) -> Answer<pb::PlanSupplyInterruptionResponse> {
+        let span = span("PlanSupplyInterruption", &request);
+        let asked = request.into_inner();
+        let said = Announcement {
+            from: moment("from", &asked.from)?.ok_or_else(|| missing("from"))?,
+            until: moment("until", &asked.until)?.ok_or_else(|| missing("until"))?,
+            area: asked.area,
+            reason: asked.reason,
+            by: asked.by,
+            key: asked.key,
+        };
+        let plan = self.1.announce(said).instrument(span).await.map_err(refused)?;
+        Ok(Response::new(pb::PlanSupplyInterruptionResponse { interruption: Some(planned(&plan)) }))
+    }
+
+    async fn change_supply_interruption(
+        &self,
+        request: Request<pb::ChangeSupplyInterruptionRequest>,
+    ) -> Answer<pb::ChangeSupplyInterruptionResponse> {
+        let span = span("ChangeSupplyInterruption", &request);
+        let asked = request.into_inner();
+        let change = PlannedChange {
+            from: moment("from", asked.from.as_deref().unwrap_or_default())?,
+            until: moment("until", asked.until.as_deref().unwrap_or_default())?,
+            reason: asked.reason,
+            cancel: asked.cancel,
+            by: asked.by,
+        };
+        let changed = self.1.change(&asked.id, change, asked.revision).instrument(span).await;
+        let changed = changed.map_err(refused)?;
+        Ok(Response::new(pb::ChangeSupplyInterruptionResponse { interruption: Some(planned(&changed)) }))
+    }
+}
+
+fn interruption(found: &Interruption) -> pb::NetworkEvent {
+    match found {
+        Interruption::Seen(event) => wire::network::seen(event),
+        Interruption::Planned(plan) => planned(plan),
+    }
+}
+
+fn planned(plan: &Planned) -> pb::NetworkEvent {
+    wire::network::planned(plan, clock::now().as_second())
+}
+
+fn missing(field: &str) -> Status {
+    Status::invalid_argument(format!("{field} is missing"))
 }
 
 fn span<T>(name: &'static str, request: &Request<T>) -> Span {

@@ -14,12 +14,20 @@ use tracing::Span;
 
 use crate::app::device::Reading;
 use crate::app::devices::{Devices, Shared};
+use crate::app::groups::Groups;
 use crate::app::registry::Registry;
 use crate::wire;
 
 /// The topics that this service relies on.
-pub const TOPICS: [&topics::Topic; 5] =
-    [&topics::READINGS, &topics::DEVICES, &topics::TARIFFS, &topics::ANOMALIES, &topics::DEVICE_CONDITION];
+pub const TOPICS: [&topics::Topic; 7] = [
+    &topics::READINGS,
+    &topics::DEVICES,
+    &topics::TARIFFS,
+    &topics::ANOMALIES,
+    &topics::DEVICE_CONDITION,
+    &topics::GROUP_FACTS,
+    &topics::NETWORK_EVENTS,
+];
 
 /// One partition of the readings topic.
 pub struct Partition {
@@ -93,15 +101,58 @@ impl Work for RegistryPartition {
                 Err(why) => self.aside.record(batch.partition, &record, &why).await?,
             }
         }
+        self.aside.keep(batch);
         Ok(())
     }
 
     async fn flush(&mut self) -> Result<(), Retry> {
-        self.registry.flush().await
+        self.registry.flush().await?;
+        self.aside.keys(self.registry.spoilt()).await?;
+        self.aside.clear();
+        Ok(())
     }
 
     fn pending(&self) -> usize {
         self.registry.pending()
+    }
+}
+
+/// One partition of what meters tell of areas and gateways.
+pub struct GroupPartition {
+    groups: Groups,
+    aside: Aside,
+}
+
+impl GroupPartition {
+    /// With nothing in memory.
+    pub fn new(shared: Arc<Shared>, aside: Aside) -> Self {
+        Self { groups: Groups::new(shared), aside }
+    }
+}
+
+impl Work for GroupPartition {
+    async fn apply(&mut self, batch: &Batch) -> Result<(), Retry> {
+        let mut facts = Vec::with_capacity(batch.len());
+        for record in batch.records() {
+            match wire::network::fact(record.value) {
+                Ok((group, fact)) => facts.push((record.key.into(), group, fact)),
+                Err(why) => self.aside.record(batch.partition, &record, &why).await?,
+            }
+        }
+        self.aside.keep(batch);
+        self.groups.merge(facts).await?;
+        self.aside.keys(self.groups.spoilt()).await
+    }
+
+    async fn flush(&mut self) -> Result<(), Retry> {
+        self.groups.flush().await?;
+        self.aside.keys(self.groups.spoilt()).await?;
+        self.aside.clear();
+        Ok(())
+    }
+
+    fn pending(&self) -> usize {
+        self.groups.pending()
     }
 }
 

@@ -36,7 +36,8 @@ const HEARING: FlushPolicy =
 /// Settings that no waiting mends.
 pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     indowater_common::kafka::watch(&host, &kafka::TOPICS);
-    let [joined, registry_joined] = ["readings", "devices"].map(|topic| host.health.needs(topic));
+    let [joined, registry_joined, groups_joined] =
+        ["readings", "devices", "groups"].map(|topic| host.health.needs(topic));
     let database = indowater_common::mongo::open(&host).await?;
     let prefix = &host.common.kafka.topic_prefix;
     let publisher = indowater_common::kafka::publisher(&host, Pace::Thrifty)?;
@@ -48,6 +49,8 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
         tariffs: tariffs.clone(),
         confidence: Default::default(),
         observe: observe::Observe::new(),
+        network: app::network::Network::default(),
+        publisher: publisher.clone(),
         devices_in_memory: settings.devices_in_memory,
         in_memory: Default::default(),
     });
@@ -55,8 +58,12 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     // Before the first loss is priced.
     let following = tariffs.follow(&host.common.kafka, host.stop.clone()).await?;
     host.spawn("tariffs", following);
+    // Before the first meter is judged.
+    while shared.network.catch_up(&shared.store).await? {}
+    host.spawn("network", shared.network.clone().follow(shared.store.clone(), host.stop.clone()));
     host.spawn("verdicts", shared.clone().count_verdicts(host.stop.clone()));
-    let routes = grpc::routes(app::desk::Desk::new(shared.clone(), settings.visit_cost));
+    let plans = app::plans::Plans::new(shared.clone());
+    let routes = grpc::routes(app::desk::Desk::new(shared.clone(), settings.visit_cost), plans);
     let consumer = |topic: &topics::Topic, group, flush, joined| {
         let topic = topic.name(prefix);
         let returned = Some(quarantine.returned(&host, &topic));
@@ -70,6 +77,10 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let (hearing, aside) = (shared.clone(), quarantine.of(&devices.topic));
     let partition = move |_| kafka::RegistryPartition::new(hearing.clone(), aside());
     host.spawn("devices", consume(devices, partition));
+    let groups = consumer(&topics::GROUP_FACTS, "anomaly-detector-groups", HEARING, groups_joined);
+    let (deciding, aside) = (shared.clone(), quarantine.of(&groups.topic));
+    let partition = move |_| kafka::GroupPartition::new(deciding.clone(), aside());
+    host.spawn("groups", consume(groups, partition));
     let aside = quarantine.of(&readings.topic);
     let partition = move |number| kafka::Partition::new(shared.clone(), number, aside());
     host.spawn("readings", consume(readings, partition));

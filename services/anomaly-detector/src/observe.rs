@@ -11,6 +11,8 @@ use crate::domain::condition::{Condition, DeviceCondition};
 use crate::domain::event::Verdict;
 use crate::domain::leak::{Change, Kind};
 use crate::domain::names;
+use crate::domain::network::NetworkEvent;
+use crate::domain::planned::Planned;
 use crate::mongo::Changed;
 
 /// The service's instruments.
@@ -24,6 +26,7 @@ pub struct Observe {
     tampering: Counter<u64>,
     verdicts: Counter<u64>,
     conditions: Counter<u64>,
+    network: Counter<u64>,
     open: Gauge<u64>,
     delay: Histogram<f64>,
     write: Histogram<f64>,
@@ -57,6 +60,10 @@ impl Observe {
             conditions: counter(
                 "indowater_device_conditions",
                 "Changes of the condition of devices, by what they are",
+            ),
+            network: counter(
+                "indowater_network_revisions",
+                "Revisions of events of areas and gateways, by kind",
             ),
             open: meter()
                 .u64_gauge("indowater_open_leaks")
@@ -142,6 +149,29 @@ impl Observe {
                 "the condition of a device"
             );
         }
+    }
+
+    /// An event of the network is durable, and will be told.
+    pub fn network(&self, event: &NetworkEvent) {
+        let kind = event.kind.name();
+        self.network.add(1, &[KeyValue::new("kind", kind)]);
+        let (id, group, withdrawn) = (&*event.id, event.group.key(), event.withdrawn);
+        tracing::info!(
+            id,
+            kind,
+            group,
+            from = event.from,
+            until = event.until,
+            withdrawn,
+            "an event of the network"
+        );
+    }
+
+    /// Somebody planned an interruption, changed it or called it off.
+    pub fn planned(&self, plan: &Planned) {
+        self.network.add(1, &[KeyValue::new("kind", "planned_interruption")]);
+        let Planned { id, area, from, until, is_cancelled, by, .. } = plan;
+        tracing::info!(id, area, from, until, is_cancelled, by, "a planned interruption");
     }
 
     /// Somebody said what a leak event is.

@@ -1,5 +1,7 @@
 //! Schemas to domain and back, for the topics and for gRPC alike.
 
+pub mod network;
+
 use std::sync::Arc;
 
 use indowater_common::mongo::outbox::Row;
@@ -41,6 +43,8 @@ pub fn reading(message: &Readings) -> Result<Reading, String> {
         told.map(move |evidence| Seen { evidence, day, at }).collect::<Vec<_>>()
     });
     Ok(Reading {
+        area: message.area.as_str().into(),
+        gateway_id: message.gateway_id.as_str().into(),
         seen: seen.collect(),
         uplink: uplink(message),
         device_id,
@@ -92,6 +96,7 @@ fn evidence(alarm: MeterAlarm) -> Option<Evidence> {
 /// How the world is told: under `prefix`, everything as its next revision.
 pub fn announce(prefix: &str) -> Announce {
     let (anomalies, conditions) = (topics::ANOMALIES.name(prefix), topics::DEVICE_CONDITION.name(prefix));
+    let (groups, events) = (topics::GROUP_FACTS.name(prefix), topics::NETWORK_EVENTS.name(prefix));
     Arc::new(move |event| match event {
         Event::Leak(event) => {
             let told = leak(&LeakEvent { revision: event.revision + 1, ..event.clone() });
@@ -115,6 +120,10 @@ pub fn announce(prefix: &str) -> Announce {
             };
             row(&anomalies, anomaly, at)
         }
+        Event::Member(area, device_id, member) => network::member_row(&groups, area, device_id, member),
+        Event::Beat(group, beat) => network::beat_row(&groups, group, beat),
+        Event::Network(event) => network::event_row(&events, event),
+        Event::Planned(plan) => network::plan_row(&events, plan),
         Event::Condition(told) => Row {
             topic: conditions.clone(),
             key: told.device_id.clone(),

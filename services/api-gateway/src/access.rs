@@ -122,6 +122,10 @@ pub enum Resource {
     Expectation,
     /// What technicians do about findings: which are worth a visit, looking into tampering, settling it.
     Inspection,
+    /// Interruptions of the supply.
+    SupplyInterruption,
+    /// The same, to be planned and called off.
+    SupplyPlan,
     /// What the utility took in.
     Revenue,
     /// Who of the staff answers for something, and what they note about it.
@@ -157,8 +161,8 @@ enum Grant {
 const fn grant(role: Role, resource: Resource) -> Grant {
     use Resource::{
         Adjustment, Author, Balance, Bill, BillingMode, BillingModeChange, Device, Expectation, Inspection,
-        Leak, Payment, Property, Reading, Revenue, Settlement, Tampering, Tariff, TariffChange, Usage,
-        VoucherManagement, VoucherUse,
+        Leak, Payment, Property, Reading, Revenue, Settlement, SupplyInterruption, SupplyPlan, Tampering,
+        Tariff, TariffChange, Usage, VoucherManagement, VoucherUse,
     };
     match (role, resource) {
         (Role::Administrator | Role::Technician, Property | Device | Reading | Usage) => Grant::All,
@@ -166,7 +170,8 @@ const fn grant(role: Role, resource: Resource) -> Grant {
         (Role::Administrator, Balance | Payment | Bill | BillingMode | VoucherUse) => Grant::All,
         (
             Role::Administrator,
-            Adjustment | TariffChange | Settlement | BillingModeChange | VoucherManagement | Revenue | Author,
+            Adjustment | TariffChange | Settlement | BillingModeChange | VoucherManagement | Revenue | Author
+            | SupplyPlan,
         ) => Grant::All,
         (Role::Technician, Balance | Payment | Bill | BillingMode | VoucherUse) => Grant::Nothing,
         (Role::Customer, Property | Device | Reading | Usage | Leak | Tampering | Expectation) => Grant::Own,
@@ -174,9 +179,10 @@ const fn grant(role: Role, resource: Resource) -> Grant {
         (Role::Customer, Balance | Payment | Bill | BillingMode | VoucherUse) => Grant::Own,
         (
             Role::Technician | Role::Customer,
-            Adjustment | TariffChange | Settlement | BillingModeChange | VoucherManagement | Revenue | Author,
+            Adjustment | TariffChange | Settlement | BillingModeChange | VoucherManagement | Revenue | Author
+            | SupplyPlan,
         ) => Grant::Nothing,
-        (Role::Administrator | Role::Technician | Role::Customer, Tariff) => Grant::All,
+        (Role::Administrator | Role::Technician | Role::Customer, Tariff | SupplyInterruption) => Grant::All,
     }
 }
 

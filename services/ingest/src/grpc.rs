@@ -65,6 +65,7 @@ impl RegistryService for Calls {
             property_type: property.property_type,
             time_zone: property.time_zone,
             tariff_class: property.tariff_class,
+            area: property.area,
         };
         let property = self.0.create_property(draft).instrument(span).await.map_err(status)?;
         Ok(Response::new(pb::CreatePropertyResponse { property: Some(wire::property(property)) }))
@@ -83,6 +84,7 @@ impl RegistryService for Calls {
             customer_id: request.customer_id,
             property_type: request.property_type,
             tariff_class: request.tariff_class,
+            area: request.area,
             effective_from: request.effective_from,
         };
         let property = self.0.change_property(request.id, change).instrument(span).await.map_err(status)?;

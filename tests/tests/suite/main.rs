@@ -1,6 +1,7 @@
 //! Every story that needs a real broker and a real database, in one program that starts them once and stops them.
 
 mod api;
+mod areas;
 mod audit;
 mod broker;
 mod crashes;
@@ -64,6 +65,7 @@ fn all() -> Vec<(&'static str, Story)> {
         leaks::a_meter_that_complains_is_looked_at,
         leaks::a_device_is_silent_by_the_time_of_the_others,
         leaks::the_demo_shows_a_leak,
+        areas::an_area_without_water_and_a_silent_gateway_are_one_event_each,
         notifier::a_low_balance_is_told_once_and_closed_by_a_top_up,
         notifier::kills_lose_nothing_and_double_nothing,
         notifier::each_fact_is_told_to_whom_it_concerns,

@@ -20,7 +20,7 @@ const BOUND: Duration = Duration::from_millis(if cfg!(debug_assertions) { 200 } 
 const TRIES: usize = 40;
 
 /// How each read route of the documentation is asked; `{x}` is put in from what the demo has.
-const ROUTES: [(&str, &str); 35] = [
+const ROUTES: [(&str, &str); 37] = [
     ("/me", "/me"),
     ("/bills", "/bills"),
     ("/bills/{id}", "/bills/{bill}"),
@@ -50,6 +50,8 @@ const ROUTES: [(&str, &str); 35] = [
     ("/vouchers/{id}/usage", "/vouchers/{voucher}/usage"),
     ("/vouchers/applicable", "/vouchers/applicable?amount=100000"),
     ("/vouchers/usage", "/vouchers/usage"),
+    ("/supply-interruptions", "/supply-interruptions"),
+    ("/supply-interruptions/{id}", "/supply-interruptions/planned-none"),
     ("/leaks", "/leaks"),
     ("/leaks/{id}", "/leaks/none"),
     ("/inspection-queue", "/inspection-queue"),
@@ -58,7 +60,8 @@ const ROUTES: [(&str, &str); 35] = [
     ("/tampering-events/{id}", "/tampering-events/none"),
 ];
 /// What the demo may not have: it is looked for all the same. Its customers pay before, and so have no bill.
-const ABSENT: [&str; 3] = ["/bills/{id}", "/leaks/{id}", "/tampering-events/{id}"];
+const ABSENT: [&str; 4] =
+    ["/bills/{id}", "/leaks/{id}", "/tampering-events/{id}", "/supply-interruptions/{id}"];
 /// Measured and told, and not bounded yet.
 const UNBOUNDED: [&str; 1] = ["/balance/entries"];
 

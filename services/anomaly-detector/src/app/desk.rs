@@ -11,7 +11,7 @@ use crate::domain::expectation::{Expectations, Statement};
 use crate::domain::names;
 use crate::domain::question::{Filter, PageToken, Refusal};
 use crate::domain::tampering::{self, Inspection, TamperingEvent};
-use crate::mongo::Event;
+use crate::mongo::{Event, Unreadable};
 
 /// Characters of what somebody writes beside a decision.
 const MOST_NOTES: usize = 2_000;
@@ -198,6 +198,7 @@ impl Desk {
     pub async fn expectations(&self, property_id: &str) -> Result<(Expectations, Vec<LeakEvent>), Refusal> {
         let store = &self.shared.store;
         let said = store.expectations(&[property_id]).await.map_err(unavailable)?.remove(property_id);
+        let said = said.transpose().map_err(|Unreadable(why)| Refusal::Unavailable(why))?;
         let devices = store.devices_of(property_id).await.map_err(unavailable)?;
         let devices: Vec<&str> = devices.iter().map(String::as_str).collect();
         let (leaks, _) = store.events(&devices).await.map_err(unavailable)?;
@@ -230,6 +231,7 @@ impl Desk {
         let store = &self.shared.store;
         loop {
             let known = store.expectations(&[property_id]).await.map_err(unavailable)?.remove(property_id);
+            let known = known.transpose().map_err(|Unreadable(why)| Refusal::Unavailable(why))?;
             let mut expectations = known.unwrap_or_default();
             if revision.is_some_and(|read| read != expectations.revision) {
                 return Err(Refusal::Stale);

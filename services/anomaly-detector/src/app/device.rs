@@ -13,9 +13,13 @@ use crate::domain::event::{self, LeakEvent, World};
 use crate::domain::expectation::Expectations;
 use crate::domain::history::{Context, Found, History, NeedsOlder, Week};
 use crate::domain::leak::{Kind, Period};
+use crate::domain::member::Member;
+use crate::domain::network::Group;
+use crate::domain::notice::Notices;
+use crate::domain::place::Place;
 use crate::domain::rest::Rests;
 use crate::domain::tampering::{self, Seen, TamperingEvent};
-use crate::mongo::{Changed, Loaded, Newest, OfDevice};
+use crate::mongo::{Changed, Loaded, MemberNews, Newest, OfDevice};
 
 /// One record of the readings topic, understood.
 #[derive(Debug)]
@@ -30,6 +34,10 @@ pub struct Reading {
     pub reads: Vec<Read>,
     /// What the meter complains about that may be tampering.
     pub seen: Vec<Seen>,
+    /// The district metered area of its property; empty: none.
+    pub area: Box<str>,
+    /// The gateway that took the telemetry; empty: not known.
+    pub gateway_id: Box<str>,
     /// How the device is, as far as its telemetry says; none where nobody heard it.
     pub uplink: Option<Uplink>,
     /// Open until the effect is durable, if the record is part of a kept trace.
@@ -53,6 +61,8 @@ pub struct Stored {
     pub rests: Rests,
     /// How it was when that was last told.
     pub condition: Option<DeviceCondition>,
+    /// What it told its area last.
+    pub member: Option<Member>,
 }
 
 /// A device in memory.
@@ -63,6 +73,8 @@ pub struct Device {
     pub zone: Zone,
     /// Its weeks.
     pub history: History,
+    /// Where it belongs.
+    place: Place,
     leaks: Vec<LeakEvent>,
     tampering: Vec<TamperingEvent>,
     /// What was said of its property.
@@ -80,6 +92,13 @@ pub struct Device {
     condition_revision: i64,
     /// Whether that is not stored yet.
     is_condition_news: bool,
+    /// When it is to be looked for.
+    due_at: Option<i64>,
+    /// Whether it was looked for, and is missed by itself.
+    is_missed: bool,
+    /// What it told its area last, and what it is to tell now.
+    member: Box<Member>,
+    member_news: Option<Box<Member>>,
     /// Events that differ from their documents, by id.
     changed: Vec<String>,
     /// Whether the registry's entry is newer than the one that is stored.
@@ -95,12 +114,19 @@ pub struct Rules<'a> {
     pub confidence: &'a Confidence,
     /// When the newest telemetry of the partition was received, seconds since the epoch.
     pub now: i64,
+    /// What is known of areas and gateways.
+    pub notices: &'a Notices,
 }
+
+/// Seconds after which a device whose gateway or area may be silent is looked for again.
+const LOOK_AGAIN: i64 = 300;
+/// Seconds of reads that follow a drop before it is told: by then the neighbours have told theirs.
+const NEIGHBOURS: i64 = 86_400;
 
 impl Device {
     /// With what is stored of it, if anything is; `timeline` is what the registry says if no document does.
     pub fn new(timeline: Timeline, zone: Zone, stored: Stored) -> Self {
-        let Stored { loaded, is_whole, leaks, tampering, expectations, rests, condition } = stored;
+        let Stored { loaded, is_whole, leaks, tampering, expectations, rests, condition, member } = stored;
         let is_truncated = !is_whole && !loaded.weeks.is_empty();
         let (condition, condition_revision) =
             condition.map_or_else(Default::default, |told| (told.condition, told.revision));
@@ -112,6 +138,11 @@ impl Device {
             condition,
             condition_revision,
             is_condition_news: false,
+            due_at: None,
+            is_missed: false,
+            member: Box::new(member.unwrap_or_default()),
+            member_news: None,
+            place: loaded.belongs,
             history: History::of(loaded.weeks, is_truncated),
             leaks,
             tampering,
@@ -134,6 +165,8 @@ impl Device {
             }
         }
         device.seen.clone_from(&self.seen);
+        let judged_by = device.place.judged_by;
+        device.place = Place { judged_by, ..self.place.clone() };
         // It is the newest that was heard, or what was heard by somebody else is.
         if self.heard.last >= device.heard.last {
             device.heard.clone_from(&self.heard);
@@ -180,14 +213,66 @@ impl Device {
 
     /// Takes a reading that is [covered](Self::covers). Returns how many of its reads were too old.
     pub fn take(&mut self, reading: Reading) -> usize {
+        if reading.timeline.version >= self.timeline.version && self.place.area != reading.area {
+            self.place.area = reading.area;
+            self.is_newer = true;
+        }
         self.learn(reading.timeline);
         self.seen.extend(reading.seen);
         if let Some(uplink) = reading.uplink {
             let before = self.heard.last;
             self.heard.take(uplink);
-            self.is_heard |= self.heard.last > before;
+            if self.heard.last > before {
+                self.is_heard = true;
+                self.is_missed = false;
+                self.place.gateway_id = reading.gateway_id;
+            }
         }
         self.history.add(&reading.reads, &self.zone)
+    }
+
+    /// The area and the gateway it belongs to.
+    pub fn groups(&self) -> impl Iterator<Item = Group> {
+        self.place.groups()
+    }
+
+    /// From when on its own rhythm has it missed, seconds since the epoch.
+    pub fn due(&self) -> i64 {
+        self.heard.due()
+    }
+
+    /// Has it looked at, and written when to look again. It is missed unless its area or gateway may be silent as a whole.
+    pub fn look(&mut self, is_missed: bool) {
+        self.is_newer = true;
+        self.is_missed = is_missed;
+    }
+
+    /// Has everything judged again that news of its area may change.
+    fn heed(&mut self, notices: &Notices) {
+        if let Some(from) = notices.changed_since(&self.place.area, self.place.judged_by) {
+            self.history.touch(self.zone.day_of(from).max(self.history.oldest()));
+            self.place.judged_by = notices.sequence;
+            self.is_newer = true;
+        }
+    }
+
+    /// How it is, and from when on it is missed. A device is not missed while it is out of service, nor of a silent gateway or area: that
+    /// is one event, and afterwards each has its time again.
+    fn condition(&mut self, rules: Rules<'_>) -> Condition {
+        let mut condition = self.heard.condition(rules.now, &self.condition);
+        let excused = rules.notices.silent_until(self.place.groups());
+        let back = self.rests.times.last().and_then(|rest| rest.until).unwrap_or_default();
+        let since = self.heard.last.max(excused.unwrap_or_default()).max(back);
+        let due = since.saturating_add(self.heard.allowed());
+        let is_missed = self.is_missed && excused != Some(i64::MAX) && rules.now > due;
+        condition.is_offline &= (self.condition.is_offline || is_missed) && !self.rests.goes_on();
+        self.due_at = match condition.is_offline || self.rests.goes_on() {
+            true => None,
+            // It is held; excused, it is looked for when its time has come again.
+            false if due <= rules.now || due == i64::MAX => Some(rules.now + LOOK_AGAIN),
+            false => Some(due),
+        };
+        condition
     }
 
     /// Computes what follows from what came.
@@ -195,15 +280,16 @@ impl Device {
     /// # Errors
     /// Older weeks are needed.
     pub fn settle(&mut self, device_id: &str, rules: Rules<'_>) -> Result<(), NeedsOlder> {
+        self.heed(rules.notices);
         let said = self.expectations.periods().chain(self.rests.periods());
+        let said = said.chain(rules.notices.quiet(&self.place.area));
         let periods: Vec<Period> = said.chain(self.leaks.iter().filter_map(LeakEvent::normal)).collect();
+        let closed: Vec<(i64, i64)> = self.rests.closed().collect();
         let (timeline, zone) = (&self.timeline, &self.zone);
-        let context = Context { timeline, zone, periods: &periods, tariffs: rules.tariffs };
+        let context = Context { timeline, zone, periods: &periods, closed: &closed, tariffs: rules.tariffs };
         let leaks = &self.leaks;
         let found = self.history.settle(context, |signal| leaks.iter().any(|event| event.knows(signal)))?;
-        let mut condition = self.heard.condition(rules.now, &self.condition);
-        // Nobody misses a device that is out of service.
-        condition.is_offline &= !self.rests.goes_on();
+        let condition = self.condition(rules);
         if condition.is_news(&self.condition) {
             self.condition = condition;
             self.is_condition_news = true;
@@ -215,12 +301,19 @@ impl Device {
             // The newest week keeps what the registry says, and until when nobody need miss the device.
             newest.is_dirty = true;
         }
-        self.tell(device_id, found.as_ref(), rules.confidence);
+        // One that is silent stands by what it told; one that is out of service says nothing.
+        let is_out = self.rests.goes_on();
+        let told = found.as_ref().and_then(|found| found.supply.as_ref()).filter(|_| !is_out);
+        if is_out || found.is_some() {
+            self.member_news = self.member.news(&self.place.area, told).map(Box::new);
+        }
+        self.tell(device_id, found.as_ref(), rules);
         Ok(())
     }
 
     /// Has the events say what was found.
-    fn tell(&mut self, device_id: &str, found: Option<&Found>, confidence: &Confidence) {
+    fn tell(&mut self, device_id: &str, found: Option<&Found>, rules: Rules<'_>) {
+        let confidence = rules.confidence;
         let here = Here { device_id, timeline: &self.timeline, zone: &self.zone, confidence };
         if let Some(found) = found {
             let before = std::mem::take(&mut self.leaks);
@@ -230,7 +323,15 @@ impl Device {
             self.changed.extend(news);
         }
         let behaviour = found.map_or(&[][..], |found| &found.behaviour);
-        let seen: Vec<Seen> = behaviour.iter().chain(&self.seen).copied().collect();
+        let area = &self.place.area;
+        let newest = found.map_or(0, |found| found.newest);
+        // What the neighbours do as well is the area's, and they are to have their say first.
+        let holds = |seen: &&Seen| {
+            !seen.evidence.is_drop()
+                || area.is_empty()
+                || (newest >= seen.at + NEIGHBOURS && !rules.notices.is_wide_drop(area, seen.day))
+        };
+        let seen: Vec<Seen> = behaviour.iter().filter(holds).chain(&self.seen).copied().collect();
         let before = std::mem::take(&mut self.tampering);
         let replayed = found.map(|found| found.from);
         self.tampering = tampering::gather(before.clone(), &seen, replayed, |seen| here.tampering(seen));
@@ -250,8 +351,15 @@ impl Device {
             condition: self.condition.clone(),
             revision: self.condition_revision,
         });
+        let member = self.member_news.as_deref().cloned().map(|member| MemberNews {
+            device_id: device_id.to_owned(),
+            former_area: (self.member.told.is_some() && self.member.area != member.area)
+                .then(|| self.member.area.clone()),
+            member,
+        });
         Changed {
             condition,
+            member,
             leaks: self.leaks.iter().filter(|event| self.changed.contains(&event.id)).cloned().collect(),
             tampering: self
                 .tampering
@@ -274,6 +382,9 @@ impl Device {
         }
         self.changed.clear();
         self.condition_revision += i64::from(std::mem::take(&mut self.is_condition_news));
+        if let Some(told) = self.member_news.take() {
+            self.member = Box::new(Member { revision: told.revision + 1, ..*told });
+        }
     }
 
     /// What a week is written of, and what its newest one keeps besides.
@@ -285,8 +396,8 @@ impl Device {
     ) -> (OfDevice<'a>, Option<Newest<'a>>) {
         let of_device = OfDevice { device_id, timeline: &self.timeline, zone: &self.zone };
         let is_newest = self.history.weeks().last().is_some_and(|last| last.number == week.number);
-        let is_offline = self.condition.is_offline;
-        (of_device, is_newest.then_some(Newest { heard: &self.heard, is_offline, partition }))
+        let newest = Newest { heard: &self.heard, place: &self.place, due_at: self.due_at, partition };
+        (of_device, is_newest.then_some(newest))
     }
 
     /// Keeps what the next reads need.

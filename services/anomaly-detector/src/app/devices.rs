@@ -1,14 +1,12 @@
 //! The devices of one partition: take reads, load what judging them needs, write what came of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use futures::StreamExt;
-use indowater_common::domain::facts::Timeline;
-use indowater_common::domain::zone::Zone;
 use indowater_common::error::{Fatal, Retry};
+use indowater_common::kafka::Publisher;
 use indowater_common::mongo::Guarded;
 use indowater_common::quarantine::Spoilt;
 use indowater_common::tariffs::Tariffs;
@@ -16,10 +14,13 @@ use indowater_common::{clock, telemetry};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
-use super::device::{Device, Reading, Rules, Stored};
+use super::device::{Device, Reading, Rules};
+use super::network::Network;
 use crate::domain::history::{History, Week};
 use crate::domain::leak::{Kind, confidence};
-use crate::mongo::{self, Store, Unreadable};
+use crate::domain::network::Group;
+use crate::domain::silence;
+use crate::mongo::Store;
 use crate::observe::Observe;
 
 /// What people made of findings so far: of each kind how many they confirmed, and how many they rejected.
@@ -45,6 +46,10 @@ pub struct Shared {
     pub confidence: RwLock<Arc<Confidence>>,
     /// Logs and metrics.
     pub observe: Observe,
+    /// What is known of areas and gateways.
+    pub network: Network,
+    /// The way to the broker for what needs no transaction.
+    pub publisher: Publisher,
     /// How many devices an instance keeps in memory.
     pub devices_in_memory: usize,
     /// How many it does, all partitions together.
@@ -85,8 +90,6 @@ impl Shared {
     }
 }
 
-/// Devices loaded at once when older weeks are needed.
-const LOADS_AT_ONCE: usize = 16;
 /// Documents built and written at once.
 const BULK: usize = 1_000;
 /// A writer that meets newer documents loads and merges; so often another writer does not come first.
@@ -94,23 +97,25 @@ const ROUNDS: usize = 10;
 /// Reads that weigh as much as a device in what waits for a flush.
 const READS_PER_DEVICE: usize = 24;
 
-/// Seconds of telemetry between two looks for devices that are overdue.
-const LOOK: i64 = 60;
-/// Devices that fall silent in one flush at most.
-const MOST_SILENT: i64 = 1_000;
-
 /// The devices of one partition.
 pub struct Devices {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     /// The number of the partition.
-    partition: i32,
+    pub(super) partition: i32,
     /// When its newest telemetry was received, seconds since the epoch.
-    now: i64,
+    pub(super) now: i64,
     /// When overdue devices were last looked for, in the same time.
-    looked_at: i64,
-    devices: HashMap<Box<str>, Device>,
+    pub(super) looked_at: i64,
+    /// When beats were last sent, in the same time, and what was heard of groups since: the newest moment of each slot.
+    pub(super) beaten_at: i64,
+    pub(super) heard: BTreeMap<(Group, i64), i64>,
+    /// Groups of which is to be known what time it is here, for devices of theirs are missed.
+    pub(super) asked: HashSet<Group>,
+    /// Overdue devices whose area or gateway may be silent as a whole, and since when they wait for that to be known.
+    pub(super) held: HashMap<Box<str>, Instant>,
+    pub(super) devices: HashMap<Box<str>, Device>,
     /// Devices with something to judge and write, and the traces that wait for it.
-    dirty: HashMap<Box<str>, Vec<Span>>,
+    pub(super) dirty: HashMap<Box<str>, Vec<Span>>,
     /// Reads that came since the last flush.
     reads: usize,
     /// Devices of which a document cannot be read: what came of them since the last flush is to be set aside.
@@ -121,7 +126,21 @@ impl Devices {
     /// No devices yet.
     pub fn new(shared: Arc<Shared>, partition: i32) -> Self {
         let (devices, dirty) = (HashMap::new(), HashMap::new());
-        Self { shared, partition, now: 0, looked_at: 0, devices, dirty, reads: 0, spoilt: Vec::new() }
+        let (heard, asked) = (BTreeMap::new(), HashSet::new());
+        Self {
+            shared,
+            partition,
+            now: 0,
+            looked_at: 0,
+            beaten_at: 0,
+            heard,
+            asked,
+            held: HashMap::new(),
+            devices,
+            dirty,
+            reads: 0,
+            spoilt: Vec::new(),
+        }
     }
 
     /// How much waits for a flush, in devices.
@@ -152,7 +171,7 @@ impl Devices {
         &mut self.spoilt
     }
 
-    fn spoil(&mut self, id: &str, reason: String) {
+    pub(super) fn spoil(&mut self, id: &str, reason: String) {
         if self.devices.remove(id).is_some() {
             self.shared.in_memory.fetch_sub(1, Ordering::Relaxed);
         }
@@ -160,133 +179,33 @@ impl Devices {
         self.spoilt.push(Spoilt { key: id.into(), reason });
     }
 
-    /// What a load says, unless a document of the device cannot be read: then it is spoilt.
-    fn readable<T>(&mut self, id: &str, loaded: Result<T, mongo::Error>) -> Result<Option<T>, Retry> {
-        match loaded {
-            Ok(loaded) => Ok(Some(loaded)),
-            Err(error) => {
-                let Some(Unreadable(why)) = error.get_custom().cloned() else { return Err(error.into()) };
-                self.spoil(id, why);
-                Ok(None)
-            }
-        }
-    }
-
     fn take(&mut self, reading: Reading) {
         let Some(device) = self.devices.get_mut(&reading.device_id) else { return };
         let (id, span) = (reading.device_id.clone(), reading.span.clone());
         self.reads += reading.reads.len();
-        self.now = self.now.max(reading.uplink.map_or(0, |uplink| uplink.received_at));
+        let heard_at = reading.uplink.map_or(0, |uplink| uplink.received_at);
+        if heard_at > 0 && !self.held.is_empty() {
+            self.held.remove(&id);
+        }
+        self.now = self.now.max(heard_at);
         let too_old = device.take(reading);
+        if heard_at > 0 {
+            for group in device.groups() {
+                let newest = self.heard.entry((group, heard_at.div_euclid(silence::SLOT))).or_default();
+                *newest = heard_at.max(*newest);
+            }
+        }
         if too_old > 0 {
             self.shared.observe.too_old(too_old, &id);
         }
         self.dirty.entry(id).or_default().extend(span);
     }
 
-    /// Brings the newest week of every device into memory that is not there, with its events.
-    async fn load_newest(&mut self, readings: &[Reading]) -> Result<(), Retry> {
-        let unknown = readings.iter().filter(|reading| !self.devices.contains_key(&reading.device_id));
-        let unknown: HashMap<&str, &Reading> =
-            unknown.map(|reading| (&*reading.device_id, reading)).collect();
-        let places = unknown.into_iter().map(|(id, reading)| {
-            let place = Some((reading.timeline.clone(), reading.zone.clone()));
-            (id, place)
-        });
-        self.load(places.collect()).await
-    }
-
-    /// Brings devices into memory by their newest week, with their events, by one query each for all of them. What the registry says,
-    /// and the zone, are given for those of which there may be no week.
-    async fn load(&mut self, places: HashMap<&str, Option<(Timeline, Zone)>>) -> Result<(), Retry> {
-        if places.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<&str> = places.keys().copied().collect();
-        let shared = self.shared.clone();
-        let store = &shared.store;
-        let mut weeks = store.newest_weeks(&ids).await?;
-        let (mut leaks, mut tampering) = store.events(&ids).await?;
-        let mut conditions = store.conditions(&ids).await?;
-        let mut rests = store.rests(&ids).await?;
-        let mut found = Vec::with_capacity(places.len());
-        for (id, place) in places {
-            let loaded = match weeks.remove(id).transpose() {
-                Ok(loaded) => loaded.unwrap_or_default(),
-                Err(why) => {
-                    self.spoil(id, why);
-                    continue;
-                }
-            };
-            let Some((timeline, zone)) = place.or_else(|| loaded.place.clone()) else { continue };
-            found.push((id, timeline, zone, loaded));
-        }
-        let properties = found.iter().map(|(_, timeline, ..)| &*timeline.newest().owner.property_id);
-        let said = store.expectations(&properties.collect::<Vec<_>>()).await?;
-        for (id, timeline, zone, loaded) in found {
-            let stored = Stored {
-                loaded,
-                is_whole: false,
-                leaks: leaks.remove(id).unwrap_or_default(),
-                tampering: tampering.remove(id).unwrap_or_default(),
-                expectations: said.get(&*timeline.newest().owner.property_id).cloned().unwrap_or_default(),
-                rests: rests.remove(id).unwrap_or_default(),
-                condition: conditions.remove(id),
-            };
-            self.devices.insert(id.into(), Device::new(timeline, zone, stored));
-            self.shared.in_memory.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(())
-    }
-
-    /// Has the devices looked at that should have been heard by now.
-    async fn find_silent(&mut self) -> Result<(), Retry> {
-        if self.now - self.looked_at < LOOK {
-            return Ok(());
-        }
-        let overdue = self.shared.store.overdue(self.partition, self.now, MOST_SILENT).await?;
-        let unknown = overdue.iter().filter(|id| !self.devices.contains_key(id.as_str()));
-        self.load(unknown.map(|id| (id.as_str(), None)).collect()).await?;
-        for id in overdue {
-            self.dirty.entry(id.into()).or_default();
-        }
-        self.looked_at = self.now;
-        Ok(())
-    }
-
-    /// Brings all weeks of devices into memory that are kept.
-    async fn load_older(&mut self, ids: Vec<Box<str>>) -> Result<(), Retry> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let store = &self.shared.store;
-        self.shared.observe.late(ids.len());
-        let wanted = ids.into_iter().filter_map(|id| {
-            let weeks = self.devices.get(&id)?.history.weeks();
-            Some((id, weeks.first()?.number, weeks.last()?.number))
-        });
-        let wanted: Vec<_> = wanted.collect();
-        let loads = futures::stream::iter(wanted)
-            .map(|(id, first, newest)| async move {
-                let loaded = store.weeks(&id, Some(newest), Some(first)).await;
-                (id, loaded)
-            })
-            .buffer_unordered(LOADS_AT_ONCE);
-        let loaded: Vec<_> = loads.collect().await;
-        for (id, loaded) in loaded {
-            if let Some(loaded) = self.readable(&id, loaded)?
-                && let Some(device) = self.devices.get_mut(&id)
-            {
-                device.history.prepend(loaded.weeks, false);
-            }
-        }
-        Ok(())
-    }
-
     /// Judges what came since the last flush.
     async fn settle(&mut self, ids: Vec<Box<str>>) -> Result<(), Retry> {
         let (tariffs, confidence) = (self.shared.tariffs.now(), self.shared.confidence());
-        let rules = Rules { tariffs: &tariffs, confidence: &confidence, now: self.now };
+        let notices = self.shared.network.now();
+        let rules = Rules { tariffs: &tariffs, confidence: &confidence, now: self.now, notices: &notices };
         let needy = ids
             .into_iter()
             .filter(|id| self.devices.get_mut(id).is_some_and(|device| device.settle(id, rules).is_err()));
@@ -330,6 +249,7 @@ impl Devices {
             self.settle(stale).await?;
         }
         self.forget().await?;
+        self.beat().await?;
         for id in self.dirty.keys() {
             if let Some(device) = self.devices.get_mut(id) {
                 device.rest();
@@ -382,7 +302,7 @@ impl Devices {
         changed.sort_unstable();
         let mut stale = Vec::new();
         for bulk in changed.chunks(BULK) {
-            let started = std::time::Instant::now();
+            let started = Instant::now();
             let documents = bulk.iter().filter_map(|(id, number)| {
                 let device = self.devices.get(id)?;
                 let week = device.history.weeks().iter().find(|week| week.number == *number)?;
@@ -403,30 +323,6 @@ impl Devices {
         }
         stale.dedup();
         Ok(stale)
-    }
-
-    /// Somebody else wrote this device, or people decided something about it: take what is stored and merge our reads into it.
-    async fn reload(&mut self, id: &str) -> Result<(), Retry> {
-        let store = &self.shared.store;
-        let loaded = store.weeks(id, None, None).await;
-        let Some(loaded) = self.readable(id, loaded)? else { return Ok(()) };
-        let Some(device) = self.devices.get(id) else { return Ok(()) };
-        let store = &self.shared.store;
-        let (mut leaks, mut tampering) = store.events(&[id]).await?;
-        let property = device.timeline.newest().owner.property_id.clone();
-        let expectations = store.expectations(&[&property]).await?.remove(&*property).unwrap_or_default();
-        let stored = Stored {
-            loaded,
-            is_whole: true,
-            leaks: leaks.remove(id).unwrap_or_default(),
-            tampering: tampering.remove(id).unwrap_or_default(),
-            expectations,
-            rests: store.rests(&[id]).await?.remove(id).unwrap_or_default(),
-            condition: store.conditions(&[id]).await?.remove(id),
-        };
-        let reloaded = device.reloaded(stored);
-        self.devices.insert(id.into(), reloaded);
-        Ok(())
     }
 
     /// Removes weeks that are older than what is kept, of devices that a new week has begun for.
@@ -479,6 +375,6 @@ mod tests {
     #[test]
     fn a_device_in_memory_is_small() {
         let fixed = size_of::<Device>() + size_of::<Week>();
-        assert!(fixed <= 1_300, "{fixed}");
+        assert!(fixed <= 1_480, "{fixed}");
     }
 }

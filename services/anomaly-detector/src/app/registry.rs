@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use indowater_common::error::Retry;
+use indowater_common::quarantine::Spoilt;
 
 use super::devices::Shared;
+use crate::mongo::Unreadable;
 
 /// What an entry of the registry says of a device, as far as it matters here.
 #[derive(Clone, Debug)]
@@ -24,12 +26,19 @@ pub struct Entry {
 pub struct Registry {
     shared: Arc<Shared>,
     entries: HashMap<String, Vec<Entry>>,
+    /// Devices of which what is noted cannot be read.
+    spoilt: Vec<Spoilt>,
 }
 
 impl Registry {
     /// No entries yet.
     pub fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, entries: HashMap::new() }
+        Self { shared, entries: HashMap::new(), spoilt: Vec::new() }
+    }
+
+    /// The devices of which what is noted cannot be read: their entries are to be set aside.
+    pub fn spoilt(&mut self) -> &mut Vec<Spoilt> {
+        &mut self.spoilt
     }
 
     /// How many devices wait.
@@ -50,7 +59,13 @@ impl Registry {
         let ids: Vec<&str> = self.entries.keys().map(String::as_str).collect();
         let mut known = self.shared.store.rests(&ids).await?;
         for (id, entries) in &self.entries {
-            let mut rests = known.remove(id).unwrap_or_default();
+            let mut rests = match known.remove(id).transpose() {
+                Ok(rests) => rests.unwrap_or_default(),
+                Err(Unreadable(reason)) => {
+                    self.spoilt.push(Spoilt { key: id.as_str().into(), reason });
+                    continue;
+                }
+            };
             let mut news = false;
             for entry in entries {
                 news |= rests.note(entry.version, &entry.status, entry.changed_at);

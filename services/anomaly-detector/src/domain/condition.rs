@@ -124,7 +124,12 @@ impl Heard {
 
     /// From when on it is silent unless it is heard before, seconds since the epoch.
     pub fn due(&self) -> i64 {
-        self.last.saturating_add((MISSED * self.rhythm()).max(LEAST_SILENCE))
+        self.last.saturating_add(self.allowed())
+    }
+
+    /// Seconds of silence that its rhythm allows.
+    pub fn allowed(&self) -> i64 {
+        (MISSED * self.rhythm()).max(LEAST_SILENCE)
     }
 
     /// How it is when the newest telemetry of its partition was received at `now`; `before` is how it was.

@@ -19,6 +19,7 @@ use indowater_common::domain::zone::{Day, Zone};
 use super::daily::Daily;
 use super::leak::{self, Change, Episode, Explanation, Meter, Period, Setting, Signal, Stated};
 use super::loss::Tally;
+use super::supply::{self, Supply};
 use super::tampering::{Evidence, Seen};
 
 /// Days for which reads are kept: what is older when it comes changes no event.
@@ -46,6 +47,8 @@ pub struct Snapshot {
     pub tally: Tally,
     /// The volumes of the latest days.
     pub daily: Daily,
+    /// When it is dry, by habit and against it.
+    pub supply: Supply,
 }
 
 /// The reads of seven local days.
@@ -99,6 +102,8 @@ pub struct Context<'a> {
     pub zone: &'a Zone,
     /// What people said of the device's flow.
     pub periods: &'a [Period],
+    /// When the connection was closed: the first moment and the one after the last of each time.
+    pub closed: &'a [(i64, i64)],
     /// Prices.
     pub tariffs: &'a TariffBook,
 }
@@ -125,6 +130,10 @@ pub struct Found {
     pub behaviour: Vec<Seen>,
     /// The meter's own interval on the newest day, seconds.
     pub interval: i64,
+    /// What the meter tells of its supply by the end; none before its habit is known.
+    pub supply: Option<supply::Told>,
+    /// The newest read on the path, seconds since the epoch.
+    pub newest: i64,
 }
 
 /// Older weeks are needed to go on.
@@ -354,6 +363,8 @@ impl Run {
                 player.day(*day, points, path.rhythm.learned, &mut found);
             }
         }
+        found.supply = player.now.supply.told();
+        found.newest = player.now.last.map_or(0, |last| last.at);
         found
     }
 }
@@ -370,7 +381,7 @@ struct Player<'a, K> {
 impl<K: Fn(&Signal) -> bool> Player<'_, K> {
     /// Feeds a day.
     fn day(&mut self, day: Day, points: &[Point], learned: i64, found: &mut Found) {
-        let Context { timeline, zone, periods, tariffs } = self.context;
+        let Context { timeline, zone, periods, closed, tariffs } = self.context;
         let owner = &timeline.on(day).owner;
         for point in points {
             let before = self.now.last.map_or(owner, |last| &timeline.on(zone.day_of(last.at)).owner);
@@ -381,13 +392,24 @@ impl<K: Fn(&Signal) -> bool> Player<'_, K> {
             let kind = step.map_or(Kind::Jump, |step| step.kind);
             let volume = step.map_or(0, |step| step.volume);
             let shown = self.now.daily.pass(day, volume).filter(|_| !self.is_away(point.at));
+            if shown.is_some() {
+                self.now.supply.drop_shown(Week::of(day));
+            }
             let stepped_back = (kind == Kind::Exchange).then_some(Evidence::SteppedBack);
-            let seen = stepped_back.into_iter().chain(shown);
+            let last = self.now.last.filter(|_| matches!(kind, Kind::Flow | Kind::Rollover));
+            let q3 = timeline.meter_at(point.at, zone).q3_litres_per_hour;
+            let is_flow =
+                last.is_some_and(|last| flows_while_closed(closed, (last.at, point.at), volume, q3));
+            let flow = is_flow.then_some(Evidence::FlowWhileClosed);
+            let seen = stepped_back.into_iter().chain(flow).chain(shown);
             found.behaviour.extend(seen.map(|evidence| Seen { evidence, day, at: point.at }));
             self.now.tally.pass(day, volume, before, owner, tariffs);
             self.now.total += volume;
-            self.now.last = Some(*point);
             let joined = matches!(kind, Kind::Flow | Kind::Rollover | Kind::Backflow);
+            if let Some(last) = self.now.last.filter(|_| joined) {
+                self.now.supply.pass(last.at, point.at, volume, zone);
+            }
+            self.now.last = Some(*point);
             let read = leak::Read { at: point.at, register: self.now.total, joined };
             let resolution = timeline.meter_at(point.at, zone).resolution.max(learned);
             let setting = Setting { zone, resolution, periods };
@@ -412,6 +434,7 @@ impl<K: Fn(&Signal) -> bool> Player<'_, K> {
         }
         self.now.meter = Meter::default();
         self.now.daily = Daily::default();
+        self.now.supply = Supply::default();
         self.now.tally.lose(None);
         self.recent.clear();
     }
@@ -432,6 +455,18 @@ impl<K: Fn(&Signal) -> bool> Player<'_, K> {
         self.recent.drain(..self.recent.partition_point(|read| read.at < from));
         Some(leak::explain(&self.now.meter, &self.recent, setting))
     }
+}
+
+/// Millilitres that a closed connection may lose unnoticed: what is left in a pipe.
+const LEFT_IN_PIPE: i64 = 10_000;
+
+/// Whether water must have flowed while the connection was closed: more between two reads than can have flowed in the rest of that time.
+fn flows_while_closed(closed: &[(i64, i64)], (from, to): (i64, i64), volume: i64, q3: u32) -> bool {
+    let closed = closed.iter().map(|(first, end)| (to.min(*end) - from.max(*first)).max(0)).sum::<i64>();
+    let open = (to - from - closed).max(0);
+    // Millilitres: litres an hour by seconds, over 3.6.
+    let at_most = i64::from(q3).saturating_mul(open).saturating_mul(10) / 36;
+    closed > 0 && volume > at_most.saturating_add(LEFT_IN_PIPE)
 }
 
 #[cfg(test)]

@@ -29,6 +29,9 @@ struct Home {
     tampering: Vec<TamperingEvent>,
     memory: Option<History>,
     too_old: usize,
+    /// What the meter tells of its supply.
+    supply: Option<supply::Told>,
+    closed: Vec<(i64, i64)>,
 }
 
 impl World for Home {
@@ -73,6 +76,8 @@ impl Home {
             tampering: Vec::new(),
             memory: None,
             too_old: 0,
+            supply: None,
+            closed: Vec::new(),
         }
     }
 
@@ -114,6 +119,7 @@ impl Home {
             }
         };
         if let Some(found) = found {
+            self.supply.clone_from(&found.supply);
             self.leaks = event::live(self.leaks.clone(), &found, self);
             let tampering = std::mem::take(&mut self.tampering);
             let begin = |seen: Seen| TamperingEvent {
@@ -136,6 +142,7 @@ impl Home {
                 let mut stored = week.clone();
                 stored.start.meter = Meter::decode(&week.start.meter.encode()).unwrap();
                 stored.start.daily = Daily::decode(&week.start.daily.encode());
+                stored.start.supply = Supply::decode(&week.start.supply.encode());
                 self.weeks.insert(week.number, stored);
             }
         }
@@ -147,7 +154,7 @@ impl Home {
 
     fn settle(&self, history: &mut History) -> Result<Option<Found>, NeedsOlder> {
         let (timeline, zone, tariffs) = (&self.timeline, &self.zone, &self.tariffs);
-        let context = Context { timeline, zone, periods: &[], tariffs };
+        let context = Context { timeline, zone, periods: &[], closed: &self.closed, tariffs };
         history.settle(context, |signal| self.leaks.iter().any(|event| event.knows(signal)))
     }
 
@@ -160,7 +167,7 @@ impl Home {
             leaks.map(|event| (event.opened, event.status(), event.rupiah, event.steps.clone())).collect();
         let tampering = self.tampering.iter().filter(|event| event.status() != tampering::Status::Resolved);
         let tampering: Vec<_> = tampering.map(|event| (event.of_type, event.seen.clone())).collect();
-        (weeks, leaks, tampering)
+        (weeks, leaks, tampering, self.supply.clone())
     }
 }
 
@@ -322,6 +329,26 @@ fn a_path_that_turns_about_a_weeks_end_is_followed_back() {
         assert_eq!(format!("{:?}", hourly.kept()), format!("{:?}", at_once.kept()), "{reset} of {end}");
         assert_eq!(hourly.tampering.len(), 1);
     }
+}
+
+#[test]
+fn water_at_a_closed_connection_is_seen_once_it_is_heard_of() {
+    let seen = |closed: (i64, i64), heard: std::ops::Range<i64>| {
+        let mut home = Home::new();
+        home.closed = vec![closed];
+        let reads = self::home(20, 0, 0..0);
+        home.flush(&[reads.into_iter().filter(|read| !heard.contains(&read.at)).collect()]);
+        let seen = home.tampering.iter().flat_map(|event| &event.seen).map(|seen| (seen.evidence, seen.at));
+        seen.collect::<Vec<_>>()
+    };
+    let (from, until) = (MIDNIGHT + 5 * DAY, MIDNIGHT + 15 * DAY);
+    let first = seen((from, until), 0..0);
+    assert_eq!(first[0], (Evidence::FlowWhileClosed, from + 7 * HOUR), "in its first morning");
+    assert_eq!(first.len(), 10, "{first:?}");
+    // Nothing is heard of a closed connection; its register has moved on all the same.
+    assert_eq!(seen((from, until), from + 1..until), [(Evidence::FlowWhileClosed, until)]);
+    assert_eq!(seen((from, until), from - 2 * DAY..until + 1).len(), 0, "that may all have flowed before");
+    assert_eq!(seen((MIDNIGHT + 30 * DAY, i64::MAX), 0..0), []);
 }
 
 /// Whoever moved out is told nothing of the water of whoever moved in, and pays none of it.

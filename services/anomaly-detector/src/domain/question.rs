@@ -19,6 +19,21 @@ pub struct Filter {
     pub after: Option<PageToken>,
 }
 
+/// Which interruptions of the supply, and where the page starts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InterruptionFilter {
+    /// Of these areas; of all, if none are given.
+    pub areas: Option<Vec<String>>,
+    /// Not over before it, seconds since the epoch.
+    pub from: Option<i64>,
+    /// That begin before it, seconds since the epoch.
+    pub to: Option<i64>,
+    /// Entries of a page.
+    pub page: usize,
+    /// The last one of the page before.
+    pub after: Option<PageToken>,
+}
+
 /// An entry of a list: what the list is ordered by, and its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageToken {

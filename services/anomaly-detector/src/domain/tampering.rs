@@ -23,13 +23,15 @@ pub enum Evidence {
     Drop,
     /// No water for a fortnight where there was a habit of it.
     Dry,
+    /// Water flowed while the connection was closed.
+    FlowWhileClosed,
 }
 
 /// Every kind, with its name in documents, what it is by the data model, and its weight.
 ///
-/// A magnet, an open case and a register that steps back are hardly chance; a tilt may be a knock, reverse flow a pump, a drop or a dry
+/// A magnet, an open case, a register that steps back and water at a closed connection are hardly chance; a tilt may be a knock, reverse flow a pump, a drop or a dry
 /// fortnight a journey.
-const KINDS: [(Evidence, &str, Type, u32); 7] = [
+const KINDS: [(Evidence, &str, Type, u32); 8] = [
     (Evidence::Magnet, "magnet", Type::Magnetic, 2),
     (Evidence::CaseOpen, "case_open", Type::Physical, 2),
     (Evidence::Tilt, "tilt", Type::Physical, 1),
@@ -37,6 +39,7 @@ const KINDS: [(Evidence, &str, Type, u32); 7] = [
     (Evidence::SteppedBack, "stepped_back", Type::Physical, 2),
     (Evidence::Drop, "drop", Type::Bypass, 1),
     (Evidence::Dry, "dry", Type::Bypass, 1),
+    (Evidence::FlowWhileClosed, "flow_while_closed", Type::Bypass, 2),
 ];
 
 impl Evidence {
@@ -62,7 +65,12 @@ impl Evidence {
 
     /// Whether it follows from the path of reads, so that later reads can take it back.
     pub const fn is_behaviour(self) -> bool {
-        matches!(self, Self::SteppedBack | Self::Drop | Self::Dry)
+        matches!(self, Self::SteppedBack | Self::Drop | Self::Dry | Self::FlowWhileClosed)
+    }
+
+    /// Whether it says nothing where the neighbours do the same.
+    pub const fn is_drop(self) -> bool {
+        matches!(self, Self::Drop | Self::Dry)
     }
 }
 

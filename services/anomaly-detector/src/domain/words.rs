@@ -111,6 +111,7 @@ const fn of_evidence(evidence: Evidence) -> &'static str {
         Evidence::SteppedBack => "the register stepped back, and no exchange is known",
         Evidence::Drop => "a fortnight with less than a fifth of the usual water",
         Evidence::Dry => "a fortnight without water where there was a habit of it",
+        Evidence::FlowWhileClosed => "water flowed while the connection was closed",
     }
 }
 

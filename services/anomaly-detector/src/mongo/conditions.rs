@@ -1,7 +1,5 @@
 //! The condition of devices, as documents of `device_conditions`, and which devices are overdue.
 
-use std::collections::HashMap;
-
 use bson::{DateTime, Document, doc};
 use futures::TryStreamExt;
 use indowater_common::domain::zone::Day;
@@ -9,7 +7,7 @@ use indowater_common::mongo::{seconds, time};
 use mongodb::error::Error;
 use serde::Deserialize;
 
-use super::{CONDITIONS, Store, WEEKS};
+use super::{ById, CONDITIONS, Store, WEEKS};
 use crate::domain::condition::{Condition, DeviceCondition};
 
 #[derive(Deserialize)]
@@ -76,11 +74,17 @@ impl Store {
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn conditions(&self, devices: &[&str]) -> Result<HashMap<String, DeviceCondition>, Error> {
-        let conditions = self.database.collection::<Stored>(CONDITIONS);
-        let found = conditions.find(doc! { "_id": { "$in": devices } }).await?;
-        let found: Vec<Stored> = found.try_collect().await?;
-        Ok(found.into_iter().map(|stored| (stored.device_id.clone(), stored.condition())).collect())
+    pub async fn conditions(&self, devices: &[&str]) -> Result<ById<DeviceCondition>, Error> {
+        self.by_id(CONDITIONS, devices, Stored::condition).await
+    }
+
+    /// Has devices looked for no more until they are heard: what is kept of them cannot be read.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn forget_due(&self, devices: &[&str]) -> Result<(), Error> {
+        let due = doc! { "device_id": { "$in": devices }, "due_at": { "$exists": true } };
+        self.documents(WEEKS).update_many(due, doc! { "$unset": { "due_at": "" } }).await.map(drop)
     }
 
     /// Devices of a partition of readings that should have been heard before a moment and are not known to be silent, at most so

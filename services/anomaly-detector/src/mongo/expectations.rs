@@ -1,15 +1,12 @@
 //! What people said is normal, as documents of `flow_expectations`: one a property.
 
-use std::collections::HashMap;
-
 use bson::{DateTime, doc};
-use futures::TryStreamExt;
 use indowater_common::mongo::{is_duplicate_key, seconds, time};
 use mongodb::ClientSession;
 use mongodb::error::Error;
 use serde::{Deserialize, Serialize};
 
-use super::{EXPECTATIONS, Stale, Store, touch};
+use super::{ById, EXPECTATIONS, Stale, Store, touch};
 use crate::domain::expectation::{Expectations, Statement};
 
 #[derive(Serialize, Deserialize)]
@@ -60,15 +57,12 @@ impl Store {
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn expectations(&self, properties: &[&str]) -> Result<HashMap<String, Expectations>, Error> {
-        let collection = self.documents(EXPECTATIONS).clone_with_type::<ExpectationsDocument>();
-        let found = collection.find(doc! { "_id": { "$in": properties } }).await?;
-        let found: Vec<ExpectationsDocument> = found.try_collect().await?;
-        let read = found.into_iter().map(|stored| {
+    pub async fn expectations(&self, properties: &[&str]) -> Result<ById<Expectations>, Error> {
+        self.by_id(EXPECTATIONS, properties, |stored: ExpectationsDocument| {
             let statements = stored.statements.into_iter().map(Statement::from).collect();
-            (stored.property_id, Expectations { statements, revision: stored.revision })
-        });
-        Ok(read.collect())
+            Expectations { statements, revision: stored.revision }
+        })
+        .await
     }
 
     /// Writes what was said of a property in place of the revision before, and has whoever holds its devices look at everything

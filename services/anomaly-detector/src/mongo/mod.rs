@@ -3,6 +3,8 @@
 mod conditions;
 mod expectations;
 mod leaks;
+mod members;
+mod network;
 mod query;
 mod rests;
 mod tampering;
@@ -17,17 +19,24 @@ use indowater_common::clock;
 use indowater_common::domain::facts::Timeline;
 use indowater_common::domain::zone::Zone;
 use indowater_common::mongo::outbox::{Outbox, Row};
-use indowater_common::mongo::{Guarded, is_duplicate_key, to_bson_time, write_guarded};
+use indowater_common::mongo::{Guarded, is_duplicate_key, time, to_bson_time, write_guarded};
 use jiff::Timestamp;
 pub use mongodb::error::Error;
 use mongodb::{ClientSession, Collection, Database};
+use serde::de::DeserializeOwned;
 
 use crate::domain::condition::{DeviceCondition, Heard};
 use crate::domain::event::{LeakEvent, Status};
 use crate::domain::history::{History, Week};
+use crate::domain::member::Member;
+use crate::domain::network::{Group, NetworkEvent};
+use crate::domain::place::Place;
+use crate::domain::planned::Planned;
+use crate::domain::silence::Beat;
 use crate::domain::tampering::TamperingEvent;
 use weeks::StoredWeek;
 
+pub use network::StoredGroup;
 pub use weeks::{Newest, OfDevice};
 
 const WEEKS: &str = "anomaly_weeks";
@@ -36,6 +45,9 @@ const TAMPERING: &str = "device_tampering_events";
 const EXPECTATIONS: &str = "flow_expectations";
 const CONDITIONS: &str = "device_conditions";
 const RESTS: &str = "device_rests";
+const MEMBERS: &str = "group_members";
+const NETWORK: &str = "network_events";
+const PLANNED: &str = "planned_interruptions";
 
 /// Makes the record that tells an event; it is given to the store when the service is wired up.
 pub type Announce = Arc<dyn Fn(Event<'_>) -> Row + Send + Sync>;
@@ -49,6 +61,14 @@ pub enum Event<'a> {
     Tampering(&'a TamperingEvent),
     /// How the device is.
     Condition(&'a DeviceCondition),
+    /// What a meter tells its area of its supply: the area, the device, and what is told.
+    Member(&'a str, &'a str, &'a Member),
+    /// When something of a group was heard in a partition.
+    Beat(&'a Group, Beat),
+    /// An event of the network.
+    Network(&'a NetworkEvent),
+    /// A planned interruption, as it is.
+    Planned(&'a Planned),
 }
 
 /// The database. Cheap to clone.
@@ -68,6 +88,8 @@ pub struct Loaded {
     pub place: Option<(Timeline, Zone)>,
     /// What was heard of the device.
     pub heard: Heard,
+    /// Where it belongs.
+    pub belongs: Place,
 }
 
 /// Changed events of one device, which are written together or not at all.
@@ -79,8 +101,21 @@ pub struct Changed {
     pub tampering: Vec<TamperingEvent>,
     /// How the device is, if that is news.
     pub condition: Option<DeviceCondition>,
+    /// What the device tells its area, and the area that it told before, if that is news.
+    pub member: Option<MemberNews>,
     /// The trace they go on.
     pub traceparent: Option<String>,
+}
+
+/// What a device tells its area now.
+#[derive(Clone, Debug)]
+pub struct MemberNews {
+    /// `devices.id`.
+    pub device_id: String,
+    /// What is told, as of the revision before.
+    pub member: Member,
+    /// The area that it was in before, which is to know that it left.
+    pub former_area: Option<Box<str>>,
 }
 
 /// Somebody else has written an event since it was read.
@@ -90,28 +125,60 @@ struct Stale;
 impl Changed {
     /// Whether nothing has changed.
     pub fn is_empty(&self) -> bool {
-        self.leaks.is_empty() && self.tampering.is_empty() && self.condition.is_none()
+        self.leaks.is_empty()
+            && self.tampering.is_empty()
+            && self.condition.is_none()
+            && self.member.is_none()
     }
 }
 
+/// Seconds since its last change for which an event that is over is still looked at: "not a leak" holds for 90 days, and reads that
+/// are older than five weeks change nothing.
+const EVENTS_KEPT: i64 = 140 * 86_400;
 /// Devices whose events are tried as one transaction.
 const TOGETHER: usize = 100;
 
-/// A week that is not as this service writes it, and so cannot be built upon until somebody mends or removes it.
+/// A document that is not as this service writes it, and so cannot be built upon until somebody mends or removes it.
 #[derive(Clone, Debug)]
 pub struct Unreadable(pub String);
 
 impl Unreadable {
-    fn of(raw: &RawDocumentBuf, error: &Error) -> Self {
+    fn of(collection: &str, raw: &RawDocumentBuf, error: &Error) -> Self {
         let id = raw.get_str("_id").unwrap_or("without an id");
-        Self(format!("the document {id} of {WEEKS} cannot be read, mend or remove it: {error}"))
+        Self(format!("the document {id} of {collection} cannot be read, mend or remove it: {error}"))
     }
 }
 
+/// What is stored under each `_id`, or why that cannot be read.
+pub type ById<T> = HashMap<String, Result<T, Unreadable>>;
+
 impl Store {
+    /// Reads the documents of these ids, each by itself: one that cannot be read spoils no other.
+    async fn by_id<D: DeserializeOwned, T>(
+        &self,
+        collection: &str,
+        ids: &[&str],
+        read: impl Fn(D) -> T,
+    ) -> Result<ById<T>, Error> {
+        let found = self.database.collection::<RawDocumentBuf>(collection);
+        let found = found.find(doc! { "_id": { "$in": ids } }).await?;
+        let found: Vec<RawDocumentBuf> = found.try_collect().await?;
+        let one = |raw: &RawDocumentBuf| {
+            let id = raw.get_str("_id").ok()?.to_owned();
+            let stored = bson::deserialize_from_slice::<D>(raw.as_bytes()).map_err(Error::from);
+            Some((id, stored.map(&read).map_err(|error| Unreadable::of(collection, raw, &error))))
+        };
+        Ok(found.iter().filter_map(one).collect())
+    }
+
     /// On that database.
     pub fn new(database: Database, outbox: Outbox, announce: Announce) -> Self {
         Self { database, outbox, announce }
+    }
+
+    /// The record that tells an event.
+    pub fn row(&self, event: Event<'_>) -> Row {
+        (self.announce)(event)
     }
 
     fn documents(&self, collection: &str) -> Collection<Document> {
@@ -138,9 +205,10 @@ impl Store {
             let id = Box::from(raw.get_str("device_id").ok()?);
             let loaded = StoredWeek::read(raw).and_then(|stored| {
                 let (place, heard) = (Some((stored.timeline()?, stored.zone()?)), stored.heard());
-                Ok(Loaded { weeks: vec![stored.week()?], place, heard })
+                let belongs = stored.belongs();
+                Ok(Loaded { weeks: vec![stored.week()?], place, heard, belongs })
             });
-            Some((id, loaded.map_err(|error| Unreadable::of(raw, &error).0)))
+            Some((id, loaded.map_err(|error| Unreadable::of(WEEKS, raw, &error).0)))
         });
         Ok(loaded.collect())
     }
@@ -169,11 +237,13 @@ impl Store {
         let weeks = self.database.collection::<RawDocumentBuf>(WEEKS);
         let raws: Vec<RawDocumentBuf> =
             weeks.find(filter).sort(doc! { "week": 1 }).await?.try_collect().await?;
-        let unreadable = |(raw, error): (&RawDocumentBuf, Error)| Error::custom(Unreadable::of(raw, &error));
+        let unreadable =
+            |(raw, error): (&RawDocumentBuf, Error)| Error::custom(Unreadable::of(WEEKS, raw, &error));
         let found = raws.iter().map(|raw| StoredWeek::read(raw).map_err(|error| unreadable((raw, error))));
         let found = found.collect::<Result<Vec<StoredWeek>, Error>>()?;
         let newest_week = found.last();
         let heard = newest_week.map(StoredWeek::heard).unwrap_or_default();
+        let belongs = newest_week.map(StoredWeek::belongs).unwrap_or_default();
         let place = match newest_week {
             Some(stored) => Some((stored.timeline()?, stored.zone()?)),
             None => None,
@@ -187,7 +257,7 @@ impl Store {
             let oldest = Week::of(History::oldest_with(last.number));
             weeks.retain(|week| week.number >= oldest);
         }
-        Ok(Loaded { weeks, place, heard })
+        Ok(Loaded { weeks, place, heard, belongs })
     }
 
     /// The document of a week that has to be written.
@@ -212,7 +282,8 @@ impl Store {
         self.documents(WEEKS).delete_many(old).await.map(drop)
     }
 
-    /// The events of these devices, by when they were detected. What cannot be read is left out, and the log names it.
+    /// The events of these devices that reads can still change or that say what is normal, by when they were detected: those that are
+    /// open, and those of late. What cannot be read is left out, and the log names it.
     ///
     /// # Errors
     /// As above.
@@ -220,7 +291,15 @@ impl Store {
         &self,
         devices: &[&str],
     ) -> Result<(HashMap<String, Vec<LeakEvent>>, HashMap<String, Vec<TamperingEvent>>), Error> {
-        let of_devices = doc! { "device_id": { "$in": devices } };
+        let late = time(clock::now().as_second() - EVENTS_KEPT);
+        let of_devices = doc! {
+            "device_id": { "$in": devices },
+            "$or": [
+                { "status": { "$in": ["active", "investigated"] } },
+                { "updated_at": { "$gte": late } },
+                { "updated_at": { "$exists": false }, "detected_at": { "$gte": late } },
+            ],
+        };
         let order = doc! { "detected_at": 1, "id": 1 };
         let mut found = self.documents(LEAKS).find(of_devices.clone()).sort(order.clone()).await?;
         let mut leaks: HashMap<String, Vec<LeakEvent>> = HashMap::new();
@@ -265,7 +344,7 @@ impl Store {
         let mut writes = Vec::new();
         let mut rows = Vec::new();
         for device in devices {
-            let mut tell = |event| {
+            let mut tell = |event: Event<'_>| {
                 rows.push(Row { traceparent: device.traceparent.clone(), ..(self.announce)(event) });
             };
             // What is open no more makes room for what is.
@@ -282,6 +361,14 @@ impl Store {
             if let Some(condition) = &device.condition {
                 writes.push(Write::condition(condition, now));
                 tell(Event::Condition(condition));
+            }
+            if let Some(MemberNews { device_id, member, former_area }) = &device.member {
+                writes.push(Write::member(device_id, member, now));
+                if let Some(former) = former_area {
+                    let left = Member { told: None, ..member.clone() };
+                    tell(Event::Member(former, device_id, &left));
+                }
+                tell(Event::Member(&member.area, device_id, member));
             }
         }
         let (database, outbox) = (self.database.clone(), self.outbox.clone());
@@ -313,6 +400,9 @@ impl Store {
             Event::Leak(event) => (Write::leak(event, now)?, &event.device_id),
             Event::Tampering(event) => (Write::tampering(event, now)?, &event.device_id),
             Event::Condition(condition) => (Write::condition(condition, now), &condition.device_id),
+            Event::Member(..) | Event::Beat(..) | Event::Network(_) | Event::Planned(_) => {
+                return Err(Error::custom("nobody decides about such an event"));
+            }
         };
         let of_device = doc! { "device_id": device_id };
         let row = (self.announce)(event);
@@ -364,6 +454,11 @@ impl Write {
         let id = &condition.device_id;
         let replaces = (condition.revision > 0).then(|| doc! { "_id": id, "revision": condition.revision });
         Self { collection: CONDITIONS, replaces, document: conditions::document(condition, now) }
+    }
+
+    fn member(device_id: &str, member: &Member, now: bson::DateTime) -> Self {
+        let replaces = (member.revision > 0).then(|| doc! { "_id": device_id, "revision": member.revision });
+        Self { collection: MEMBERS, replaces, document: members::document(device_id, member, now) }
     }
 
     async fn run(&self, database: &Database, session: &mut ClientSession) -> Result<(), Error> {

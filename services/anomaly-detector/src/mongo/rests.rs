@@ -1,15 +1,12 @@
 //! Times in which devices are out of service, as documents of `device_rests`.
 
-use std::collections::HashMap;
-
 use bson::{DateTime, doc};
-use futures::TryStreamExt;
 use indowater_common::mongo::{is_duplicate_key, seconds, time};
 use mongodb::ClientSession;
 use mongodb::error::Error;
 use serde::{Deserialize, Serialize};
 
-use super::{RESTS, Store, touch};
+use super::{ById, RESTS, Store, WEEKS, touch};
 use crate::domain::rest::{Rest, Rests};
 
 #[derive(Serialize, Deserialize)]
@@ -25,6 +22,9 @@ struct RestsDocument {
 struct RestDocument {
     from: DateTime,
     until: Option<DateTime>,
+    /// Times of before this was kept say nothing of it.
+    #[serde(default)]
+    closed: bool,
 }
 
 impl Store {
@@ -32,16 +32,16 @@ impl Store {
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn rests(&self, devices: &[&str]) -> Result<HashMap<String, Rests>, Error> {
-        let rests = self.database.collection::<RestsDocument>(RESTS);
-        let found = rests.find(doc! { "_id": { "$in": devices } }).await?;
-        let found: Vec<RestsDocument> = found.try_collect().await?;
-        let read = found.into_iter().map(|stored| {
-            let times = stored.times.iter();
-            let times = times.map(|rest| Rest { from: seconds(rest.from), until: rest.until.map(seconds) });
-            (stored.device_id, Rests { times: times.collect(), version: stored.version })
-        });
-        Ok(read.collect())
+    pub async fn rests(&self, devices: &[&str]) -> Result<ById<Rests>, Error> {
+        self.by_id(RESTS, devices, |stored: RestsDocument| {
+            let times = stored.times.iter().map(|rest| Rest {
+                from: seconds(rest.from),
+                until: rest.until.map(seconds),
+                is_closed: rest.closed,
+            });
+            Rests { times: times.collect(), version: stored.version }
+        })
+        .await
     }
 
     /// Writes when a device was out of service, and has whoever holds it look at everything again. What a newer version of the
@@ -51,7 +51,16 @@ impl Store {
     /// The database does not answer.
     pub async fn write_rests(&self, device_id: &str, rests: &Rests) -> Result<(), Error> {
         let times = rests.times.iter();
-        let times = times.map(|rest| RestDocument { from: time(rest.from), until: rest.until.map(time) });
+        let times = times.map(|rest| RestDocument {
+            from: time(rest.from),
+            until: rest.until.map(time),
+            closed: rest.is_closed,
+        });
+        // Nobody misses a device that is out of service; one that is back is looked at soon.
+        let due = match rests.times.last().and_then(|last| last.until) {
+            None => doc! { "$unset": { "due_at": "" } },
+            Some(back) => doc! { "$set": { "due_at": time(back) } },
+        };
         let document =
             RestsDocument { device_id: device_id.to_owned(), version: rests.version, times: times.collect() };
         let database = self.database.clone();
@@ -62,6 +71,9 @@ impl Store {
                 let older = doc! { "_id": &document.device_id, "version": { "$lt": document.version } };
                 let rests = database.collection::<RestsDocument>(RESTS);
                 rests.replace_one(older, &document).upsert(true).session(&mut *session).await?;
+                let newest = doc! { "device_id": &document.device_id, "heard": { "$exists": true } };
+                let weeks = database.collection::<RestsDocument>(WEEKS);
+                weeks.update_many(newest, due.clone()).session(&mut *session).await?;
                 touch(&database, session, doc! { "device_id": &document.device_id }).await
             })
             .await;

@@ -18,6 +18,8 @@ use crate::domain::daily::Daily;
 use crate::domain::history::{Snapshot, Week};
 use crate::domain::leak::Meter;
 use crate::domain::loss::Tally;
+use crate::domain::place::Place;
+use crate::domain::supply::Supply;
 
 #[derive(Debug, Deserialize)]
 pub struct StoredWeek {
@@ -38,8 +40,17 @@ pub struct StoredWeek {
     total: i64,
     tally: StoredTally,
     daily: Binary,
+    /// Weeks of before it was kept have none.
+    #[serde(default)]
+    supply: Option<Binary>,
     #[serde(default)]
     heard: Option<StoredHeard>,
+    #[serde(default)]
+    area: String,
+    #[serde(default)]
+    gateway_id: String,
+    #[serde(default)]
+    judged_by: i64,
 }
 
 /// Of the newest week alone.
@@ -78,8 +89,10 @@ fn binary(bytes: Vec<u8>) -> Binary {
 pub struct Newest<'a> {
     /// What was heard of the device.
     pub heard: &'a Heard,
-    /// Whether it is known to be silent.
-    pub is_offline: bool,
+    /// Where it belongs.
+    pub place: &'a Place,
+    /// From when on it is missed.
+    pub due_at: Option<i64>,
     /// The partition of its readings, where its silence is noticed.
     pub partition: i32,
 }
@@ -99,7 +112,7 @@ pub struct OfDevice<'a> {
 pub fn guarded(device: OfDevice<'_>, week: &Week, newest: Option<Newest<'_>>, now: Timestamp) -> Guarded {
     let OfDevice { device_id, timeline, zone } = device;
     let id = id(device_id, week.number);
-    let Snapshot { meter, lead, last, total, tally, daily } = &week.start;
+    let Snapshot { meter, lead, last, total, tally, daily, supply } = &week.start;
     let days: RawArrayBuf = week.days.iter().map(|reads| binary(reads.bytes().to_vec())).collect();
     let periods: RawArrayBuf = timeline.periods().map(|period| StoredPeriod::of(period).document()).collect();
     let mut document = rawdoc! {
@@ -118,6 +131,7 @@ pub fn guarded(device: OfDevice<'_>, week: &Week, newest: Option<Newest<'_>>, no
         "total": *total,
         "tally": tally_document(tally),
         "daily": binary(daily.encode()),
+        "supply": binary(supply.encode()),
     };
     if timeline.installed_at != i64::MIN {
         document.append(cstr!("installed_at"), time(timeline.installed_at));
@@ -126,12 +140,16 @@ pub fn guarded(device: OfDevice<'_>, week: &Week, newest: Option<Newest<'_>>, no
         document.append(cstr!("last_at"), time(last.at));
         document.append(cstr!("last_register"), last.register);
     }
-    if let Some(Newest { heard, is_offline, partition }) = newest.filter(|newest| newest.heard.last > 0) {
+    if let Some(Newest { heard, place, due_at, partition }) = newest.filter(|newest| newest.heard.last > 0) {
         document.append(cstr!("heard"), heard_document(heard));
         document.append(cstr!("partition"), partition);
-        if !is_offline {
-            document.append(cstr!("due_at"), time(heard.due()));
+        if let Some(due_at) = due_at {
+            document.append(cstr!("due_at"), time(due_at));
         }
+        let Place { area, gateway_id, judged_by } = place;
+        document.append(cstr!("area"), &**area);
+        document.append(cstr!("gateway_id"), &**gateway_id);
+        document.append(cstr!("judged_by"), *judged_by);
     }
     Guarded { id, replaces: week.revision, document, kept: None }
 }
@@ -186,6 +204,12 @@ impl StoredWeek {
         Zone::named(&self.time_zone).ok_or_else(|| Error::custom("a week in an unknown zone"))
     }
 
+    /// Where the device belongs; nowhere, unless it is the newest week.
+    pub fn belongs(&self) -> Place {
+        let (area, gateway_id) = (self.area.as_str().into(), self.gateway_id.as_str().into());
+        Place { area, gateway_id, judged_by: self.judged_by }
+    }
+
     /// What was heard of the device; nothing, unless it is the newest week.
     pub fn heard(&self) -> Heard {
         let Some(stored) = &self.heard else { return Heard::default() };
@@ -222,6 +246,7 @@ impl StoredWeek {
             total: self.total,
             tally,
             daily: Daily::decode(&self.daily.bytes),
+            supply: self.supply.map(|supply| Supply::decode(&supply.bytes)).unwrap_or_default(),
         };
         let days = days.try_into().map_err(|_| Error::custom("a week that has not seven days"))?;
         Ok(Week { number: self.week, start, days, revision: self.revision, is_dirty: false })

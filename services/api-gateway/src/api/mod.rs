@@ -15,6 +15,7 @@ mod me;
 mod payments;
 mod properties;
 mod reports;
+mod supply_interruptions;
 mod tampering;
 mod tariffs;
 #[cfg(test)]
@@ -68,6 +69,7 @@ fn routes(gateway: &Gateway) -> OpenApiRouter<Gateway> {
         .merge(vouchers::routes())
         .merge(leaks::routes())
         .merge(tampering::routes())
+        .merge(supply_interruptions::routes())
         .route_layer(from_fn(known_parameters))
         .route_layer(from_fn_with_state(gateway.sessions.clone(), layers::authenticate));
     OpenApiRouter::with_openapi(document::base()).nest("/api/v1", open.merge(private))

@@ -327,10 +327,26 @@ pub fn tampering() -> anomaly::TamperingEvent {
     }
 }
 
+pub fn interruption() -> anomaly::NetworkEvent {
+    anomaly::NetworkEvent {
+        id: "planned-001".to_owned(),
+        kind: anomaly::NetworkEventKind::PlannedInterruption.into(),
+        area: "DMA-07".to_owned(),
+        status: anomaly::NetworkEventStatus::Planned.into(),
+        from: "2026-12-01T01:00:00Z".to_owned(),
+        until: "2026-12-01T05:00:00Z".to_owned(),
+        reason: "A valve is exchanged".to_owned(),
+        updated_by: "admin-001".to_owned(),
+        revision: 1,
+        ..anomaly::NetworkEvent::default()
+    }
+}
+
 /// Lets `backend` answer every call with what is above.
 pub fn answer_everything(backend: &Backend) {
     answer_metering(backend);
     answer_anomalies(backend);
+    answer_interruptions(backend);
     answer_money(backend);
     answer_vouchers(backend);
 }
@@ -361,6 +377,25 @@ fn answer_metering(backend: &Backend) {
             "ListMonthlyUsage",
             usage::ListMonthlyUsageResponse { months: vec![month()], ..Default::default() },
         );
+}
+
+fn answer_interruptions(backend: &Backend) {
+    let interruption = Some(interruption());
+    let interruptions = interruption.clone().into_iter().collect();
+    backend
+        .answers(
+            "ListSupplyInterruptions",
+            anomaly::ListSupplyInterruptionsResponse { interruptions, ..Default::default() },
+        )
+        .answers(
+            "GetSupplyInterruption",
+            anomaly::GetSupplyInterruptionResponse { interruption: interruption.clone() },
+        )
+        .answers(
+            "PlanSupplyInterruption",
+            anomaly::PlanSupplyInterruptionResponse { interruption: interruption.clone() },
+        )
+        .answers("ChangeSupplyInterruption", anomaly::ChangeSupplyInterruptionResponse { interruption });
 }
 
 fn answer_anomalies(backend: &Backend) {

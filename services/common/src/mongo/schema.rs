@@ -245,6 +245,27 @@ pub const COLLECTIONS: &[Collection] = &[
     },
     Collection { name: "device_conditions", owner: "anomaly-detector", indexes: &[] },
     Collection { name: "device_rests", owner: "anomaly-detector", indexes: &[] },
+    Collection { name: "group_members", owner: "anomaly-detector", indexes: &[index(&[("area", 1)])] },
+    Collection { name: "listening_groups", owner: "anomaly-detector", indexes: &[index(&[("due_at", 1)])] },
+    Collection {
+        name: "network_events",
+        owner: "anomaly-detector",
+        indexes: &[
+            index(&[("group", 1), ("from", -1)]),
+            index(&[("sequence", 1)]),
+            index(&[("kind", 1), ("from", -1), ("_id", -1)]),
+        ],
+    },
+    Collection {
+        name: "planned_interruptions",
+        owner: "anomaly-detector",
+        indexes: &[
+            index(&[("area", 1), ("from", -1)]),
+            index(&[("sequence", 1)]),
+            index(&[("from", -1), ("_id", -1)]),
+            unique_where_present(&[("key", 1)]),
+        ],
+    },
     Collection { name: "flow_expectations", owner: "anomaly-detector", indexes: &[] },
     Collection { name: "people", owner: "notifier", indexes: &[index(&[("role", 1)])] },
     Collection { name: "alert_watches", owner: "notifier", indexes: &[index(&[("customer_id", 1)])] },

@@ -54,6 +54,8 @@ pub struct Accepted {
     pub received_at: i64,
     /// What the device tells of itself.
     pub state: State,
+    /// The gateway that took the message.
+    pub gateway_id: Option<Box<str>>,
 }
 
 /// What becomes of one message: every read of it is in exactly one of these.
@@ -128,6 +130,7 @@ pub fn accept(uplink: &Uplink<'_>, facts: &Facts, arrival: &Arrival, most_age: i
         unit_assumed: unit.is_none(),
         received_at,
         state,
+        gateway_id: gateway(uplink),
         reads,
     });
     Decision { accepted, rejects: Reject::of_reads(faults, message_reads) }
@@ -204,6 +207,13 @@ impl Judge<'_> {
             )),
         }
     }
+}
+
+/// The gateway as its network names it; a name that no identifier has says nothing, and spoils no read.
+fn gateway(uplink: &Uplink<'_>) -> Option<Box<str>> {
+    let name = uplink.gateway_id.as_deref()?.trim();
+    let is_one = (1..=MOST_ID).contains(&name.len()) && !name.contains(['|', '\0']);
+    is_one.then(|| name.into())
 }
 
 fn fault(said: SaidRead, reason: Reason, why: String) -> Fault {

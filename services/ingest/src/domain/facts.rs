@@ -30,6 +30,10 @@ pub struct Facts {
     pub active: bool,
     /// Version of the registry entry; the higher one wins.
     pub version: i64,
+    /// The district metered area of the property, as of now; empty: in none.
+    pub area: Arc<str>,
+    /// The device whose water it measures a part of, as of now.
+    pub parent_device_id: Option<Box<str>>,
     /// What held from when on, oldest first and whole, where it was not always the same; the fields above are the
     /// present then. Empty for most devices: the fields above hold for all days.
     pub history: Box<[Holding]>,
@@ -166,6 +170,8 @@ pub(crate) fn example() -> Facts {
         installed_at: 1_700_000_000,
         active: true,
         version: 1,
+        area: "DMA-07".into(),
+        parent_device_id: None,
         history: Box::default(),
     }
 }

@@ -77,6 +77,7 @@ mod tests {
             unit_assumed: false,
             received_at: at + 1,
             state: State { battery_percent, rssi_dbm: None, alarms: Alarms::default() },
+            gateway_id: None,
         }
     }
 

@@ -25,6 +25,8 @@ pub struct Uplink<'a> {
     pub message_reads: u32,
     /// What it tells of itself.
     pub state: State,
+    /// The gateway that took it, if its network says so.
+    pub gateway_id: Option<Cow<'a, str>>,
 }
 
 /// A read as the device said it.

@@ -39,6 +39,9 @@ pub(super) struct PropertyDocument {
     timeline: Vec<TenancyDocument>,
     #[serde(default)]
     turns_at: Option<DateTime>,
+    /// The district metered area; empty: none.
+    #[serde(default)]
+    area: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -101,6 +104,9 @@ pub(super) struct DeviceDocument {
     former_device_ids: Vec<String>,
     #[serde(default)]
     former_device_keys: Vec<String>,
+    /// The district metered area of its property; empty: none.
+    #[serde(default)]
+    area: String,
 }
 
 fn time_zone() -> String {
@@ -153,6 +159,7 @@ impl From<&Property> for PropertyDocument {
             version: property.version,
             timeline: TenancyDocument::all(&property.timeline),
             turns_at: property.turns_at.map(to_bson_time),
+            area: property.area.clone(),
         }
     }
 }
@@ -183,6 +190,7 @@ impl TryFrom<PropertyDocument> for Property {
             created_at: from_bson_time(document.created_at),
             updated_at: from_bson_time(document.updated_at),
             version: document.version,
+            area: document.area,
         })
     }
 }
@@ -223,6 +231,7 @@ impl From<&Device> for DeviceDocument {
             device_alike: Some(identifier::alike(&device.device_id)),
             former_device_keys: former.iter().map(|serial| identifier::key(serial).into_owned()).collect(),
             former_device_ids: former,
+            area: device.area.clone(),
         }
     }
 }
@@ -292,6 +301,7 @@ impl TryFrom<DeviceDocument> for Device {
             updated_at: from_bson_time(document.updated_at),
             version: document.version,
             time_zone: document.time_zone,
+            area: document.area,
         })
     }
 }

@@ -35,6 +35,8 @@ struct Message<'a, R> {
     battery_percent: Option<u32>,
     rssi_dbm: Option<i32>,
     #[serde(borrow, default)]
+    gateway_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
     alarms: Option<Vec<Cow<'a, str>>>,
 }
 
@@ -102,6 +104,7 @@ fn uplink<R>(message: Message<'_, R>, reads: Reads) -> Uplink<'_> {
         faults: reads.faults,
         message_reads: u32::try_from(reads.all).unwrap_or(u32::MAX),
         state: State { battery_percent: message.battery_percent, rssi_dbm: message.rssi_dbm, alarms },
+        gateway_id: message.gateway_id,
     }
 }
 

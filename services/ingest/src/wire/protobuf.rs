@@ -42,6 +42,7 @@ pub(super) fn decode(value: &[u8]) -> Result<Uplink<'_>, Reject> {
         faults: Vec::new(),
         message_reads,
         state: State { battery_percent: message.battery_percent, rssi_dbm: message.rssi_dbm, alarms },
+        gateway_id: (!message.gateway_id.is_empty()).then_some(Cow::Owned(message.gateway_id)),
     })
 }
 
@@ -91,6 +92,7 @@ impl Encoder {
         message.received_at = accepted.received_at;
         message.telemetry_partition = origin.partition;
         message.telemetry_offset = origin.offset;
+        message.gateway_id.push_str(accepted.gateway_id.as_deref().unwrap_or_default());
         message.battery_percent = accepted.state.battery_percent;
         message.rssi_dbm = accepted.state.rssi_dbm;
         message.alarms.extend(accepted.state.alarms.iter().map(|alarm| alarm_to_wire(alarm) as i32));

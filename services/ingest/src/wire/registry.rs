@@ -55,6 +55,8 @@ pub fn decode_device(value: &[u8]) -> Result<Change, NoDevice> {
         billable: device.billable.unwrap_or(true),
         installed_at: installed_at.as_second(),
         version: device.version,
+        area: device.area.into(),
+        parent_device_id: device.parent_device_id.filter(|parent| !parent.is_empty()).map(Into::into),
         history,
     };
     let former_device_ids = device.former_device_ids.into_iter().map(Into::into).collect();
@@ -92,6 +94,7 @@ pub fn device(device: Device) -> registry::Device {
         resolution: device.meter.resolution,
         billable: Some(device.billable),
         parent_device_id: device.parent_device_id,
+        area: device.area,
         remarks: device.remarks.into_iter().map(remark).collect(),
     }
 }
@@ -122,6 +125,7 @@ pub fn property(property: Property) -> registry::Property {
         created_at: property.created_at.to_string(),
         updated_at: property.updated_at.to_string(),
         version: property.version,
+        area: property.area,
     }
 }
 

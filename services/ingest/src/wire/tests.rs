@@ -361,6 +361,7 @@ fn telemetry() -> impl Strategy<Value = Telemetry> {
             battery_percent,
             rssi_dbm,
             alarms,
+            gateway_id: "gw-1".into(),
         })
 }
 
@@ -373,6 +374,7 @@ fn twin(message: &Telemetry, style: usize) -> String {
         RegisterUnit::Litre => object.insert("unit".into(), "L".into()),
         RegisterUnit::Millilitre => object.insert("unit".into(), "mL".into()),
     };
+    object.insert("gateway_id".into(), message.gateway_id.clone().into());
     if let Some(percent) = message.battery_percent {
         object.insert("battery_percent".into(), percent.into());
     }

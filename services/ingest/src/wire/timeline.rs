@@ -19,6 +19,8 @@ pub(super) fn write(message: &mut readings::Readings, facts: &Facts, at: i64) {
     message.billable = Some(holds.billable);
     message.installed_at = Some(facts.installed_at);
     message.registry_version = facts.version;
+    message.area.push_str(&facts.area);
+    message.parent_device_id.push_str(facts.parent_device_id.as_deref().unwrap_or_default());
     message.facts.extend(entries(&facts.history));
 }
 

@@ -11,7 +11,7 @@ async fn properties_are_shown_as_they_are() {
     let expected = json!({
         "id": "property-001", "name": "", "address": "", "customer_id": "customer-001", "property_type": "residential",
         "time_zone": "Asia/Jakarta", "tariff_class": "", "created_at": "2026-01-05T02:00:00Z",
-        "updated_at": "2026-01-05T02:00:00Z",
+        "updated_at": "2026-01-05T02:00:00Z", "area": null,
     });
     assert_eq!(api.ask("customer-001", "GET /properties/property-001", None).await.json, expected);
     let other = Property { customer_id: "customer-002".to_owned(), ..property() };

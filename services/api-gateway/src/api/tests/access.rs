@@ -75,6 +75,28 @@ fn of_leaks() -> Vec<Row> {
             Some(json!({ "resolution": "Sealed" })),
             [403, 403, 200, 200],
         ),
+        ("GET /supply-interruptions", "/supply-interruptions?area=DMA-07", None, [200; 4]),
+        ("GET /supply-interruptions/{id}", "/supply-interruptions/planned-001", None, [200; 4]),
+        (
+            "POST /supply-interruptions",
+            "/supply-interruptions",
+            Some(json!({
+                "area": "DMA-07", "from": "2026-12-01T01:00:00Z", "until": "2026-12-01T05:00:00Z", "reason": "A valve",
+            })),
+            [403, 403, 403, 201],
+        ),
+        (
+            "PATCH /supply-interruptions/{id}",
+            "/supply-interruptions/planned-001",
+            nothing(),
+            [403, 403, 403, 200],
+        ),
+        (
+            "POST /supply-interruptions/{id}/cancel",
+            "/supply-interruptions/planned-001/cancel",
+            nothing(),
+            [403, 403, 403, 200],
+        ),
     ]
 }
 

@@ -29,6 +29,16 @@ fn uplink_of(device_id: &str, unit: Option<SaidUnit>, reads: Vec<SaidRead>) -> U
         reads,
         faults: Vec::new(),
         state: State::default(),
+        gateway_id: None,
+    }
+}
+
+#[test]
+fn a_gateway_is_named_if_its_name_is_one() {
+    for (said, is) in [("eui-1 ", Some("eui-1")), ("", None), ("a|b", None), (&*"x".repeat(65), None)] {
+        let said = Uplink { gateway_id: Some(Cow::Borrowed(said)), ..uplink(&[(NOW, "5")]) };
+        let accepted = accept(&said, &facts(), &arrived(NOW), MOST_AGE).accepted.unwrap();
+        assert_eq!(accepted.gateway_id.as_deref(), is);
     }
 }
 

@@ -95,6 +95,8 @@ impl Device {
         if let Some(property) = around.property.filter(|property| is_news(property.id != next.property_id)) {
             self.check_zone(&property.time_zone, format_args!("property {:?}", property.id))?;
             next.timeline.move_to(&property.id, &property.timeline, from);
+            // Areas have no history: a meter that will move is counted where it will be.
+            next.area.clone_from(&property.area);
         }
         if let Some(parent) = &change.parent_device_id {
             next.parent_device_id = (!parent.is_empty()).then(|| parent.clone());

@@ -46,6 +46,8 @@ pub struct Device {
     pub updated_at: Timestamp,
     pub version: i64,
     pub time_zone: String,
+    /// The district metered area of its property; empty: in none.
+    pub area: String,
 }
 
 /// Who changed what is known of the past, and why.
@@ -175,6 +177,7 @@ impl Device {
             updated_at: now,
             version: 1,
             time_zone: String::new(),
+            area: String::new(),
         };
         device.check(&mut problems);
         check_meter(&device.meter, &mut problems);
@@ -194,6 +197,7 @@ impl Device {
     /// Puts a new device where it stands: customer, time zone and class are the property's, on all days.
     pub fn place(&mut self, property: &Property) {
         self.time_zone.clone_from(&property.time_zone);
+        self.area.clone_from(&property.area);
         self.timeline.follow(&property.id, &property.timeline, None);
         self.be_as_of(self.updated_at);
     }
@@ -203,6 +207,9 @@ impl Device {
     pub fn follow(&self, property: &Property, from: Day) -> Self {
         let mut next = self.clone();
         next.timeline.follow(&property.id, &property.timeline, Some(from));
+        if next.property_id == property.id {
+            next.area.clone_from(&property.area);
+        }
         next.made_of(self, property.updated_at)
     }
 
@@ -329,6 +336,7 @@ impl Device {
     /// Whether its days are judged alike by what is known of both: then nobody need be told.
     pub fn is_judged_like(&self, other: &Self) -> bool {
         self.installation_date.as_second() == other.installation_date.as_second()
+            && (&self.area, &self.parent_device_id) == (&other.area, &other.parent_device_id)
             && (self.timeline == other.timeline || self.holdings() == other.holdings())
     }
 
@@ -349,6 +357,8 @@ impl Device {
             installed_at: self.installation_date.as_second(),
             active: self.status != Status::Inactive,
             version: self.version,
+            area: self.area.as_str().into(),
+            parent_device_id: self.parent_device_id.as_deref().map(Into::into),
             history: history.into(),
         }
     }

@@ -28,6 +28,8 @@ pub struct Property {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub version: i64,
+    /// The district metered area it lies in; empty: in none.
+    pub area: String,
 }
 
 /// A property as a caller describes it; empty fields take their defaults.
@@ -41,6 +43,7 @@ pub struct PropertyDraft {
     pub property_type: String,
     pub time_zone: String,
     pub tariff_class: String,
+    pub area: String,
 }
 
 /// What a caller wants different.
@@ -56,6 +59,8 @@ pub struct PropertyChange {
     pub customer_id: Option<String>,
     pub property_type: Option<String>,
     pub tariff_class: Option<String>,
+    /// Empty: in none.
+    pub area: Option<String>,
 }
 
 /// A property as changed.
@@ -63,7 +68,7 @@ pub struct PropertyChange {
 pub struct PropertyChanged {
     /// As it is now.
     pub property: Property,
-    /// The first day from which its devices have another customer or class; none if they do not.
+    /// The first day from which its devices have another customer or class, or today if they are in another area; none if they are not.
     pub from: Option<Day>,
 }
 
@@ -99,6 +104,7 @@ impl Property {
             created_at: now,
             updated_at: now,
             version: 1,
+            area: draft.area.trim().to_owned(),
         };
         property.check(&mut problems);
         check_id(&property.customer_id, "customer_id", &mut problems);
@@ -123,6 +129,9 @@ impl Property {
                 field.clone_from(wanted);
             }
         }
+        if let Some(area) = &change.area {
+            next.area = area.trim().to_owned();
+        }
         if let Some(wanted) = &change.property_type {
             next.property_type =
                 PropertyType::read(wanted, self.property_type, "property_type", &mut problems);
@@ -145,7 +154,8 @@ impl Property {
         next.timeline.say(Some(from), part);
         let next = next.made_of(self, now);
         next.check(&mut problems);
-        let from = (next.timeline != self.timeline).then_some(from);
+        let is_news = next.timeline != self.timeline || next.area != self.area;
+        let from = is_news.then_some(from);
         Ok(PropertyChanged { property: problems.or(next)?, from })
     }
 
@@ -181,6 +191,9 @@ impl Property {
         }
         check_length(&self.name, 200, "name", problems);
         check_length(&self.address, 500, "address", problems);
+        if !self.area.is_empty() {
+            check_id(&self.area, "area", problems);
+        }
     }
 }
 

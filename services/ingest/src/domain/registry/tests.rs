@@ -59,9 +59,12 @@ fn every_wrong_field_of_a_property_is_named() {
         property_type: "castle".into(),
         time_zone: "Asia/Atlantis".into(),
         tariff_class: "golden".into(),
+        area: "a b".into(),
     };
     let problems = Property::admit(draft, String::new(), now()).unwrap_err().to_string();
-    for field in ["id must", "name", "address", "customer_id", "property_type", "time_zone", "tariff_class"] {
+    for field in
+        ["id must", "name", "address", "customer_id", "property_type", "time_zone", "tariff_class", "area"]
+    {
         assert!(problems.contains(field), "{field} is missing in: {problems}");
     }
 }
