@@ -105,6 +105,11 @@ pub fn payment_unreadable(why: &impl Display) {
     tracing::error!(%why, "a payment cannot be read and is left out; mend its document");
 }
 
+/// An entry of the ledger is not as this service writes it.
+pub fn entry_unreadable(why: &impl Display) {
+    tracing::error!(%why, "an entry cannot be told, and nothing is posted for its customer; mend its document");
+}
+
 /// Payments of another system are followed up from now on.
 pub fn payments_adopted(many: usize) {
     tracing::info!(many, "payments of another system wait for their customers, and are followed up");

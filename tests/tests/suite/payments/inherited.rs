@@ -29,7 +29,8 @@ pub async fn payments_of_another_system_are_kept_and_gone_on_with(base: Arc<Base
         let now = bson::DateTime::now();
         inherit(&shop, doc! {
             "id": format!("{method}-old"), "reference_id": &order, "customer_id": made["customer_id"].as_str(),
-            "customer_email": "siti@example.com", "amount": 50_000.0, "payment_method": method,
+            "customer_email": "siti@example.com", "amount": 55_000.0, "payment_method": method,
+            "discount_amount": 5_000.0, "voucher_code": "THERE-5",
             "payment_type": "balance_topup", "status": "pending", "payment_url": url, "created_at": now,
             "updated_at": now, "metadata": { "campaign": { "$name": "Lebaran" } }, "cashier": "Budi",
         })
@@ -74,6 +75,10 @@ pub async fn payments_of_another_system_are_kept_and_gone_on_with(base: Arc<Base
     for method in ["midtrans", "xendit"] {
         let paid = shop.becomes(&json!({ "id": format!("{method}-old") }), "paid").await?;
         ensure!(paid["credited_amount"] == 50_000, "{paid}");
+        // What a voucher of the other system promised is on no balance, and somebody is told.
+        let shown = shop.administrator.find(&format!("{PAYMENTS}/{method}-old")).await?;
+        let attention = &shown["needs_attention"][0];
+        ensure!(attention["reason"] == "discount_elsewhere" && attention["amount"] == 5_000, "{shown}");
         let id = format!("{method}-old");
         let payments = shop.world.database.collection::<Document>("payment_transactions");
         let kept = payments.find_one(doc! { "id": &id }).await?.context("it is gone")?;
