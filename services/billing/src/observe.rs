@@ -17,6 +17,7 @@ struct Instruments {
     entries: Counter<u64>,
     commit: Histogram<f64>,
     repeated: Counter<u64>,
+    forgotten: Counter<u64>,
     payments: Counter<u64>,
     notifications: Counter<u64>,
     gateway_failures: Counter<u64>,
@@ -35,6 +36,10 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| Instruments {
     repeated: telemetry::counter(
         "indowater_ledger_repeated",
         "Movements that were told again and posted once",
+    ),
+    forgotten: telemetry::counter(
+        "indowater_ledger_months_forgotten",
+        "Months that were let go of to keep memory bounded: many mean that months are loaded again and again",
     ),
     payments: telemetry::counter(
         "indowater_payments",
@@ -73,6 +78,11 @@ pub fn posted(entries: usize, took: Duration) {
 pub fn repeated(id: &str) {
     INSTRUMENTS.repeated.add(1, &[]);
     tracing::debug!(id, "a movement was told again");
+}
+
+/// Months were let go of: there were too many to keep.
+pub fn forgotten(months: usize) {
+    INSTRUMENTS.forgotten.add(months as u64, &[]);
 }
 
 /// Another instance wrote the same partition: normal around a rebalance, a fault if it lasts.

@@ -310,6 +310,7 @@ impl Books {
                 self.drafted.clear();
                 if self.months.len().max(self.balances.len()) > self.shared.months_in_memory {
                     // All of it is stored, and what is asked for is loaded again.
+                    observe::forgotten(self.months.len());
                     self.forget();
                 }
                 return Ok(());
