@@ -100,8 +100,7 @@ pub async fn a_fleet_with_every_fault_is_computed_alike(base: Arc<Base>) -> Resu
         sloppy: few,
         moves: few,
     };
-    let reporting =
-        Reporting { interval: Duration::from_secs(2), rates, traces: Percent::NEVER, seed: SEED };
+    let reporting = Reporting { interval: Duration::from_secs(2), rates, traces: Percent::NEVER, seed: SEED };
     let mut fleet = Fleet::enrol(&registry, meters, reporting).await?;
     let bounds = Bounds { duration: Some(Duration::from_secs(60)), messages: Some(900) };
     let uplink = Uplink::open(&world.system).await?;

@@ -89,7 +89,10 @@ pub async fn a_refused_row_of_an_outbox_has_nothing_sent_again(base: Arc<Base>) 
     .await?;
     let sent = sizes().await?;
     ensure!(sent == [3, 4], "those before it are sent once each: {sent:?}");
-    ensure!(rows.count_documents(doc! { "_id": { "$lt": refused } }).await? == 0, "they are kept all the same");
+    ensure!(
+        rows.count_documents(doc! { "_id": { "$lt": refused } }).await? == 0,
+        "they are kept all the same"
+    );
 
     rows.delete_one(doc! { "_id": refused }).await?;
     eventually("the rest is sent", async || {

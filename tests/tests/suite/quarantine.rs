@@ -51,12 +51,15 @@ pub async fn what_cannot_be_processed_is_set_aside_and_processed_once_mended(bas
     let day = doc! { "device_id": &meters[0].id };
     let day = spoil(&world, ("water_usage", day), ("date", -1), ("carry", "none".into())).await?;
     // One of the entries that were written last, which the next owner of their partition tells again.
-    let last = world.database.collection::<Document>("ledger_partitions").distinct("entries", doc! {}).await?;
+    let last =
+        world.database.collection::<Document>("ledger_partitions").distinct("entries", doc! {}).await?;
     let entry = doc! { "_id": { "$in": last }, "customer_id": { "$in": ["customer-2", "customer-3"] } };
     let entries = world.database.collection::<Document>("ledger_entries");
     let of_entry = entries.find_one(entry).await?.context("no last entry of these customers")?;
-    let (entry, of_entry) = (doc! { "_id": of_entry.get("_id") }, of_entry.get_str("customer_id")?.to_owned());
-    let entry = spoil(&world, ("ledger_entries", entry), ("sequence", -1), ("amount", "a lot".into())).await?;
+    let (entry, of_entry) =
+        (doc! { "_id": of_entry.get("_id") }, of_entry.get_str("customer_id")?.to_owned());
+    let entry =
+        spoil(&world, ("ledger_entries", entry), ("sequence", -1), ("amount", "a lot".into())).await?;
     let month = doc! { "device_id": &meters[1].id };
     let month = spoil(&world, ("ledger_months", month), ("_id", -1), ("days", "none".into())).await?;
     for (topic, _, _) in INTERNAL {

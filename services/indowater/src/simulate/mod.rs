@@ -106,7 +106,8 @@ pub async fn leave(system: &System, meters: &[Simulated], foreign: Percent, seed
     if some.is_empty() {
         return Ok(Left::default());
     }
-    clients::with_database(system, async |database| predecessor::leave(database, some, &mut chance).await).await
+    clients::with_database(system, async |database| predecessor::leave(database, some, &mut chance).await)
+        .await
 }
 
 /// Runs the command.

@@ -150,8 +150,10 @@ async fn refunded_in_trouble(shop: &Shop, method: &str) -> Result<i64> {
     shop.pay(&made).await?;
     shop.becomes(&made, "paid").await?;
     weather(&shop.gateways, &format!("{method}/down")).await?;
-    let (path, wish) =
-        (format!("{PAYMENTS}/{}/refunds", id(&made)?), json!({ "amount": 20_000, "reason": "Lost on its way" }));
+    let (path, wish) = (
+        format!("{PAYMENTS}/{}/refunds", id(&made)?),
+        json!({ "amount": 20_000, "reason": "Lost on its way" }),
+    );
     let (status, answer) = shop.administrator.post_once(&path, &format!("{method}-lost"), &wish).await?;
     ensure!(status == StatusCode::SERVICE_UNAVAILABLE, "{status} {answer}");
     weather(&shop.gateways, &format!("{method}/fine")).await?;
