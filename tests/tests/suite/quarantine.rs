@@ -50,16 +50,7 @@ pub async fn what_cannot_be_processed_is_set_aside_and_processed_once_mended(bas
     }
     let day = doc! { "device_id": &meters[0].id };
     let day = spoil(&world, ("water_usage", day), ("date", -1), ("carry", "none".into())).await?;
-    // One of the entries that were written last, which the next owner of their partition tells again.
-    let last =
-        world.database.collection::<Document>("ledger_partitions").distinct("entries", doc! {}).await?;
-    let entry = doc! { "_id": { "$in": last }, "customer_id": { "$in": ["customer-2", "customer-3"] } };
-    let entries = world.database.collection::<Document>("ledger_entries");
-    let of_entry = entries.find_one(entry).await?.context("no last entry of these customers")?;
-    let (entry, of_entry) =
-        (doc! { "_id": of_entry.get("_id") }, of_entry.get_str("customer_id")?.to_owned());
-    let entry =
-        spoil(&world, ("ledger_entries", entry), ("sequence", -1), ("amount", "a lot".into())).await?;
+    let (of_entry, entry) = spoil_an_entry(&world).await?;
     let month = doc! { "device_id": &meters[1].id };
     let month = spoil(&world, ("ledger_months", month), ("_id", -1), ("days", "none".into())).await?;
     for (topic, _, _) in INTERNAL {
@@ -74,25 +65,13 @@ pub async fn what_cannot_be_processed_is_set_aside_and_processed_once_mended(bas
     nothing_waits(&world, [&ingest, &usage, &billing]).await?;
 
     let aside = kept(&world.system, None).await?;
-    for (topic, _, service) in INTERNAL {
-        let found = aside.iter().find(|kept| is_garbage(kept) && kept.record.topic == name(&world, topic));
-        let found = found.with_context(|| format!("{} has none of {aside:?}", topic.what))?;
-        ensure!(found.collection == format!("quarantine_{}", service.replace('-', "_")), "{found:?}");
-    }
     let of_month = "customer-1".to_owned();
     let spoilt = [
         (&meters[0].id, "of water_usage"),
         (&of_month, "of ledger_months"),
         (&of_entry, "of ledger_entries"),
     ];
-    for (key, named) in spoilt {
-        let mut of = aside.iter().filter(|kept| kept.record.key.bytes == key.as_bytes()).peekable();
-        ensure!(of.peek().is_some(), "nothing of {key} was set aside");
-        let unexplained = of.find(|kept| !kept.record.reason.contains(named));
-        ensure!(unexplained.is_none(), "{unexplained:?} does not say what to mend");
-    }
-    let told = status(&world.system).await.quarantined;
-    ensure!(told.values().sum::<u64>() == aside.len() as u64, "{told:?} and {} records", aside.len());
+    each_says_why(&world, &aside, spoilt).await?;
 
     // What is not mended comes back, and is lost as little as before.
     let ids = |aside: &[Kept]| -> BTreeSet<String> { aside.iter().map(|k| k.record.id.clone()).collect() };
@@ -117,6 +96,37 @@ pub async fn what_cannot_be_processed_is_set_aside_and_processed_once_mended(bas
         Ok(())
     })
     .await
+}
+
+/// One of the entries that were written last, which the next owner of their partition tells again, becomes unreadable. Returns
+/// whose it is, its id and what stood there.
+async fn spoil_an_entry(world: &World) -> Result<(String, (Bson, Bson))> {
+    let partitions = world.database.collection::<Document>("ledger_partitions");
+    let last = partitions.distinct("entries", doc! {}).await?;
+    let which = doc! { "_id": { "$in": last }, "customer_id": { "$in": ["customer-2", "customer-3"] } };
+    let entries = world.database.collection::<Document>("ledger_entries");
+    let entry = entries.find_one(which).await?.context("no last entry of these customers")?;
+    let this = doc! { "_id": entry.get("_id") };
+    let spoilt = spoil(world, ("ledger_entries", this), ("sequence", -1), ("amount", "a lot".into())).await?;
+    Ok((entry.get_str("customer_id")?.to_owned(), spoilt))
+}
+
+/// The garbage is with its service, what has these keys names the collection that is to be mended, and `status` counts all.
+async fn each_says_why(world: &World, aside: &[Kept], spoilt: [(&String, &str); 3]) -> Result<()> {
+    for (topic, _, service) in INTERNAL {
+        let found = aside.iter().find(|kept| is_garbage(kept) && kept.record.topic == name(world, topic));
+        let found = found.with_context(|| format!("{} has none of {aside:?}", topic.what))?;
+        ensure!(found.collection == format!("quarantine_{}", service.replace('-', "_")), "{found:?}");
+    }
+    for (key, named) in spoilt {
+        let mut of = aside.iter().filter(|kept| kept.record.key.bytes == key.as_bytes()).peekable();
+        ensure!(of.peek().is_some(), "nothing of {key} was set aside");
+        let unexplained = of.find(|kept| !kept.record.reason.contains(named));
+        ensure!(unexplained.is_none(), "{unexplained:?} does not say what to mend");
+    }
+    let told = status(&world.system).await.quarantined;
+    ensure!(told.values().sum::<u64>() == aside.len() as u64, "{told:?} and {} records", aside.len());
+    Ok(())
 }
 
 async fn send(world: &World, meters: &[Meter]) -> Result<()> {

@@ -94,7 +94,7 @@ fn payment(meter: &Simulated, number: u64, rng: &mut impl Rng) -> Result<Documen
         "reference_id": format!("LEFT {}", meter.device.id),
         "customer_id": customer,
         "customer_email": format!("{customer}@example.com"),
-        "amount": f64::from(rng.random_range(10..=200_u32)) * 1_000.0,
+        "amount": f64::from(rng.random_range(10_000..=200_000_u32)),
         "payment_method": method,
         "payment_type": "balance_topup",
         "status": status,

@@ -37,17 +37,7 @@ pub async fn payments_of_another_system_are_kept_and_gone_on_with(base: Arc<Base
         .await?;
         pages.push(made);
     }
-    let long_ago = bson::DateTime::from_millis(1_760_000_000_000);
-    for (number, status) in ["paid", "failed", "expired"].into_iter().enumerate() {
-        inherit(&shop, doc! {
-            "id": format!("settled-{number}"), "reference_id": format!("GW {number}"), "amount": 25_000_i64,
-            "customer_id": pages[0]["customer_id"].as_str(), "payment_method": "midtrans", "discount_amount": null,
-            "payment_type": "water_bill", "status": status, "created_at": long_ago, "metadata": null,
-        })
-        .await?;
-    }
-    inherit(&shop, doc! { "id": "unreadable", "reference_id": "GW x", "amount": "a lot", "status": "paid" })
-        .await?;
+    settled_there(&shop, pages[0]["customer_id"].as_str()).await?;
     shop.billing[0].process.stop().await;
     shop.restart_billing(0).await?;
 
@@ -91,6 +81,22 @@ pub async fn payments_of_another_system_are_kept_and_gone_on_with(base: Arc<Base
     let listed: Value = shop.customer.find(&format!("{PAYMENTS}?page_size=50")).await?;
     ensure!(listed["items"].as_array().is_some_and(|items| items.len() == 5), "{listed}");
     shop.adds_up().await
+}
+
+/// What was settled there, and a document that nobody here can read.
+async fn settled_there(shop: &Shop, customer_id: Option<&str>) -> Result<()> {
+    let long_ago = bson::DateTime::from_millis(1_760_000_000_000);
+    for (number, status) in ["paid", "failed", "expired"].into_iter().enumerate() {
+        inherit(shop, doc! {
+            "id": format!("settled-{number}"), "reference_id": format!("GW {number}"), "amount": 25_000_i64,
+            "customer_id": customer_id, "payment_method": "midtrans", "discount_amount": null,
+            "payment_type": "water_bill", "status": status, "created_at": long_ago, "metadata": null,
+        })
+        .await?;
+    }
+    inherit(shop, doc! { "id": "unreadable", "reference_id": "GW x", "amount": "a lot", "status": "paid" })
+        .await?;
+    Ok(())
 }
 
 async fn inherit(shop: &Shop, mut document: Document) -> Result<()> {
