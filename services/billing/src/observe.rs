@@ -17,6 +17,7 @@ struct Instruments {
     entries: Counter<u64>,
     commit: Histogram<f64>,
     repeated: Counter<u64>,
+    forgotten: Counter<u64>,
     payments: Counter<u64>,
     notifications: Counter<u64>,
     gateway_failures: Counter<u64>,
@@ -35,6 +36,10 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| Instruments {
     repeated: telemetry::counter(
         "indowater_ledger_repeated",
         "Movements that were told again and posted once",
+    ),
+    forgotten: telemetry::counter(
+        "indowater_ledger_months_forgotten",
+        "Months that were let go of to keep memory bounded: many mean that months are loaded again and again",
     ),
     payments: telemetry::counter(
         "indowater_payments",
@@ -75,6 +80,11 @@ pub fn repeated(id: &str) {
     tracing::debug!(id, "a movement was told again");
 }
 
+/// Months were let go of: there were too many to keep.
+pub fn forgotten(months: usize) {
+    INSTRUMENTS.forgotten.add(months as u64, &[]);
+}
+
 /// Another instance wrote the same partition: normal around a rebalance, a fault if it lasts.
 pub fn fenced(partition: i32) {
     tracing::info!(partition, "another instance wrote this partition of the ledger; it is read again");
@@ -103,6 +113,11 @@ pub fn tariff_set(class: &str, revision: i64, set_by: &str) {
 /// A document of `payment_transactions` is neither ours nor as the data model has them.
 pub fn payment_unreadable(why: &impl Display) {
     tracing::error!(%why, "a payment cannot be read and is left out; mend its document");
+}
+
+/// An entry of the ledger is not as this service writes it.
+pub fn entry_unreadable(why: &impl Display) {
+    tracing::error!(%why, "an entry cannot be told, and nothing is posted for its customer; mend its document");
 }
 
 /// Payments of another system are followed up from now on.

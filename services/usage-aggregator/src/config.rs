@@ -28,8 +28,8 @@ impl config::Settings for Settings {
         if self.flush_pending == 0 {
             problems.push("--flush-pending must be at least 1".to_owned());
         }
-        if self.devices_in_memory < 1_000 {
-            problems.push("--devices-in-memory must be at least 1000".to_owned());
+        if self.devices_in_memory == 0 {
+            problems.push("--devices-in-memory must be at least 1".to_owned());
         }
         if self.flush_idle > self.flush_age {
             problems.push("--flush-idle must not be longer than --flush-age".to_owned());

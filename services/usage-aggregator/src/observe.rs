@@ -12,6 +12,7 @@ pub struct Observe {
     reads: Counter<u64>,
     late: Counter<u64>,
     conflicts: Counter<u64>,
+    forgotten: Counter<u64>,
     records: Counter<u64>,
     published: Counter<u64>,
     glitches: Counter<u64>,
@@ -33,6 +34,10 @@ impl Observe {
             conflicts: counter(
                 "indowater_write_conflicts",
                 "Documents another instance had written meanwhile",
+            ),
+            forgotten: counter(
+                "indowater_devices_forgotten",
+                "Devices that were let go of to keep memory bounded: many mean that devices are loaded again and again",
             ),
             records: counter("indowater_daily_records", "Daily records written"),
             published: counter("indowater_usage_published", "Daily records published"),
@@ -82,6 +87,11 @@ impl Observe {
     pub fn found(&self, kind: &'static str, device_id: &str, day: Day) {
         self.findings.add(1, &[KeyValue::new("kind", kind)]);
         tracing::info!(kind, device_id, %day, "a meter is to be looked at");
+    }
+
+    /// Devices were let go of: there were too many to keep.
+    pub fn forgotten(&self, devices: usize) {
+        self.forgotten.add(count(devices), &[]);
     }
 
     /// Records are durable.

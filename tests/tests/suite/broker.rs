@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use bson::{Binary, Document, doc, spec::BinarySubtype};
 use indowater_common::kafka::base_config;
 use indowater_proto::billing::v1::Balance;
 use indowater_proto::registry::v1::registry_service_client::RegistryServiceClient;
@@ -58,6 +59,50 @@ pub async fn topics_stand_as_they_are_relied_on(base: Arc<Base>) -> Result<()> {
         ensure!(setting(&world, &TELEMETRY, key).await? == kept, "{key} is not as the operator set it");
     }
     Ok(())
+}
+
+/// A row that the broker never takes keeps those behind it waiting, in order, and the service says so; those before it are on the
+/// topic, once, and when the row is gone so are the others.
+pub async fn a_refused_row_of_an_outbox_has_nothing_sent_again(base: Arc<Base>) -> Result<()> {
+    let mut world = World::new(&base, "outbox").await?;
+    let ingest = world.start("ingest", &[("INDOWATER_STALL_LIMIT", "3")]).await?;
+    let rows = world.database.collection::<Document>("outbox_ingest");
+    let (before, refused, behind) = (1_000_001_i64, 1_000_003_i64, 1_000_004_i64);
+    let row = |sequence: i64, bytes: usize| {
+        doc! {
+            "_id": sequence, "topic": DEVICES.name(&world.system.topic_prefix), "key": "a-row",
+            "value": Binary { subtype: BinarySubtype::Generic, bytes: vec![7; bytes] },
+            "event_id": format!("row-{sequence}"), "source": "/indowater/ingest", "kind": "row", "time": 0_i64,
+            "traceparent": null,
+        }
+    };
+    // More than the client of a service ever sends in one record.
+    rows.insert_many([row(before, 3), row(before + 1, 4), row(refused, 3 << 20), row(behind, 5)]).await?;
+    let sizes = async || -> Result<Vec<usize>> {
+        Ok(world.records(&DEVICES).await?.into_iter().map(|(_, _, value)| value.len()).collect())
+    };
+    eventually("the service says which row waits", async || {
+        let says = http()?.get(format!("{}/readyz", ingest.admin)).send().await?.text().await?;
+        ensure!(says.contains(&format!("row {refused} of outbox_ingest")), "{says}");
+        Ok(())
+    })
+    .await?;
+    let sent = sizes().await?;
+    ensure!(sent == [3, 4], "those before it are sent once each: {sent:?}");
+    ensure!(
+        rows.count_documents(doc! { "_id": { "$lt": refused } }).await? == 0,
+        "they are kept all the same"
+    );
+
+    rows.delete_one(doc! { "_id": refused }).await?;
+    eventually("the rest is sent", async || {
+        ensure!(rows.count_documents(doc! {}).await? == 0, "rows wait");
+        Ok(())
+    })
+    .await?;
+    let sent = sizes().await?;
+    ensure!(sent == [3, 4, 5], "{sent:?}");
+    ingest.ready().await
 }
 
 /// Memory of ingest while it takes the largest batch there can be, in KiB: it has about 45 MiB at rest.

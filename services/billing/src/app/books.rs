@@ -96,6 +96,9 @@ pub struct Books {
     doubtful: bool,
     /// Customers of whom something cannot be read or posted: what came of them since the last flush is to be set aside.
     spoilt: Vec<Spoilt>,
+    /// Entries that the last writer may not have told and that cannot be read, with whose they are. As long as that is so,
+    /// nothing is posted for these customers; and the partition's document keeps them, so that they are told once they can be read.
+    untold: Vec<(Box<str>, String)>,
 }
 
 /// How often a flush starts over before another instance is taken for the owner.
@@ -119,6 +122,7 @@ impl Books {
             stale: false,
             doubtful: true,
             spoilt: Vec::new(),
+            untold: Vec::new(),
         }
     }
 
@@ -144,6 +148,7 @@ impl Books {
 
     async fn enter(&mut self, instructions: &[Instruction]) -> Result<(), Retry> {
         self.open().await?;
+        self.look_again(instructions).await?;
         self.load_balances(instructions).await?;
         self.load_months(instructions).await?;
         let posted = self.posted(instructions).await?;
@@ -196,20 +201,47 @@ impl Books {
             return Ok(());
         }
         let Fence { revision, entries } = self.shared.store.fence(self.partition).await?;
-        let entries = self.shared.store.entries(&entries).await?;
+        self.untold = self.tell_stored(&entries).await?;
+        self.fence = Some(revision);
+        Ok(())
+    }
+
+    /// Looks again at the entries that could not be read, when something comes for their customers.
+    async fn look_again(&mut self, instructions: &[Instruction]) -> Result<(), Retry> {
+        let is_due = |customer_id: &str| instructions.iter().any(|of| of.customer_id() == customer_id);
+        let ids: Vec<String> =
+            self.untold.iter().filter(|(of, _)| is_due(of)).map(|(_, id)| id.clone()).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let still = self.tell_stored(&ids).await?;
+        self.untold.retain(|(_, id)| !ids.contains(id));
+        self.untold.extend(still);
+        Ok(())
+    }
+
+    /// Tells entries as they are stored, and the balances they belong to. Returns those that cannot be read, which spoils their
+    /// customers, with whose they are.
+    async fn tell_stored(&mut self, ids: &[String]) -> Result<Vec<(Box<str>, String)>, Retry> {
+        let entries = self.shared.store.entries(ids).await?;
         let customers: BTreeSet<Box<str>> =
-            entries.iter().map(|(entry, _)| entry.customer_id.clone()).collect();
+            entries.found.iter().map(|(entry, _)| entry.customer_id.clone()).collect();
         let balances = self.shared.store.balances(customers.iter()).await?.found;
         let ticket = Ticket::default();
-        for (entry, posted_at) in &entries {
+        for (entry, posted_at) in &entries.found {
             self.outlet.entry(&ticket, entry, *posted_at).await?;
         }
         for (customer_id, (balance, updated_at)) in &balances {
             self.outlet.balance(&ticket, customer_id, *balance, *updated_at).await?;
         }
         ticket.delivered().await?;
-        self.fence = Some(revision);
-        Ok(())
+        let unreadable = entries.unreadable.into_iter().map(|(spoilt, id)| {
+            observe::entry_unreadable(&spoilt.reason);
+            let customer_id = spoilt.key.clone();
+            self.spoilt.push(spoilt);
+            (customer_id, id)
+        });
+        Ok(unreadable.collect())
     }
 
     async fn load_months(&mut self, instructions: &[Instruction]) -> Result<(), Retry> {
@@ -278,6 +310,7 @@ impl Books {
                 self.drafted.clear();
                 if self.months.len().max(self.balances.len()) > self.shared.months_in_memory {
                     // All of it is stored, and what is asked for is loaded again.
+                    observe::forgotten(self.months.len());
                     self.forget();
                 }
                 return Ok(());
@@ -344,6 +377,7 @@ impl Books {
             replaces: self.fence.unwrap_or_default(),
             token: clock::new_id("flush"),
             months: months.map(|(month, key)| (key, month)).collect(),
+            untold: self.untold.iter().map(|(_, id)| id.clone()).collect(),
             entries,
             balances,
             posted_at: now,

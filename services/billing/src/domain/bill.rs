@@ -239,6 +239,15 @@ mod tests {
         account.billed = Some(day("2026-10-01"));
         assert_eq!(account.month_due(now, 6), None);
         account.billed = None;
+        account.since = Some("2026-10-31T23:00:00+07:00".parse().unwrap());
+        assert_eq!(
+            account.month_due(now, 6),
+            Some(day("2026-10-01")),
+            "the month in which it began is billed"
+        );
+        account.since = Some("2026-11-01T00:00:00+07:00".parse().unwrap());
+        assert_eq!(account.month_due(now, 6), None, "the one before it is not");
+        account.since = Some("2026-01-01T00:00:00Z".parse().unwrap());
         account.mode = Mode::Prepaid;
         assert_eq!(account.month_due(now, 6), None);
     }

@@ -217,6 +217,46 @@ mod tests {
     }
 
     #[test]
+    fn what_classes_earned_is_learned_anew_where_it_was_not_kept_or_does_not_add_up() {
+        let leg = |class: &str, amount| Leg { account: Account::revenue(class), amount };
+        let mut month = Month { postings: 2, ..Month::default() };
+        assert!(!month.knows_classes(), "two classes may have got and given back the same");
+        assert!(Month::default().knows_classes(), "nothing was posted");
+        month.by_class = [("old".into(), 7)].into();
+        month.posted = 30;
+        assert!(!month.knows_classes());
+        month.learn_classes([leg("a", 40), leg("b", -10)].iter());
+        assert!(month.knows_classes());
+        assert_eq!(month.by_class, [("a".into(), 40), ("b".into(), -10)].into());
+    }
+
+    /// A change of less than a rupiah posts nothing, and the next posting still tells it.
+    #[test]
+    fn a_change_too_small_to_post_is_told_by_the_next_posting() {
+        let mut month = Month::default();
+        month.take(Day(1), charge(1, Decimal::new(4, 1)));
+        assert!(month.settle("c", "d", Day(0), 0).is_none());
+        month.take(Day(2), charge(1, Decimal::new(4, 1)));
+        month.take(Day(3), charge(1, Decimal::ZERO));
+        let days = month.settle("c", "d", Day(0), 0).unwrap().usage.unwrap().days;
+        assert_eq!(days.iter().map(|of| of.day).collect::<Vec<_>>(), [Day(1), Day(2), Day(3)]);
+        month.take(Day(2), charge(2, Decimal::new(4, 1)));
+        assert!(month.settle("c", "d", Day(0), 0).is_none());
+        assert!(month.changed.is_empty(), "what costs the same is nothing to tell");
+    }
+
+    /// As the auditor and people round; bankers would make 2 of 2.5.
+    #[test]
+    fn half_a_rupiah_is_rounded_away_from_zero() {
+        for (tenths, whole) in [(5, 1), (25, 3), (24, 2), (-5, -1), (-25, -3), (-24, -2)] {
+            let mut month = Month::default();
+            month.take(Day(1), charge(1, Decimal::new(tenths, 1)));
+            let posted = month.settle("c", "d", Day(0), 0).map(|draft| draft.others[0].amount);
+            assert_eq!(posted, Some(whole), "{tenths} tenths of a rupiah");
+        }
+    }
+
+    #[test]
     fn a_posting_tells_what_changed_and_from_what() {
         let mut month = Month::default();
         month.take(Day(1), charge(1, Decimal::new(1004, 1)));

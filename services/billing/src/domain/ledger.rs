@@ -274,6 +274,14 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_books_change_their_day_at_midnight_in_jakarta() {
+        let midnight = Day::parse("2026-11-22").unwrap().utc_midnight() - 7 * 3_600;
+        assert_eq!(book_day(midnight).to_string(), "2026-11-22");
+        assert_eq!(book_day(midnight - 1).to_string(), "2026-11-21");
+        assert_eq!(book_day(-1), Day(0), "1970-01-01 in Jakarta");
+    }
+
     proptest! {
         /// B1 for one customer: every entry adds up to zero, the balance is the sum of the entries, and none is missing.
         #[test]

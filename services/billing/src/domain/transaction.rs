@@ -318,6 +318,13 @@ impl Transaction {
                 amount,
                 format!("Rp {amount} more went back than came, by hand and by the gateway: claim it back"),
             ),
+            Note::DiscountElsewhere { amount } => Attention::new(
+                "discount_elsewhere",
+                amount,
+                format!(
+                    "a voucher of another system promised Rp {amount} more; they are on no balance here: credit them with a correction, or not"
+                ),
+            ),
         }
     }
 

@@ -66,6 +66,8 @@ pub struct Commit {
     pub balances: BTreeMap<Box<str>, Balance>,
     /// The months they come from.
     pub months: Vec<(MonthKey, Month)>,
+    /// Entries of before that may not be told yet, for they cannot be read.
+    pub untold: Vec<String>,
     /// Seconds since the epoch.
     pub posted_at: i64,
 }
@@ -86,8 +88,17 @@ pub enum Outcome {
 pub struct Fence {
     /// Revision of the partition's document; 0 if there is none.
     pub revision: i64,
-    /// Ids of the entries of its last transaction.
+    /// Ids of the entries that may not be told yet: those of its last transaction, and earlier ones that could not be read.
     pub entries: Vec<String>,
+}
+
+/// Entries that were asked for by id.
+#[derive(Default)]
+pub struct Stored {
+    /// Those that can be read, each with the moment of its posting (seconds since the epoch), in the order of the statements.
+    pub found: Vec<(Entry, i64)>,
+    /// Those that cannot: whose they are, as far as they say so, and the ids.
+    pub unreadable: Vec<(Spoilt, String)>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -156,17 +167,29 @@ impl Store {
         }))
     }
 
-    /// Entries by id, each with the moment of its posting (seconds since the epoch), in the order of the statements.
+    /// Entries by id.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn entries(&self, ids: &[String]) -> Result<Vec<(Entry, i64)>, Error> {
+    pub async fn entries(&self, ids: &[String]) -> Result<Stored, Error> {
+        let mut stored = Stored::default();
         if ids.is_empty() {
-            return Ok(Vec::new());
+            return Ok(stored);
         }
-        let found = self.entries.find(doc! { "_id": { "$in": ids } }).sort(doc! { "sequence": 1 }).await?;
-        let found: Vec<EntryDocument> = found.try_collect().await?;
-        found.into_iter().map(EntryDocument::entry).collect()
+        let entries = self.database.collection::<RawDocumentBuf>(ENTRIES);
+        let mut found = entries.find(doc! { "_id": { "$in": ids } }).sort(doc! { "sequence": 1 }).await?;
+        while let Some(raw) = found.try_next().await? {
+            let entry = bson::deserialize_from_slice(raw.as_bytes()).map_err(Error::custom);
+            match entry.and_then(EntryDocument::entry) {
+                Ok(entry) => stored.found.push(entry),
+                Err(error) => {
+                    let id = raw.get_str("_id").unwrap_or_default().to_owned();
+                    let customer_id = raw.get_str("customer_id").unwrap_or_default();
+                    stored.unreadable.push((spoilt(ENTRIES, &raw, customer_id, &error), id));
+                }
+            }
+        }
+        Ok(stored)
     }
 
     /// Which of these entries are in the ledger.
@@ -233,8 +256,14 @@ impl Store {
         for (key, month) in read.found.iter_mut().filter(|(_, month)| !month.knows_classes()) {
             let ids = (1..=month.postings).map(|posting| format!("usage:{}@{posting}", key.id()));
             let entries = self.entries(&ids.collect::<Vec<_>>()).await?;
-            month.learn_classes(entries.iter().flat_map(|(entry, _)| &entry.draft.others));
+            month.learn_classes(entries.found.iter().flat_map(|(entry, _)| &entry.draft.others));
+            // Whose they are stands in the key: an entry may not say it any more.
+            let of_key =
+                entries.unreadable.into_iter().map(|(of, _)| Spoilt { key: key.customer_id.clone(), ..of });
+            read.spoilt.extend(of_key);
         }
+        let Read { found, spoilt } = &mut read;
+        found.retain(|key, _| spoilt.iter().all(|of| of.key != key.customer_id));
         Ok(read)
     }
 
@@ -295,7 +324,10 @@ impl Store {
             let stored = PartitionDocument {
                 revision: commit.replaces + 1,
                 token: commit.token.clone(),
-                entries: commit.entries.iter().map(|entry| entry.draft.id.clone()).collect(),
+                entries: (commit.entries.iter().map(|entry| &entry.draft.id))
+                    .chain(&commit.untold)
+                    .cloned()
+                    .collect(),
             };
             let is_first = commit.replaces == 0;
             // A partition that nobody wrote has no document; if it has one after all, the insertion fails.

@@ -166,13 +166,19 @@ pub(super) fn rely_on(host: &Host, topics: &'static [&'static Topic]) {
     let (kafka, stop) = (host.common.kafka.clone(), host.stop.clone());
     host.spawn("topics", async move {
         let admin: Admin = super::base_config(&kafka).create()?;
+        let mut refusals = Refusals::default();
         while !stop.is_cancelled() {
             let found = look(&admin, &kafka.topic_prefix, topics).await;
-            let is_right = found.as_ref().is_ok_and(Vec::is_empty);
+            let is_right = found.as_ref().is_ok_and(Looked::is_right);
             match found {
-                Ok(faults) => {
+                Ok(Looked { mut faults, refused }) => {
+                    let many = refused.len();
+                    let lasting = refusals.lasting(refused);
+                    if lasting.len() == many {
+                        up.set(true);
+                    }
+                    faults.extend(lasting);
                     note(&known, faults);
-                    up.set(true);
                 }
                 // What was known is not known to be otherwise.
                 Err(error) => tracing::warn!(%error, "the topics could not be looked at"),
@@ -194,20 +200,50 @@ fn note(known: &Mutex<Vec<String>>, faults: Vec<String>) {
     *known = faults;
 }
 
+/// What a look at topics found.
+#[derive(Debug, Default)]
+struct Looked {
+    /// What is wrong with those that are there.
+    faults: Vec<String>,
+    /// Of which topics the broker says nothing, and why.
+    refused: Vec<String>,
+}
+
+impl Looked {
+    fn is_right(&self) -> bool {
+        self.faults.is_empty() && self.refused.is_empty()
+    }
+}
+
+/// What the broker would not say. A broker that has just started, or lost its controller, does not know topics that are there: so a
+/// refusal is a fault only when the next look meets it too.
+#[derive(Debug, Default)]
+struct Refusals(Vec<String>);
+
+impl Refusals {
+    /// Those of these refusals that the look before this one met.
+    fn lasting(&mut self, refused: Vec<String>) -> Vec<String> {
+        let lasting = refused.iter().filter(|refusal| self.0.contains(refusal)).cloned().collect();
+        self.0 = refused;
+        lasting
+    }
+}
+
 /// What is wrong with these topics.
-async fn look(admin: &Admin, prefix: &str, topics: &[&Topic]) -> Result<Vec<String>, TopicsError> {
-    let mut found = Vec::new();
+async fn look(admin: &Admin, prefix: &str, topics: &[&Topic]) -> Result<Looked, TopicsError> {
+    let mut looked = Looked::default();
     for topic in topics {
         let name = topic.name(prefix);
         match stands(admin, &name).await {
             Ok(stands) => {
-                found.extend(faults(topic, &stands.all).into_iter().map(|fault| format!("{name}: {fault}")));
+                let faults = faults(topic, &stands.all).into_iter();
+                looked.faults.extend(faults.map(|fault| format!("{name}: {fault}")));
             }
-            Err(refused @ TopicsError::Refused { .. }) => found.push(refused.to_string()),
+            Err(refused @ TopicsError::Refused { .. }) => looked.refused.push(refused.to_string()),
             Err(error) => return Err(error),
         }
     }
-    Ok(found)
+    Ok(looked)
 }
 
 #[cfg(test)]
@@ -248,5 +284,15 @@ mod tests {
             USAGE.settings().len(),
             "nothing is taken on trust"
         );
+    }
+
+    #[test]
+    fn what_a_broker_does_not_know_in_passing_is_no_fault() {
+        let mut refusals = Refusals::default();
+        let of = |topics: &[&str]| topics.iter().map(|topic| (*topic).to_owned()).collect::<Vec<_>>();
+        assert_eq!(refusals.lasting(of(&["usage"])), of(&[]), "seen once");
+        assert_eq!(refusals.lasting(of(&["usage", "readings"])), of(&["usage"]), "seen twice in a row");
+        assert_eq!(refusals.lasting(of(&[])), of(&[]));
+        assert_eq!(refusals.lasting(of(&["usage"])), of(&[]), "it was known in between");
     }
 }

@@ -152,7 +152,7 @@ impl Outbox {
         stop: CancellationToken,
     ) -> Result<(), Fatal> {
         let lease = Lease::new(&self.database, &format!("outbox-{}", self.service), &instance, TERM);
-        let mut stint = None;
+        let mut stint = Stint::default();
         while !stop.is_cancelled() {
             begin(&trouble);
             let round = self.round(&lease, &mut stint, &publisher).await;
@@ -177,30 +177,59 @@ impl Outbox {
         Ok(())
     }
 
-    /// One round: true if it found something.
+    /// One round: true if it found something. What is on the broker is forgotten, also where a row after it is refused.
     async fn round(
         &self,
         lease: &Lease,
-        stint: &mut Option<Publisher>,
+        stint: &mut Stint,
         publisher: &Publisher,
     ) -> Result<Result<bool, Outlived>, Retry> {
         if !lease.hold().await? {
             // Whoever has it now writes in a stint of its own, and so do we when it comes back.
-            *stint = None;
+            *stint = Stint::default();
             return Ok(Ok(false));
         }
-        let publisher = &*stint.get_or_insert_with(|| publisher.for_new_stint());
+        let publisher = &*stint.publisher.get_or_insert_with(|| publisher.for_new_stint());
         let rows = self.rows.clone_with_type::<Stored>();
+        let many = if stint.is_refused { 1 } else { ROUND };
         let rows: Vec<Stored> =
-            rows.find(doc! {}).sort(doc! { "_id": 1 }).limit(ROUND).await?.try_collect().await?;
-        let Some(last) = rows.last().map(|stored| stored.sequence) else { return Ok(Ok(false)) };
-        match lease.keep(publish(publisher, &rows)).await {
-            Ok(published) => published?,
-            Err(outlived) => return Ok(Err(outlived)),
+            rows.find(doc! {}).sort(doc! { "_id": 1 }).limit(many).await?.try_collect().await?;
+        if rows.is_empty() {
+            return Ok(Ok(false));
         }
-        self.rows.delete_many(doc! { "_id": { "$lte": last } }).await?;
-        Ok(Ok(true))
+        let published = match lease.keep(publish(publisher, &rows)).await {
+            Ok(published) => published,
+            Err(outlived) => return Ok(Err(outlived)),
+        };
+        if let Some(last) = published.last {
+            self.rows.delete_many(doc! { "_id": { "$lte": last } }).await?;
+        }
+        stint.is_refused = published.refused.is_some();
+        match published.refused {
+            None => Ok(Ok(true)),
+            Some((row, error)) => Err(Retry::because(format_args!(
+                "row {row} of {} keeps those behind it waiting: {error}",
+                self.rows.name()
+            ))),
+        }
     }
+}
+
+/// The time for which an instance has the lease.
+#[derive(Default)]
+struct Stint {
+    publisher: Option<Publisher>,
+    /// The first row was refused: it is tried alone, so that nothing else is sent again and again with it.
+    is_refused: bool,
+}
+
+/// What became of the rows of a round.
+#[derive(Debug)]
+struct Published {
+    /// The last row up to which all are on the broker.
+    last: Option<i64>,
+    /// The row after it that the broker refused, and why.
+    refused: Option<(i64, PublishError)>,
 }
 
 /// Since when the relay gets no further, and why, if it does not.
@@ -229,12 +258,33 @@ fn stall(trouble: &Trouble, limit: Duration) -> Option<String> {
     Some(format!("nothing was published for {} s: {error}", since.elapsed().as_secs()))
 }
 
-async fn publish(publisher: &Publisher, rows: &[Stored]) -> Result<(), PublishError> {
-    let ticket = Ticket::default();
-    for Stored { row, .. } in rows {
-        send(publisher, &ticket, row).await?;
+/// Sends rows in their order, up to one that is refused. Each has a ticket of its own, which says whether it is on the broker.
+async fn publish(publisher: &Publisher, rows: &[Stored]) -> Published {
+    let mut sent = Vec::with_capacity(rows.len());
+    let mut refused = None;
+    for Stored { sequence, row } in rows {
+        let ticket = Ticket::default();
+        if let Err(error) = send(publisher, &ticket, row).await {
+            refused = Some((*sequence, error));
+            break;
+        }
+        sent.push((*sequence, ticket));
     }
-    ticket.delivered().await
+    let (mut last, mut goes_on) = (None, true);
+    // Those behind a refused one are waited for too: none is on its way when the next round sends it again.
+    for (sequence, ticket) in sent {
+        match ticket.delivered().await {
+            Ok(()) if goes_on => last = Some(sequence),
+            Ok(()) => {}
+            Err(error) => {
+                if goes_on {
+                    refused = Some((sequence, error));
+                }
+                goes_on = false;
+            }
+        }
+    }
+    Published { last, refused }
 }
 
 /// Hands a message to the client. It is on the broker when `ticket` says so.

@@ -74,6 +74,9 @@ pub struct Rates {
     /// A message that names the meter in another case with blanks, and in JSON its registers with the noise of floats
     #[arg(long, value_name = "PERCENT", default_value = "0")]
     pub sloppy: Percent,
+    /// A property that goes to another customer, from the last local midnight on or from the one before it
+    #[arg(long, value_name = "PERCENT", default_value = "0")]
+    pub moves: Percent,
 }
 
 /// What was handed over, exactly.
@@ -105,6 +108,12 @@ pub struct Counts {
     pub dead_reads: BTreeMap<&'static str, u64>,
     /// Messages that are named or counted in another way than the registry does.
     pub sloppy: u64,
+    /// Properties that went to another customer.
+    pub moves: u64,
+    /// Days in `water_usage` that another system left.
+    pub foreign_days: u64,
+    /// Payments that another system left.
+    pub foreign_payments: u64,
     /// Messages of which reads must be accepted.
     pub accepted: u64,
 }
@@ -413,6 +422,9 @@ impl fmt::Display for Counts {
         writeln!(f, "dips           {:>10}", self.dips)?;
         writeln!(f, "clocks ahead   {:>10}", self.clocks)?;
         writeln!(f, "sloppy         {:>10}", self.sloppy)?;
+        writeln!(f, "moves          {:>10}", self.moves)?;
+        let (days, payments) = (self.foreign_days, self.foreign_payments);
+        writeln!(f, "another's      {days:>10}  days, and {payments} payments that another system left")?;
         for (reason, count) in &self.dead_letters {
             let reads = self.dead_reads.get(reason).copied().unwrap_or_default();
             writeln!(f, "dead letters   {count:>10}  {reason}, with {reads} reads")?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use indowater_common::clock;
+use indowater_common::domain::zone::Zone;
 use indowater_proto::registry::v1::{Device, Property};
 use indowater_proto::telemetry::v1::RegisterUnit;
 use jiff::Timestamp;
@@ -19,7 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::faults::{Counts, Link, Percent, Rates};
 use super::meter::{Identity, Meter};
+use super::moves::Moves;
 use super::population::Simulated;
+use super::predecessor::Left;
 use crate::registry::Registry;
 use crate::telemetry::Read;
 use crate::uplink::{Uplink, Uplinked};
@@ -48,6 +51,8 @@ pub struct Bounds {
 
 struct Member {
     meter: Meter,
+    property: Property,
+    zone: Zone,
     unit: RegisterUnit,
     /// In which steps the register counts, and where it wraps, in its unit.
     resolution: i64,
@@ -61,6 +66,7 @@ pub struct Fleet {
     reporting: Reporting,
     chance: ChaCha8Rng,
     counts: Counts,
+    moves: Moves,
 }
 
 /// What a generator is for besides an hour and a meter.
@@ -80,7 +86,13 @@ impl Fleet {
         });
         let members = members.collect::<Result<_>>()?;
         let chance = Identity { seed: reporting.seed, number: 0 }.chance(OF_THE_FLEET);
-        Ok(Self { members, reporting, chance, counts: Counts::default() })
+        Ok(Self { members, reporting, chance, counts: Counts::default(), moves: Moves::default() })
+    }
+
+    /// Notes what another system left before the meters report.
+    pub fn note_left(&mut self, left: Left) {
+        self.counts.foreign_days += left.days;
+        self.counts.foreign_payments += left.payments;
     }
 
     /// How many meters there are.
@@ -100,11 +112,14 @@ impl Fleet {
 
     /// What reaches the broker when the meter with this index reports at `at`; nothing is sent here.
     pub fn report(&mut self, index: usize, at: Timestamp) -> Vec<Uplinked> {
-        let Self { members, reporting, chance, counts } = self;
+        let Self { members, reporting, chance, counts, moves } = self;
         let Some(member) = members.get_mut(index) else {
             return Vec::new();
         };
         let at = at.as_second();
+        if reporting.rates.moves.happens(chance) {
+            moves.begin(&member.property, &member.zone, at, chance);
+        }
         let mut millilitres = member.meter.advance(at);
         if member.link.is_exchanged(&reporting.rates, counts, chance) {
             member.meter.exchange();
@@ -122,16 +137,22 @@ impl Fleet {
 
     /// What the links still hold back, once no meter reports any more.
     pub fn finish(&mut self) -> Vec<Uplinked> {
-        let Self { members, reporting, chance, counts } = self;
+        let Self { members, reporting, chance, counts, .. } = self;
         members.iter_mut().flat_map(|member| member.link.finish(&reporting.rates, counts, chance)).collect()
     }
 
     /// Lets the meters report in real time until a bound is met or `stop`; then everything that was counted is on the
-    /// broker.
+    /// broker, and in the registry what changed hands.
     ///
     /// # Errors
-    /// The broker refuses a record, or is away for minutes.
-    pub async fn run(&mut self, uplink: &Uplink, bounds: Bounds, stop: &CancellationToken) -> Result<()> {
+    /// The broker refuses a record, or is away for minutes; the registry refuses a move, or does not answer.
+    pub async fn run(
+        &mut self,
+        uplink: &Uplink,
+        registry: &Registry,
+        bounds: Bounds,
+        stop: &CancellationToken,
+    ) -> Result<()> {
         let began = Instant::now();
         let mut due: BinaryHeap<Reverse<(Instant, usize)>> = (0..self.members.len())
             .map(|index| Reverse((began + self.reporting.interval.mul_f64(self.chance.random()), index)))
@@ -150,6 +171,10 @@ impl Fleet {
             for message in self.report(index, clock::now()) {
                 uplink.send(&message).await?;
             }
+            for transfer in self.moves.take() {
+                registry.transfer(transfer).await?;
+                self.counts.moves += 1;
+            }
             let pause = self.reporting.interval.mul_f64(self.chance.random_range(0.9..1.1));
             // A simulator that cannot keep up reports later, not in bursts.
             due.push(Reverse(((at + pause).max(Instant::now()), index)));
@@ -164,8 +189,9 @@ impl Fleet {
 impl Member {
     fn new(simulated: Simulated, known: Option<&Device>) -> Result<Self> {
         let Simulated { property, device, profile, identity, encoding, first_register, leak } = simulated;
-        let zone = TimeZone::get(&property.time_zone)
-            .with_context(|| format!("{} has the unknown time zone {}", property.id, property.time_zone))?;
+        let unknown = || format!("{} has the unknown time zone {}", property.id, property.time_zone);
+        let zone = TimeZone::get(&property.time_zone).with_context(unknown)?;
+        let zone_of_days = Zone::named(&property.time_zone).with_context(unknown)?;
         let registered = known.unwrap_or(&device);
         let (at, millilitres) = match last_reading(registered)? {
             Some(last) => last,
@@ -177,7 +203,7 @@ impl Member {
         let installed = installed(registered)?;
         let link = Link::new(device.device_id, unit, encoding);
         let meter = Meter::new(identity, profile, zone, at, millilitres).leaking(leak, installed);
-        Ok(Self { meter, unit, resolution, wraps_at, link })
+        Ok(Self { meter, property, zone: zone_of_days, unit, resolution, wraps_at, link })
     }
 
     /// What the register shows.

@@ -378,7 +378,9 @@ impl Devices {
             surplus = surplus.saturating_sub(1);
             keep
         });
-        self.shared.in_memory.fetch_sub(before - self.devices.len(), Ordering::Relaxed);
+        let forgotten = before - self.devices.len();
+        self.shared.in_memory.fetch_sub(forgotten, Ordering::Relaxed);
+        self.shared.observe.forgotten(forgotten);
     }
 }
 

@@ -29,24 +29,15 @@ pub async fn payments_of_another_system_are_kept_and_gone_on_with(base: Arc<Base
         let now = bson::DateTime::now();
         inherit(&shop, doc! {
             "id": format!("{method}-old"), "reference_id": &order, "customer_id": made["customer_id"].as_str(),
-            "customer_email": "siti@example.com", "amount": 50_000.0, "payment_method": method,
+            "customer_email": "siti@example.com", "amount": 55_000.0, "payment_method": method,
+            "discount_amount": 5_000.0, "voucher_code": "THERE-5",
             "payment_type": "balance_topup", "status": "pending", "payment_url": url, "created_at": now,
             "updated_at": now, "metadata": { "campaign": { "$name": "Lebaran" } }, "cashier": "Budi",
         })
         .await?;
         pages.push(made);
     }
-    let long_ago = bson::DateTime::from_millis(1_760_000_000_000);
-    for (number, status) in ["paid", "failed", "expired"].into_iter().enumerate() {
-        inherit(&shop, doc! {
-            "id": format!("settled-{number}"), "reference_id": format!("GW {number}"), "amount": 25_000_i64,
-            "customer_id": pages[0]["customer_id"].as_str(), "payment_method": "midtrans", "discount_amount": null,
-            "payment_type": "water_bill", "status": status, "created_at": long_ago, "metadata": null,
-        })
-        .await?;
-    }
-    inherit(&shop, doc! { "id": "unreadable", "reference_id": "GW x", "amount": "a lot", "status": "paid" })
-        .await?;
+    settled_there(&shop, pages[0]["customer_id"].as_str()).await?;
     shop.billing[0].process.stop().await;
     shop.restart_billing(0).await?;
 
@@ -74,6 +65,10 @@ pub async fn payments_of_another_system_are_kept_and_gone_on_with(base: Arc<Base
     for method in ["midtrans", "xendit"] {
         let paid = shop.becomes(&json!({ "id": format!("{method}-old") }), "paid").await?;
         ensure!(paid["credited_amount"] == 50_000, "{paid}");
+        // What a voucher of the other system promised is on no balance, and somebody is told.
+        let shown = shop.administrator.find(&format!("{PAYMENTS}/{method}-old")).await?;
+        let attention = &shown["needs_attention"][0];
+        ensure!(attention["reason"] == "discount_elsewhere" && attention["amount"] == 5_000, "{shown}");
         let id = format!("{method}-old");
         let payments = shop.world.database.collection::<Document>("payment_transactions");
         let kept = payments.find_one(doc! { "id": &id }).await?.context("it is gone")?;
@@ -86,6 +81,22 @@ pub async fn payments_of_another_system_are_kept_and_gone_on_with(base: Arc<Base
     let listed: Value = shop.customer.find(&format!("{PAYMENTS}?page_size=50")).await?;
     ensure!(listed["items"].as_array().is_some_and(|items| items.len() == 5), "{listed}");
     shop.adds_up().await
+}
+
+/// What was settled there, and a document that nobody here can read.
+async fn settled_there(shop: &Shop, customer_id: Option<&str>) -> Result<()> {
+    let long_ago = bson::DateTime::from_millis(1_760_000_000_000);
+    for (number, status) in ["paid", "failed", "expired"].into_iter().enumerate() {
+        inherit(shop, doc! {
+            "id": format!("settled-{number}"), "reference_id": format!("GW {number}"), "amount": 25_000_i64,
+            "customer_id": customer_id, "payment_method": "midtrans", "discount_amount": null,
+            "payment_type": "water_bill", "status": status, "created_at": long_ago, "metadata": null,
+        })
+        .await?;
+    }
+    inherit(shop, doc! { "id": "unreadable", "reference_id": "GW x", "amount": "a lot", "status": "paid" })
+        .await?;
+    Ok(())
 }
 
 async fn inherit(shop: &Shop, mut document: Document) -> Result<()> {

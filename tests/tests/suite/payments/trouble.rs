@@ -115,7 +115,8 @@ pub async fn what_gateways_say_has_an_outcome(base: Arc<Base>) -> Result<()> {
     shop.adds_up().await
 }
 
-/// An answer that was lost, a key that was wrong and an empty answer end no payment: the same key goes on, and is paid.
+/// An answer that was lost, a key that was wrong and an empty answer end no payment: the same key goes on, and is paid. Nor is a
+/// refund lost.
 pub async fn trouble_at_a_gateway_ends_no_payment(base: Arc<Base>) -> Result<()> {
     // An order that was made is only called used when it is made again.
     let mischief = Mischief { taken: 100, ..Mischief::default() };
@@ -137,9 +138,28 @@ pub async fn trouble_at_a_gateway_ends_no_payment(base: Arc<Base>) -> Result<()>
             shop.becomes(&made, "paid").await?;
             paid += 50_000;
         }
+        paid += refunded_in_trouble(&shop, method).await?;
     }
     shop.has(paid).await?;
     shop.adds_up().await
+}
+
+/// A refund of which the call was lost is given once, although nobody asks for it again. What is left of the payment.
+async fn refunded_in_trouble(shop: &Shop, method: &str) -> Result<i64> {
+    let made = shop.customer.done(PAYMENTS, &format!("{method}-back"), &top_up(method, 50_000)).await?;
+    shop.pay(&made).await?;
+    shop.becomes(&made, "paid").await?;
+    weather(&shop.gateways, &format!("{method}/down")).await?;
+    let (path, wish) = (
+        format!("{PAYMENTS}/{}/refunds", id(&made)?),
+        json!({ "amount": 20_000, "reason": "Lost on its way" }),
+    );
+    let (status, answer) = shop.administrator.post_once(&path, &format!("{method}-lost"), &wish).await?;
+    ensure!(status == StatusCode::SERVICE_UNAVAILABLE, "{status} {answer}");
+    weather(&shop.gateways, &format!("{method}/fine")).await?;
+    let told = settles(shop, &made, "the refund arrives", |found| found["refunded_amount"] == 20_000).await?;
+    ensure!(sums(&told)? == [50_000, 0, 20_000, 0, 0, 30_000], "{told}");
+    Ok(30_000)
 }
 
 /// Payments that are measured while the other gateway hangs.

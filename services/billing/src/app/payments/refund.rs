@@ -52,6 +52,8 @@ impl Cashier {
         if let Some(gateway) = self.gateways.of(refunded.method).filter(|_| !wish.by_hand) {
             if let Err(error) = send(gateway, &refunded, &wish.key).await {
                 self.take_back(&wish, &error).await?;
+                // Whether it arrived nobody knows: it is sent again, also if the caller does not come again.
+                self.want(&refunded).await?;
                 return Err(failed(gateway, error));
             }
             refunded = self.ask(&wish.id, gateway).await?;

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Payment, Rupiah, Status};
+use super::{Payment, Place, Rupiah, Status};
 
 /// What another system made of a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,12 +33,19 @@ impl Payment {
             Elsewhere::Failed => (self.facts.is_empty() && self.posted.is_none()).then_some(Status::Failed),
         }
     }
+
+    /// The part of a voucher that another system held a place for, if something of the payment is credited here: no voucher of
+    /// ours stands behind it, so it is on no balance, and a person has to look whether it should be.
+    pub(super) fn discount_elsewhere(&self) -> Option<Rupiah> {
+        let is_of_ours = self.discount.is_zero() || self.place != Place::None;
+        Some(self.discount).filter(|_| !is_of_ours && !self.balance().is_zero())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::payment::{Finding, Observation, Refusal, Times};
+    use crate::domain::payment::{Finding, Note, Observation, Refusal, Times};
 
     fn paid(payment: &mut Payment) -> usize {
         let (amount, fee) = (Rupiah::whole(90_000), Rupiah::ZERO);
@@ -57,11 +64,14 @@ mod tests {
             assert_eq!((payment.status(), payment.amount()), (status, Rupiah::whole(100_000)));
             assert_eq!(payment.balance(), Rupiah::ZERO, "{status:?}");
             assert_eq!(payment.lapse().len() + payment.withdraw().len(), 0, "{status:?}");
+            assert_eq!(payment.notes(), [], "nothing is credited, nothing is lacking: {status:?}");
             assert_eq!(payment.status() == Status::Paid, status == Status::Paid);
             assert_eq!(paid(&mut payment), effects, "{status:?}");
             assert_eq!(payment.status(), Status::Paid, "{status:?}");
             let credited = if effects == 0 { Rupiah::ZERO } else { asked };
             assert_eq!(payment.balance(), credited, "the discount was not granted here: {status:?}");
+            let noted = payment.notes().contains(&Note::DiscountElsewhere { amount: discount });
+            assert_eq!(noted, effects == 1, "a person has to look: {status:?}");
             assert_eq!(payment.confirm_by_hand(), Err(Refusal::AlreadyPaid));
             assert_eq!(
                 payment.has_anything(),

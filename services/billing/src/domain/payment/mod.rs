@@ -84,6 +84,11 @@ pub enum Note {
         /// How much more.
         amount: Rupiah,
     },
+    /// A payment of another system is credited here, and the voucher's part of it is not: that system granted it, or nobody did.
+    DiscountElsewhere {
+        /// The voucher's part.
+        amount: Rupiah,
+    },
 }
 
 /// Why a person cannot do something with a payment.
@@ -321,6 +326,7 @@ impl Payment {
         if !sums.excess.is_zero() {
             notes.push(Note::OverRefunded { amount: sums.excess });
         }
+        notes.extend(self.discount_elsewhere().map(|amount| Note::DiscountElsewhere { amount }));
         notes
     }
 

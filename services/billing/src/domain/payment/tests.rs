@@ -433,3 +433,36 @@ fn what_a_voucher_pays_whole_needs_no_gateway_and_is_paid_when_it_is_granted() {
     // One that asks for something waits for it.
     assert!(payment().with_voucher(DISCOUNT).begin().is_empty());
 }
+
+#[test]
+fn what_a_person_confirmed_came_as_far_as_sums_are_concerned() {
+    let mut payment = payment();
+    payment.confirm_by_hand().unwrap();
+    let sums = payment.sums();
+    assert_eq!((sums.received, sums.credited, sums.uncredited), (ASKED, ASKED, Rupiah::ZERO));
+    assert!(adds_up(&payment));
+    let effects = payment.refund_by_hand(rp(20_000)).unwrap();
+    assert_eq!((sum(&effects), payment.sums().credited), (-20_000, rp(70_000)));
+    assert!(adds_up(&payment));
+}
+
+/// That a transaction had the money before it was taken back is no news of it.
+#[test]
+fn a_late_word_of_a_reversed_transaction_does_not_undo_a_confirmation() {
+    let mut payment = payment();
+    payment.observe(of("t", Finding::Reversed));
+    assert_eq!(sum(&payment.confirm_by_hand().unwrap()), ASKED.get());
+    assert_eq!(payment.observe(of("t", paid())), [], "it came, and went, before that");
+    assert_eq!(payment.balance(), ASKED);
+    // Another one that has the money is the gateway's word.
+    payment.observe(of("u", paid()));
+    assert_eq!(payment.credited_for(), Some("u"));
+}
+
+#[test]
+fn a_refund_by_hand_that_comes_again_with_less_takes_nothing_back() {
+    let (mut payment, _) = after(payment(), &[("t", paid())]);
+    payment.refund_by_hand(rp(20_000)).unwrap();
+    assert_eq!(payment.refund_by_hand(rp(10_000)), Ok(Vec::new()), "an older request, late");
+    assert_eq!((payment.refunded(), payment.balance()), (rp(20_000), rp(70_000)));
+}
