@@ -7,6 +7,7 @@
 //! - **U1**: every daily record, in the collection and on the topic, is what the accepted reads and the registry's facts give.
 //! - **U2**: for every device the days add up to what its registers say.
 //! - **D1**: every read of the telemetry was accepted or set aside.
+//! - **A1**: a device has one open leak event, and each event is told and lived as its reads allow.
 //! - **B1**: every entry adds up to zero, collections and topics say the same, balances are the sums of their entries.
 //! - **B2**: a payment moves the balance by what its record says, once for each movement.
 //! - **B3**: what is posted for a device, month and customer is what the month costs, rounded once.
@@ -17,6 +18,7 @@
 mod domain;
 mod expected;
 mod kafka;
+mod leaks;
 mod ledger;
 mod mongo;
 mod outcomes;
@@ -70,16 +72,24 @@ pub async fn audit(target: &Target, patience: Duration) -> Result<Report> {
 
 async fn audit_with(target: &Arc<Target>, store: &Store, patience: Duration) -> Result<Report> {
     let until = Instant::now() + patience;
+    // In this order: what is told is stored, and the reads that it rests on are in the days once these are caught up.
+    let told = blocking(target, leaks::topic).await?;
+    let judged = all_judged(target, "anomaly-detector").await?;
+    let leaks = store.leaks().await?;
     let received = caught_up(target, &TELEMETRY.name(&target.topic_prefix), "ingest", until).await?;
     let applied = caught_up(target, &READINGS.name(&target.topic_prefix), "usage-aggregator", until).await?;
     // In this order: what is applied for certain, the records, and then every read that they may hold.
     let stored = store.days().await?;
+    // What came after the events were read may have ended them.
+    let is_behind = judged.is_none() || all_judged(target, "anomaly-detector").await? != judged;
+    let a1 = leaks::audit(&told, &leaks, &stored.records, is_behind);
     let applied = ends(applied);
     let usage = blocking(target, move |reader, prefix| {
         let told = usage::topics(reader, prefix, &applied, &received)?;
         Ok(usage::audit(told, stored))
     });
     let mut findings = usage.await?;
+    findings.push(a1);
     findings.extend(books(target, store, patience).await?);
     Ok(Report::of(findings))
 }
@@ -118,6 +128,17 @@ async fn blocking<T: Send + 'static>(
     let target = target.clone();
     let work = move || work(&Reader::open(&target.kafka, &target.kafka_options)?, &target.topic_prefix);
     tokio::task::spawn_blocking(work).await.context("the thread that talks to the broker died")?
+}
+
+/// All readings there are, if `group` is done with them.
+async fn all_judged(target: &Arc<Target>, group: &'static str) -> Result<Option<Extent>> {
+    blocking(target, move |reader, prefix| {
+        let topic = READINGS.name(prefix);
+        let extent = reader.extent(&topic)?;
+        let committed = reader.committed(&format!("{prefix}.{group}"), &topic, &extent)?;
+        Ok((lag(&extent, &committed) == 0).then_some(extent))
+    })
+    .await
 }
 
 /// Waits until `group` has committed all that `topic` holds now. Returns what it has committed, from the topic's start.

@@ -13,6 +13,8 @@ use rust_decimal::Decimal;
 
 use crate::domain::calendar::Day;
 use crate::domain::compare::Record;
+use crate::domain::leaks::{Leak, State, Step};
+use crate::leaks::Stored as Leaks;
 
 /// How long the database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -154,6 +156,25 @@ impl Store {
         .await?;
         Ok(ledger)
     }
+
+    /// The leak events, and the devices that were ever out of service.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn leaks(&self) -> Result<Leaks> {
+        let mut leaks = Leaks::default();
+        self.each("leak_detection_events", doc! { "explanation": 0, "notes": 0 }, |document| {
+            match leak(document) {
+                Some(leak) => leaks.leaks.push(leak),
+                None => leaks
+                    .unreadable
+                    .push(format!("leak_detection_events {}: a field is missing or none", id(document))),
+            }
+        })
+        .await?;
+        self.each("device_rests", doc! {}, |document| _ = leaks.rested.insert(id(document))).await?;
+        Ok(leaks)
+    }
 }
 
 fn id(document: &Document) -> String {
@@ -291,6 +312,37 @@ fn entry(document: &Document) -> Option<Entry> {
     })
 }
 
+/// A leak event: one of ours, or one of another system, which has the data model's fields and no more.
+fn leak(document: &Document) -> Option<Leak> {
+    let foreign = Leak {
+        id: text(document, "id")?,
+        device: text(document, "device_id")?,
+        status: text(document, "status")?,
+        open_for: text(document, "open_for"),
+        ..Leak::default()
+    };
+    if !document.contains_key("revision") {
+        return Some(foreign);
+    }
+    let steps = document.get_array("steps").ok()?.iter().map(|step| {
+        let step = step.as_document()?;
+        let state = state(step.get_document("episode").ok()?)?;
+        Some(Step { at: seconds(step, "at")?, change: text(step, "change")?, state })
+    });
+    Some(Leak {
+        revision: integer(document, "revision")?,
+        withdrawn: document.get_bool("withdrawn").ok()?,
+        now: state(document.get_document("episode").ok()?)?,
+        steps: steps.collect::<Option<_>>()?,
+        ..foreign
+    })
+}
+
+fn state(episode: &Document) -> Option<State> {
+    let lost = i128::from(integer(episode, "lost")?);
+    Some(State { since: seconds(episode, "since")?, until: seconds(episode, "until")?, lost })
+}
+
 fn balance(document: &Document) -> Option<Balance> {
     let parts = (document.contains_key("posted") || document.contains_key("accrued"))
         .then(|| Some((integer(document, "posted")?, integer(document, "accrued")?)));
@@ -352,6 +404,24 @@ mod tests {
         let (_, _, record) = day(&document).unwrap();
         assert!(record.is_imported());
         assert_eq!((record.volume, record.cost), (100_000, Decimal::from(490)));
+    }
+
+    #[test]
+    fn leak_events_of_ours_and_of_others_are_read() {
+        let other = doc! { "id": "l", "device_id": "d", "status": "active", "detected_at": date() };
+        assert_eq!(leak(&other).map(|leak| (leak.revision, leak.is_active())), Some((0, true)));
+        let episode = doc! { "since": date(), "until": date(), "lost": 5_i64 };
+        let step = doc! { "at": date(), "change": "opened", "episode": episode.clone() };
+        let mut ours = other;
+        ours.extend(doc! { "revision": 2_i64, "withdrawn": false, "episode": episode, "steps": [step], "open_for": "d" });
+        let read = leak(&ours).unwrap();
+        assert_eq!(
+            (read.revision, read.now.lost, read.steps.len(), &*read.steps[0].change),
+            (2, 5, 1, "opened")
+        );
+        assert_eq!(read.open_for.as_deref(), Some("d"));
+        ours.remove("steps");
+        assert_eq!(leak(&ours), None);
     }
 
     #[test]

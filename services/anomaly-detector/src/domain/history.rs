@@ -29,6 +29,9 @@ pub const WEEK: i32 = 7;
 /// Seconds before a finding that its explanation shows.
 pub const EXPLAINED: i64 = 3 * 86_400;
 
+/// The largest permanent flow rate (Q3) of a meter that a household may have, litres an hour: DN 20 (ISO 4064; a home has Q3 2.5 or 4).
+const HOUSEHOLD_Q3: u32 = 4_000;
+
 /// Seconds in which a change of habit shows itself.
 const FORTNIGHT: i64 = 14 * 86_400;
 
@@ -411,8 +414,10 @@ impl<K: Fn(&Signal) -> bool> Player<'_, K> {
             }
             self.now.last = Some(*point);
             let read = leak::Read { at: point.at, register: self.now.total, joined };
-            let resolution = timeline.meter_at(point.at, zone).resolution.max(learned);
-            let setting = Setting { zone, resolution, periods };
+            let meter = timeline.meter_at(point.at, zone);
+            let (resolution, household) =
+                (meter.resolution.max(learned), meter.q3_litres_per_hour <= HOUSEHOLD_Q3);
+            let setting = Setting { zone, resolution, household, periods };
             self.recent.push(read);
             for signal in self.now.meter.read(read, &setting) {
                 self.now.tally.lose(Some(&signal.episode));

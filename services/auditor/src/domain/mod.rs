@@ -7,6 +7,7 @@ pub mod compare;
 pub mod days;
 pub mod device;
 pub mod facts;
+pub mod leaks;
 pub mod path;
 pub mod reads;
 pub mod rules;

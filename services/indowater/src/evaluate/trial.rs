@@ -54,7 +54,7 @@ pub struct Watched<'a, W> {
 
 /// What holds for a home of which nobody said anything.
 pub fn setting(home: &Home) -> Setting<'_> {
-    Setting { zone: &home.zone, resolution: home.resolution, periods: &[] }
+    Setting { zone: &home.zone, resolution: home.resolution, household: true, periods: &[] }
 }
 
 impl<'a, W: Watch> Watched<'a, W> {

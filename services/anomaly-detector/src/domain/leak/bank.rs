@@ -14,7 +14,7 @@ pub const FITFUL: usize = 8;
 /// The place of the least fitful rate among the steady ones.
 const FITFUL_FROM: usize = 5;
 /// The least rate, litres an hour. 2.1 puts the fourth at 4.6: what runs at 5 is found by a rate that is no drip.
-const LEAST: f32 = 2.1;
+pub const LEAST: f32 = 2.1;
 /// From one rate to the next; half of the distance is bridged from either side.
 const RATIO: f32 = 1.3;
 const WITHIN: f32 = 0.13;

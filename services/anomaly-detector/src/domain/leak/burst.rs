@@ -38,12 +38,13 @@ impl Most {
 }
 
 impl Peaks {
-    /// Whether a flow, millilitres an hour, after the slot before it, is a burst.
-    pub fn is_burst(&self, flow: u32, night: bool) -> bool {
+    /// Whether a flow, millilitres an hour, after the slot before it, is a burst. Baths say nothing of what is no `household`.
+    pub fn is_burst(&self, flow: u32, night: bool, household: bool) -> bool {
+        let two = if household { TWO } else { ONE };
         let above = |peak: u32, least: u32| (peak / 10).saturating_mul(ABOVE).max(least);
         flow >= above(self.known.one, ONE)
-            || flow.min(self.last) >= above(self.known.two, TWO)
-            || night && flow >= above(self.known.night, TWO)
+            || flow.min(self.last) >= above(self.known.two, two)
+            || night && flow >= above(self.known.night, two)
     }
 
     /// Notes a whole slot; those of a burst only as what came before the next one.

@@ -2,7 +2,6 @@
 
 use super::Kind;
 use super::bank::{Bank, Best};
-use super::habit::Habit;
 use super::life::Found;
 use super::recent::Recent;
 use super::rhythm::Scale;
@@ -29,8 +28,11 @@ const DRY: u8 = 2;
 const FITFUL_OPENS: f32 = 44.0;
 const NIGHTS_OPEN: f32 = 12.0;
 const NIGHTS_NEED: f32 = 6.0;
-/// And once it was kept up for so many hours: guests stay for a weekend, seldom for six days.
+/// By all hours once it was kept up for so many, without one long rest: guests stay for a weekend, seldom for six days, and
+/// sleep.
 const FITFUL_KEEPS: u8 = 144;
+/// By the nights once it was kept up without any rest for so many hours: three nights in which nobody slept through.
+const NIGHTS_KEEP: u8 = 72;
 /// Of the last 64 slots, three in four must be known: rests and lost reads look alike.
 const FITFUL_KNOWN: u32 = 48;
 /// At no more than these nothing speaks for a leak any more: two fifths and seven tenths of what opens it.
@@ -63,8 +65,8 @@ pub fn window(scale: Scale) -> u8 {
     WINDOW / scale.hours()
 }
 
-/// The leak that a bank is sure of at the end of a slot, if it is of one.
-pub fn find(bank: &Bank, recent: &Recent, habit: &Habit, scale: Scale, at: i64) -> Option<Found> {
+/// The leak that a bank is sure of at the end of a slot, if it is of one; so large a share of slots is usually dry.
+pub fn find(bank: &Bank, recent: &Recent, usually_dry: f32, scale: Scale, at: i64) -> Option<Found> {
     let hours = scale.hours();
     let found = |kind, rate: f32, best: &Best, share: f32| {
         let lost = rate * share * f32::from(best.age) * f32::from(hours);
@@ -87,16 +89,22 @@ pub fn find(bank: &Bank, recent: &Recent, habit: &Habit, scale: Scale, at: i64) 
     if steady.score >= STEADY_OPENS && known && dry <= u32::from(DRY / hours) {
         return Some(found(kind, floor.max(0.1), &steady, 1.0));
     }
-    let fitful = bank.fitful(FITFUL_KEEPS.div_ceil(hours));
     let (judged, dry) = recent.last(u64::BITS);
-    let by_nights = fitful.score >= NIGHTS_NEED && bank.nights() >= NIGHTS_OPEN;
-    let restless = recent.restless() >= FITFUL_KEEPS.div_ceil(hours);
-    let sure = fitful.score >= FITFUL_OPENS || by_nights && restless;
-    if !sure || judged < FITFUL_KNOWN {
-        return None;
-    }
+    let fitful = fitful(bank, recent, hours).filter(|_| judged >= FITFUL_KNOWN)?;
     // It ran in that share of the slots that would usually have been dry and were not.
-    let usually_dry = habit.dry(scale) * judged as f32;
+    let usually_dry = usually_dry * judged as f32;
     let share = (1.0 - dry as f32 / usually_dry.max(1.0)).clamp(0.2, 1.0);
     Some(found(Kind::Cyclic, fitful.rate, &fitful, share))
+}
+
+/// The leak that runs some of the time, if a bank is sure of one.
+fn fitful(bank: &Bank, recent: &Recent, hours: u8) -> Option<Best> {
+    let (by_all, by_nights) = (FITFUL_KEEPS.div_ceil(hours), NIGHTS_KEEP.div_ceil(hours));
+    let long = bank.fitful(by_all);
+    if long.score >= FITFUL_OPENS && recent.sleepless() >= by_all {
+        return Some(long);
+    }
+    let short = bank.fitful(by_nights);
+    let speaks = short.score >= NIGHTS_NEED && bank.nights() >= NIGHTS_OPEN;
+    (speaks && recent.restless() >= by_nights).then_some(short)
 }

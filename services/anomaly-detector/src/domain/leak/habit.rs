@@ -71,21 +71,22 @@ static HOUSEHOLD: LazyLock<[[Law; QUARTERS]; 2]> = LazyLock::new(|| {
 });
 
 impl Habit {
-    /// What a slot in that quarter of the day usually draws.
-    pub fn law(&self, quarter: usize, scale: Scale) -> Law {
-        let household = &HOUSEHOLD[usize::from(scale != Scale::Hour)][quarter];
+    /// What a slot in that quarter of the day usually draws; what is not known of it yet is as in a `household`, or anything.
+    pub fn law(&self, quarter: usize, scale: Scale, household: bool) -> Law {
+        let unknown =
+            if household { &HOUSEHOLD[usize::from(scale != Scale::Hour)][quarter] } else { &law::ANYTHING };
         let counts = self.counts[quarter].map(|count| f32::from(count) / f32::from(PARTS));
         let slots: f32 = counts.iter().sum();
         let own = Law {
             dry: counts[0] / slots.max(1.0),
             wet: std::array::from_fn(|bin| counts[bin + 1] / slots.max(1.0)),
         };
-        own.mixed((1.0 - STRANGE) * slots / (slots + PRIOR_SLOTS), household)
+        own.mixed((1.0 - STRANGE) * slots / (slots + PRIOR_SLOTS), unknown)
     }
 
     /// The share of slots of a day that are usually dry.
-    pub fn dry(&self, scale: Scale) -> f32 {
-        (0..QUARTERS).map(|quarter| self.law(quarter, scale).dry).sum::<f32>() / QUARTERS as f32
+    pub fn dry(&self, scale: Scale, household: bool) -> f32 {
+        (0..QUARTERS).map(|quarter| self.law(quarter, scale, household).dry).sum::<f32>() / QUARTERS as f32
     }
 
     /// How many days it knows.

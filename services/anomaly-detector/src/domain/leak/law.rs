@@ -157,3 +157,6 @@ pub fn household() -> [Law; 4] {
         Law { dry, wet: shares.map(|share| (1.0 - dry) * share / all) }
     })
 }
+
+/// What a slot of anything but a household draws before it was seen: any volume as well as any other by its magnitude.
+pub const ANYTHING: Law = Law { dry: 1.0 / (WET + 1) as f32, wet: [1.0 / (WET + 1) as f32; WET] };

@@ -66,6 +66,8 @@ pub struct Setting<'a> {
     pub zone: &'a Zone,
     /// What the register counts in, millilitres: 1,000 for litres.
     pub resolution: i64,
+    /// Whether it may be a household's meter, by its size: of any other nobody knows what is usual before it has been seen.
+    pub household: bool,
     /// What people said or did, in any order; periods may overlap.
     pub periods: &'a [Period],
 }

@@ -15,7 +15,9 @@ use super::rhythm::{Rhythm, Scale};
 use super::slots::Slots;
 
 /// The layout. Another one begins with another number, and of old ones only those that are still read are taken.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// The layout before it knew of long rests.
+const WITHOUT_LONG_RESTS: u8 = 1;
 
 const KINDS: [Kind; 7] =
     [Kind::Drip, Kind::Cyclic, Kind::Pausing, Kind::Constant, Kind::WhileAway, Kind::Growing, Kind::Burst];
@@ -51,7 +53,9 @@ impl Meter {
     /// What [`Meter::encode`] wrote; `None` for anything else, such as a layout that is no longer known: such a meter
     /// begins anew.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let (VERSION, rest) = bytes.split_first().map(|(version, rest)| (*version, rest))? else {
+        let (version @ (VERSION | WITHOUT_LONG_RESTS), rest) =
+            bytes.split_first().map(|(version, rest)| (*version, rest))?
+        else {
             return None;
         };
         let mut bytes = Bytes(rest);
@@ -68,7 +72,7 @@ impl Meter {
                 let [next, held, age] = bytes.numbers()?;
                 Judge::Days(Daily { days, next, held, age, score: bytes.number()? })
             }
-            scale => Judge::Slots(bytes.slots(scale)?),
+            scale => Judge::Slots(bytes.slots(scale, version)?),
         };
         let meter = Self { reads, rhythm: Rhythm { scale, against, long }, judge, life };
         bytes.0.is_empty().then_some(meter)
@@ -139,7 +143,7 @@ impl Packed {
         self.sparse(bank.fitful.ages);
         self.sparse(bank.nights);
         self.sparse(recent.flows);
-        self.numbers([recent.next, recent.held, recent.rest, recent.restless]);
+        self.numbers([recent.next, recent.held, recent.rest, recent.restless, recent.sleepless]);
         self.numbers([recent.judged.cast_signed(), recent.dry.cast_signed()]);
         for Most { one, two, night } in [peaks.known, peaks.today] {
             self.numbers([one, two, night]);
@@ -214,7 +218,7 @@ impl Bytes<'_> {
         Some(Life { opened, lost, since, until, told, calm, rate, first_rate, kind, runs })
     }
 
-    fn slots(&mut self, scale: Scale) -> Option<Slots> {
+    fn slots(&mut self, scale: Scale, version: u8) -> Option<Slots> {
         let counts = self.table::<_, _, _, { super::habit::CELLS }>()?;
         let waiting = self.table::<_, _, _, { super::habit::CELLS }>()?;
         let dry_today = self.sparse()?;
@@ -227,8 +231,10 @@ impl Bytes<'_> {
         let bank = Bank { steady, fitful, nights: self.sparse()? };
         let flows = self.sparse()?;
         let [next, held, rest, restless] = self.numbers()?;
+        // What rested little rested no longer either.
+        let sleepless = if version == WITHOUT_LONG_RESTS { restless } else { self.number()? };
         let [judged, dry] = self.numbers::<i64, 2>()?.map(i64::cast_unsigned);
-        let recent = Recent { flows, next, held, judged, dry, rest, restless };
+        let recent = Recent { flows, next, held, judged, dry, rest, restless, sleepless };
         let mut most = || self.numbers().map(|[one, two, night]| Most { one, two, night });
         let peaks = Peaks { known: most()?, today: most()?, last: self.number()? };
         Some(Slots { scale, habit, bank, recent, peaks })

@@ -18,6 +18,11 @@ const KNOWN_DAYS: u16 = 3;
 /// Fitful leaks are weighed once the habit is known for so many days: before, any home that is busier than most seems to have
 /// one.
 const FITFUL_DAYS: u16 = 21;
+/// What a factory or a shop usually draws is known only once it was seen for two working weeks; a household nobody knows says
+/// nothing of it.
+const OTHERS_DAYS: u16 = 14;
+/// And the least share of its slots that is dry if it rests at all: an hour a day.
+const RESTS: f32 = 1.0 / 24.0;
 /// What flows in an empty home is told from this volume on, millilitres, and from two counts of the register.
 const WHILE_AWAY: i64 = 2_000;
 
@@ -44,14 +49,15 @@ impl Slots {
 
     /// Passes over slots of which nothing is to be said.
     pub fn skip(&mut self, slots: i64) {
-        self.recent.unknown(u8::try_from(slots).unwrap_or(u8::MAX), self.scale);
+        self.recent.unknown(u8::try_from(slots).unwrap_or(u8::MAX));
         self.habit.spoil();
     }
 
     /// A burst in a slot that may not be over; `flow` is what it will have been at least, millilitres an hour.
     pub fn burst(&self, step: &Step, flow: u32, setting: &Setting<'_>) -> Option<Found> {
-        let is_burst =
-            self.habit.days() >= KNOWN_DAYS && self.peaks.is_burst(flow, self.is_night(step, setting));
+        let known_for = if setting.household { KNOWN_DAYS } else { OTHERS_DAYS };
+        let is_burst = self.habit.days() >= known_for
+            && self.peaks.is_burst(flow, self.is_night(step, setting), setting.household);
         is_burst.then_some(Found { kind: Kind::Burst, rate: flow, since: step.from, lost: step.volume })
     }
 
@@ -91,7 +97,15 @@ impl Slots {
         let bank = || {
             let is_weighed = slots <= WEIGHED;
             is_weighed
-                .then(|| find::find(&self.bank, &self.recent, &self.habit, self.scale, step.until))
+                .then(|| {
+                    find::find(
+                        &self.bank,
+                        &self.recent,
+                        self.habit.dry(self.scale, setting.household),
+                        self.scale,
+                        step.until,
+                    )
+                })
                 .flatten()
         };
         let found = burst.or(while_away).or_else(bank);
@@ -109,11 +123,20 @@ impl Slots {
         }
     }
 
+    /// Whether it is known to rest, and so shows what runs through its rests. A factory that runs day and night has a flow of
+    /// its own, and its hours do not say how much of it leaks.
+    fn rests(&self) -> bool {
+        self.habit.days() >= OTHERS_DAYS && self.habit.dry(self.scale, false) >= RESTS
+    }
+
     /// What so many slots of this time of the day usually draw.
     pub fn usual(&self, step: &Step, slots: i64, setting: &Setting<'_>) -> Odds {
         let (_, quarter) = step.local(setting);
         let slots = slots.min(WEIGHED);
-        self.habit.law(quarter, self.scale).times(slots).odds(setting.resolution as f32 / 1_000.0)
+        self.habit
+            .law(quarter, self.scale, setting.household)
+            .times(slots)
+            .odds(setting.resolution as f32 / 1_000.0)
     }
 
     /// Weighs it, and says what of it the running leak lost, litres.
@@ -128,12 +151,14 @@ impl Slots {
         let few = u8::try_from(slots).unwrap_or(u8::MAX);
         let rate = life.map_or(0.0, |life| life.rate() as f32 / 1_000.0);
         if slots > WEIGHED {
-            self.recent.unknown(few, self.scale);
+            self.recent.unknown(few);
             return (rate * step.hours()).min(step.litres());
         }
         let (odds, night) = (self.usual(step, slots, setting), quarter == 0);
         let seen = Seen { odds: &odds, litres: step.litres(), hours: step.hours(), slots: few, night };
-        self.bank.weigh(&seen, self.habit.days() >= FITFUL_DAYS);
+        if setting.household || self.rests() {
+            self.bank.weigh(&seen, self.habit.days() >= FITFUL_DAYS);
+        }
         let flow = if step.is_dry() { 0.0 } else { step.litres() / step.hours() };
         self.recent.judged(few, flow, self.scale);
         let is_cyclic = life.is_some_and(|life| life.kind() == Kind::Cyclic);

@@ -42,7 +42,7 @@ fn jakarta() -> Zone {
 }
 
 fn watch(reads: &[Read], periods: &[Period]) -> Vec<Signal> {
-    replay(&Meter::default(), reads, &Setting { zone: &jakarta(), resolution: L, periods }).1
+    replay(&Meter::default(), reads, &Setting { zone: &jakarta(), resolution: L, household: true, periods }).1
 }
 
 /// Hours since the beginning, change and kind.
@@ -66,6 +66,56 @@ fn an_ordinary_home_tells_nothing() {
     for seed in 0..10 {
         assert_eq!(told(&watch(&home(seed, 60, |_| 0), &[])), [], "home {seed}");
     }
+}
+
+/// The hourly reads of a meter that is no household's: litres by day of the week and hour, give or take a fifth, and a leak.
+fn business(days: i64, usual: impl Fn(i64, i64) -> i64, leak: impl Fn(i64) -> i64) -> Vec<Read> {
+    let mut chance = Chance(7);
+    let mut litres = 0;
+    let reads = (0..=days * 24).map(|hour| {
+        if hour > 0 {
+            let usual = usual((hour - 1) / 24 % 7, (hour - 1) % 24);
+            litres += usual * (80 + chance.below(41).cast_signed()) / 100 + leak(hour);
+        }
+        Read { at: BEGIN + hour * HOUR, register: litres * L, joined: hour > 0 }
+    });
+    reads.collect()
+}
+
+fn watch_business(reads: &[Read], household: bool) -> Vec<(i64, Change, Kind)> {
+    let setting = Setting { zone: &jakarta(), resolution: L, household, periods: &[] };
+    told(&replay(&Meter::default(), reads, &setting).1)
+}
+
+#[test]
+fn a_factory_that_runs_day_and_night_is_no_leak() {
+    // Two shifts on workdays; pumps and cooling run on in the nights and on the day of rest.
+    let usual = |day, hour| if day > 0 && (6..22).contains(&hour) { 1_400 } else { 30 };
+    let reads = business(90, usual, |_| 0);
+    assert_eq!(watch_business(&reads, false), []);
+    let as_a_home = watch_business(&reads, true);
+    assert!(matches!(as_a_home[..], [(..=48, Change::Opened, _), ..]), "{as_a_home:?}");
+    // What is far above all it took before is news there as well.
+    let burst = business(90, usual, |hour| if hour >= 1_500 { 4_000 } else { 0 });
+    let told = watch_business(&burst, false);
+    assert!(matches!(told[..], [(1_500..=1_501, Change::Opened, Kind::Burst), ..]), "{told:?}");
+}
+
+#[test]
+fn a_shop_that_rests_at_night_shows_its_leak() {
+    let usual = |day, hour| if day > 0 && (8..20).contains(&hour) { 60 } else { 0 };
+    assert_eq!(watch_business(&business(90, usual, |_| 0), false), []);
+    let leaking = business(90, usual, |hour| if hour >= 1_200 { 15 } else { 0 });
+    let told = watch_business(&leaking, false);
+    assert!(matches!(told[..], [(1_200..=1_230, Change::Opened, Kind::Constant)]), "{told:?}");
+}
+
+#[test]
+fn three_nights_without_rest_tell_of_a_valve_that_sticks() {
+    // On for half an hour in every third one, from the 30th day on.
+    let flapper = |hour: i64| if hour >= 720 && hour % 3 == 0 { 9 } else { 0 };
+    let told = told(&watch(&home(3, 45, flapper), &[]));
+    assert!(matches!(told[..], [(792..=850, Change::Opened, Kind::Cyclic), ..]), "{told:?}");
 }
 
 #[test]
@@ -187,7 +237,7 @@ fn meters_that_report_seldom_or_count_coarsely_are_judged_by_longer_slots() {
     {
         let mut reads = thinned(&reads, every);
         reads.iter_mut().for_each(|read| read.register = read.register / resolution * resolution);
-        let setting = Setting { zone: &zone, resolution, periods: &[] };
+        let setting = Setting { zone: &zone, resolution, household: true, periods: &[] };
         let (meter, signals) = replay(&Meter::default(), &reads, &setting);
         assert_eq!(meter.scale(), scale);
         let (hour, change, _) = told(&signals)[0];
@@ -226,7 +276,7 @@ fn reads_every_quarter_of_an_hour_are_hours() {
 fn an_explanation_shows_hours_beside_usual_ones() {
     let reads = home(9, 24, |hour| if hour >= 480 { 10 } else { 0 });
     let (zone, periods) = (jakarta(), []);
-    let setting = Setting { zone: &zone, resolution: L, periods: &periods };
+    let setting = Setting { zone: &zone, resolution: L, household: true, periods: &periods };
     let (meter, _) = replay(&Meter::default(), &reads, &setting);
     let Explanation { hours, dry, usually_dry, least } = explain(&meter, &reads[504..], &setting);
     assert_eq!((hours.len(), dry, least), (reads.len() - 505, 0, Some(10 * L)));
@@ -254,7 +304,7 @@ fn bytes_of_anything_else_are_refused() {
     let meter = replay(
         &Meter::default(),
         &home(1, 30, for_five_days(9)),
-        &Setting { zone: &jakarta(), resolution: L, periods: &[] },
+        &Setting { zone: &jakarta(), resolution: L, household: true, periods: &[] },
     )
     .0;
     let bytes = meter.encode();
@@ -290,7 +340,7 @@ proptest! {
             }
         }
         let zone = jakarta();
-        let setting = Setting { zone: &zone, resolution: L, periods: &[] };
+        let setting = Setting { zone: &zone, resolution: L, household: true, periods: &[] };
         let (whole, signals) = replay(&Meter::default(), &reads, &setting);
 
         let mut shuffled = reads.clone();
