@@ -337,7 +337,8 @@ impl World {
         config::Kafka {
             bootstrap: self.system.kafka.clone(),
             topic_prefix: self.system.topic_prefix.clone(),
-            options: Vec::new(),
+            security: config::KafkaSecurity::default(),
+            options: self.system.kafka_options.clone(),
             stall_limit: Duration::from_secs(60),
         }
     }

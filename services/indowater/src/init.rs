@@ -4,6 +4,7 @@
 //! command is safe on a system that runs, and after an upgrade brings only what the new release needs besides.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -12,7 +13,9 @@ use indowater_common::mongo::schema;
 use indowater_proto::topics::ALL;
 use mongodb::Database;
 
+use crate::access;
 use crate::clients;
+use crate::former;
 use crate::system::{Connect, System};
 
 /// Create the topics, collections and indexes that are missing
@@ -23,6 +26,10 @@ pub struct Args {
     /// On how many brokers each record is kept; 3 in production
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..))]
     replicas: i32,
+    /// Make users at the broker and in the database, too, each with the rights that it needs and no others, and keep their
+    /// credentials in this folder; the broker and the database are named with an administrator's
+    #[arg(long, value_name = "FOLDER")]
+    access: Option<PathBuf>,
 }
 
 /// What was missing and is there now.
@@ -59,6 +66,16 @@ pub async fn run(args: Args) -> Result<ExitCode> {
         schema::COLLECTIONS.len(),
         created.indexes
     );
+    if let Some(folder) = &args.access {
+        let made = access::make(&system, folder).await?;
+        println!(
+            "{} rights were missing and are granted, {} are taken back; credentials of {} are in {}",
+            made.granted,
+            made.withdrawn,
+            made.parties.join(", "),
+            folder.display()
+        );
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -71,6 +88,7 @@ pub async fn init(system: &System, replicas: i32) -> Result<Created> {
         format!("topics were not made on {}: start the broker, or name another with --kafka", system.kafka)
     })?;
     let (before, after) = clients::with_database(system, async |database| {
+        former::give_up(database).await?;
         let before = Standing::of(database).await?;
         schema::ensure(database, None).await.context(
             "collections and indexes were not created: an index that differs from the data model must be dropped first",

@@ -222,7 +222,7 @@ async fn start_stack(
     let bootstrap = kafka.as_ref().map(|kafka| kafka.bootstrap().to_owned());
     let mut system =
         System::at(bootstrap.unwrap_or_default(), mongodb.as_ref().map(Mongo::uri).unwrap_or_default());
-    args.connect.apply(&mut system);
+    args.connect.apply(&mut system)?;
     let processes = [mongodb.map(Mongo::into_process), kafka.map(Kafka::into_process)];
     Ok((system, processes.into_iter().flatten().collect()))
 }
