@@ -3,6 +3,7 @@
 //! [`domain`] is pure and shared because more than one service must come to the same figure. The other modules are
 //! the edges' common half: one lifecycle, one way to consume and to publish, one way to write to the database.
 
+pub mod certificate;
 pub mod clock;
 pub mod config;
 pub mod domain;

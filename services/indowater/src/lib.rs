@@ -16,6 +16,7 @@ pub mod terminal;
 
 pub mod access;
 pub mod bench;
+pub mod certificates;
 pub mod dead_letters;
 pub mod evaluate;
 pub mod gateways;
@@ -65,6 +66,7 @@ enum Command {
     Access(access::Args),
     Verify(verify::Args),
     Bench(bench::Args),
+    Certificates(certificates::Args),
     Evaluate(evaluate::Args),
     Gateways(gateways::Args),
     Mailbox(mailbox::Args),
@@ -87,6 +89,7 @@ impl Cli {
             Command::Access(args) => access::run(args).await,
             Command::Verify(args) => verify::run(args).await,
             Command::Bench(args) => bench::run(args).await,
+            Command::Certificates(args) => certificates::run(args).await,
             Command::Evaluate(args) => evaluate::run(args).await,
             Command::Gateways(args) => gateways::run(args).await,
             Command::Mailbox(args) => mailbox::run(args).await,
