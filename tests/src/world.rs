@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use bson::{Document, doc};
 use futures::TryStreamExt;
+use indowater::access;
+use indowater::access::rights::Party;
 use indowater::registry::Registry;
 use indowater::stack::{Launch, Port, Process};
 use indowater::system::System;
@@ -34,13 +36,17 @@ pub const CUSTOMER: &str = "customer-001";
 
 /// One story's system.
 pub struct World {
-    /// Its addresses.
+    /// Its addresses, as the operator's tool has them.
     pub system: System,
+    /// Its addresses, as whoever may do everything has them.
+    pub administrator: System,
     /// Its database.
     pub database: Database,
     programs: PathBuf,
     folder: PathBuf,
     started: usize,
+    /// Whom certificates are from, where doors are closed.
+    authority: Option<PathBuf>,
 }
 
 /// A running service.
@@ -65,11 +71,50 @@ impl World {
         let mut system = System::at(base.stack.kafka.bootstrap().to_owned(), base.stack.mongodb.uri());
         system.database = format!("t_{}", name.replace('-', "_"));
         system.topic_prefix = format!("t-{name}");
+        system.kafka_options = base.stack.kafka.options();
         indowater::init::init(&system, 1).await?;
         let database = Client::with_uri_str(&system.mongodb).await?.database(&system.database);
         let folder = base.folder.path().join(name);
         std::fs::create_dir_all(&folder)?;
-        Ok(Self { system, database, programs: base.programs.clone(), folder, started: 0 })
+        let (administrator, programs) = (system, base.programs.clone());
+        let mut world = Self {
+            system: administrator.clone(),
+            administrator,
+            database,
+            programs,
+            folder,
+            started: 0,
+            authority: None,
+        };
+        if let Some(security) = &base.security {
+            access::make(&world.administrator, &world.access()).await?;
+            world.system = access::system_of(&world.administrator, &world.access(), &Party::Operator)?;
+            world.authority = Some(security.authority());
+        }
+        Ok(world)
+    }
+
+    /// Where the credentials of everybody in it are, where doors are closed.
+    pub fn access(&self) -> PathBuf {
+        self.folder.join("access")
+    }
+
+    /// What `service` is told of the broker and the database: its own credentials, where they ask who it is.
+    ///
+    /// # Errors
+    /// It has none.
+    pub fn doors(&self, service: &str) -> Result<Vec<(String, String)>> {
+        let addresses =
+            [("INDOWATER_KAFKA", &self.system.kafka), ("INDOWATER_MONGODB", &self.system.mongodb)];
+        let mut env: BTreeMap<String, String> =
+            addresses.map(|(name, value)| (name.to_owned(), value.clone())).into();
+        if let Some(authority) = &self.authority {
+            let party = Party::permanent().find(|party| party.to_string() == service);
+            let party = party.with_context(|| format!("{service} has no user"))?;
+            env.extend(access::settings_of(&self.access(), &party)?);
+            env.insert("INDOWATER_KAFKA_CA".to_owned(), authority.display().to_string());
+        }
+        Ok(env.into_iter().collect())
     }
 
     /// Starts a service with further environment variables and waits until it is ready.
@@ -106,8 +151,6 @@ impl World {
         let admin_listen = listen(&admin);
         let known = |url: &Option<String>| url.clone().unwrap_or_else(|| "http://127.0.0.1:1".to_owned());
         let mut settings: BTreeMap<String, String> = [
-            ("INDOWATER_KAFKA", self.system.kafka.clone()),
-            ("INDOWATER_MONGODB", self.system.mongodb.clone()),
             ("INDOWATER_DB", self.system.database.clone()),
             ("INDOWATER_TOPIC_PREFIX", self.system.topic_prefix.clone()),
             ("INDOWATER_GRPC_LISTEN", "127.0.0.1:0".to_owned()),
@@ -123,6 +166,7 @@ impl World {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
+        settings.extend(self.doors(name)?);
         settings.extend(env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let process = self.process(name, settings.into_iter().collect(), vec![admin, main])?;
         Ok(Service { process, admin: format!("http://{admin_listen}"), url: format!("http://{main_listen}") })
@@ -332,13 +376,13 @@ impl World {
         .await?
     }
 
-    /// How clients of its broker are made.
+    /// How clients of its broker are made that may do everything.
     pub fn kafka(&self) -> config::Kafka {
         config::Kafka {
-            bootstrap: self.system.kafka.clone(),
+            bootstrap: self.administrator.kafka.clone(),
             topic_prefix: self.system.topic_prefix.clone(),
             security: config::KafkaSecurity::default(),
-            options: self.system.kafka_options.clone(),
+            options: self.administrator.kafka_options.clone(),
             stall_limit: Duration::from_secs(60),
         }
     }

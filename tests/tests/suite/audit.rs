@@ -35,7 +35,7 @@ pub async fn what_is_right_holds_and_what_is_changed_is_named(base: Arc<Base>) -
         ensure!(finding.checked > 0 || finding.invariant == "B2", "nothing was compared: {report}");
     }
 
-    let client = Client::with_uri_str(&world.system.mongodb).await?;
+    let client = Client::with_uri_str(&world.administrator.mongodb).await?;
     let database = client.database(&world.system.database);
     for (collection, change, invariant, says) in [
         ("water_usage", doc! { "customer_id": "nobody" }, "U1", "customer_id is \"nobody\""),

@@ -4,7 +4,7 @@
 //! broker with SCRAM and an authorizer and at any MongoDB that asks who one is; what users had that the tables do not know
 //! any more is taken back. This command enrols the others one by one: gateways of devices and analysts.
 
-mod broker;
+pub mod broker;
 pub mod credentials;
 pub mod resources;
 pub mod rights;

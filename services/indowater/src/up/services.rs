@@ -1,17 +1,15 @@
 //! The seven services: what each is told about the system, how it is started, when it is ready.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use futures::future::try_join_all;
 use reqwest::{Client, StatusCode};
 use tokio::time::{Instant, sleep};
 
-use crate::stack::{DataFolder, Launch, Port, Progress};
+use super::closed::Closed;
+use crate::stack::{DataFolder, Launch, Port, Progress, secret};
 use crate::system::{Service, System};
 
 /// How long a service may take from its start until it is ready.
@@ -45,6 +43,7 @@ impl Plan {
         programs: &Path,
         api: Port,
         gateways: &[(String, String)],
+        closed: Option<&Closed>,
     ) -> Result<Self> {
         let mut http = Some(api);
         let allot = |name| {
@@ -53,18 +52,29 @@ impl Plan {
         };
         let allotted = SERVICES.into_iter().map(allot).collect::<Result<Vec<_>>>()?;
         let system = addresses(system, &allotted);
-        let secret = jwt_secret(&folder.part("jwt-secret"))?;
-        let launch = |ports: Ports| Launch {
-            name: ports.name.to_owned(),
-            program: programs.join(ports.name),
-            args: Vec::new(),
-            env: environment(&system, &ports, &secret, gateways),
-            log: folder.log(ports.name),
-            pid_file: folder.pid_file(ports.name),
-            ports: [Some(ports.admin), Some(ports.grpc), ports.http].into_iter().flatten().collect(),
-            grace: STOP_WITHIN,
+        // A log-in outlives a restart.
+        let secret = secret(&folder.part("jwt-secret"))?;
+        let launch = |ports: Ports| {
+            let mut env = environment(&system, &ports, &secret, gateways);
+            if let Some(closed) = closed {
+                let own = closed.environment(ports.name)?;
+                env.retain(|(name, _)| {
+                    name != "INDOWATER_KAFKA_OPTIONS" && own.iter().all(|(replaced, _)| replaced != name)
+                });
+                env.extend(own);
+            }
+            Ok(Launch {
+                name: ports.name.to_owned(),
+                program: programs.join(ports.name),
+                args: Vec::new(),
+                env,
+                log: folder.log(ports.name),
+                pid_file: folder.pid_file(ports.name),
+                ports: [Some(ports.admin), Some(ports.grpc), ports.http].into_iter().flatten().collect(),
+                grace: STOP_WITHIN,
+            })
         };
-        let launches = allotted.into_iter().map(launch).collect();
+        let launches = allotted.into_iter().map(launch).collect::<Result<_>>()?;
         Ok(Self { system, launches })
     }
 }
@@ -134,20 +144,6 @@ fn environment(
     env.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(own.iter().cloned()).collect()
 }
 
-/// The secret that signs access tokens: made once, so that a log-in outlives a restart, and read by its owner
-/// only.
-fn jwt_secret(path: &Path) -> Result<String> {
-    let kept = fs::read_to_string(path).unwrap_or_default();
-    if !kept.is_empty() {
-        return Ok(kept);
-    }
-    let secret: String = rand::random::<[u8; 32]>().iter().map(|byte| format!("{byte:02x}")).collect();
-    let file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path);
-    file.and_then(|mut file| file.write_all(secret.as_bytes()))
-        .with_context(|| format!("cannot write {}: check its owner and free space", path.display()))?;
-    Ok(secret)
-}
-
 /// Waits until every service says that it is ready.
 pub(super) async fn ready(system: &System, folder: &DataFolder, progress: &Progress) -> Result<()> {
     // A proxy of the environment would be asked for loopback addresses too.
@@ -180,19 +176,7 @@ async fn ready_one(client: &Client, service: &Service, folder: &DataFolder) -> R
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
-
-    #[test]
-    fn the_secret_is_made_once_and_for_its_owner_only() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("jwt-secret");
-        let secret = jwt_secret(&path).unwrap();
-        assert_eq!(secret.len(), 64);
-        assert_eq!(jwt_secret(&path).unwrap(), secret);
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    }
 
     #[tokio::test]
     async fn every_service_is_told_the_same_system_on_ports_of_its_own() {
@@ -200,7 +184,8 @@ mod tests {
         let folder = DataFolder::open(root.path()).await.unwrap();
         let system = System::at("kafka:9092".to_owned(), "mongodb://db".to_owned());
         let gateways = [("INDOWATER_MIDTRANS".to_owned(), "sandbox".to_owned())];
-        let plan = Plan::make(system, &folder, Path::new("/opt"), Port::any().unwrap(), &gateways).unwrap();
+        let plan =
+            Plan::make(system, &folder, Path::new("/opt"), Port::any().unwrap(), &gateways, None).unwrap();
         let mut listens: Vec<&str> = Vec::new();
         for launch in &plan.launches {
             assert!(launch.env.contains(&("INDOWATER_KAFKA".to_owned(), "kafka:9092".to_owned())));
