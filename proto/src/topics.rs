@@ -15,11 +15,24 @@ pub enum Retention {
     Compacted,
 }
 
+/// Who may read a topic besides the services that it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Analysts: it says nothing about people but whose the water is, by id.
+    Public,
+    /// Nobody: names, contacts, addresses, positions, free text, expectations, or bytes of strangers travel on it.
+    Internal,
+}
+
 /// A topic as it is created and documented.
 #[derive(Debug)]
 pub struct Topic {
-    /// The service (or `device`) that writes it.
+    /// The service (or `device`) that alone writes it.
     pub owner: &'static str,
+    /// The other services that read it.
+    pub readers: &'static [&'static str],
+    /// Who reads it besides.
+    pub audience: Audience,
     /// What its records are.
     pub what: &'static str,
     /// What the record key is; order holds per key.
@@ -72,6 +85,8 @@ const BY_ENTITY: i32 = 24;
 /// Register reads of meters, from devices and their gateways. The broker's clock stamps them: it is the receive time.
 pub const TELEMETRY: Topic = Topic {
     owner: "device",
+    readers: &["ingest"],
+    audience: Audience::Internal,
     what: "telemetry",
     key: "devices.device_id (the identifier on the meter)",
     message: "indowater.telemetry.v1.Telemetry (or JSON)",
@@ -84,6 +99,8 @@ pub const TELEMETRY: Topic = Topic {
 /// Accepted reads. Kept long, for the whole history can be computed again from them.
 pub const READINGS: Topic = Topic {
     owner: "ingest",
+    readers: &["usage-aggregator", "anomaly-detector"],
+    audience: Audience::Public,
     what: "readings",
     key: "devices.id",
     message: "indowater.readings.v1.Readings",
@@ -96,6 +113,8 @@ pub const READINGS: Topic = Topic {
 /// Telemetry that could not be used, as it came.
 pub const DEAD_LETTERS: Topic = Topic {
     owner: "ingest",
+    readers: &[],
+    audience: Audience::Internal,
     what: "dead-letters",
     key: "the key of the telemetry",
     message: "indowater.readings.v1.DeadLetter",
@@ -108,6 +127,8 @@ pub const DEAD_LETTERS: Topic = Topic {
 /// The registry of devices, whole current state.
 pub const DEVICES: Topic = Topic {
     owner: "ingest",
+    readers: &["anomaly-detector", "notifier"],
+    audience: Audience::Internal,
     what: "devices",
     key: "devices.id",
     message: "indowater.registry.v1.Device",
@@ -120,6 +141,8 @@ pub const DEVICES: Topic = Topic {
 /// The registry of properties, whole current state.
 pub const PROPERTIES: Topic = Topic {
     owner: "ingest",
+    readers: &[],
+    audience: Audience::Internal,
     what: "properties",
     key: "properties.id",
     message: "indowater.registry.v1.Property",
@@ -133,6 +156,8 @@ pub const PROPERTIES: Topic = Topic {
 /// state of every day; the partition is chosen by the device alone, so that all days of a device stay in order.
 pub const USAGE: Topic = Topic {
     owner: "usage-aggregator",
+    readers: &["billing", "notifier"],
+    audience: Audience::Public,
     what: "usage",
     key: "water_usage.id (partitioned by devices.id)",
     message: "indowater.usage.v1.DailyUsage",
@@ -145,6 +170,8 @@ pub const USAGE: Topic = Topic {
 /// What a person has to look at on a meter, as its reads say.
 pub const METER_FINDINGS: Topic = Topic {
     owner: "usage-aggregator",
+    readers: &["ingest"],
+    audience: Audience::Public,
     what: "meter-findings",
     key: "device|kind|day (partitioned by devices.id)",
     message: "indowater.usage.v1.MeterFinding",
@@ -157,6 +184,8 @@ pub const METER_FINDINGS: Topic = Topic {
 /// Block tariffs, all versions of each class.
 pub const TARIFFS: Topic = Topic {
     owner: "billing",
+    readers: &["usage-aggregator", "anomaly-detector"],
+    audience: Audience::Public,
     what: "tariffs",
     key: "tariff class",
     message: "indowater.billing.v1.TariffSchedule",
@@ -169,6 +198,8 @@ pub const TARIFFS: Topic = Topic {
 /// What the ledger is asked to post. Internal to billing: it brings all that changes a customer's balance to one writer.
 pub const INSTRUCTIONS: Topic = Topic {
     owner: "billing",
+    readers: &[],
+    audience: Audience::Internal,
     what: "instructions",
     key: "users.id of the customer",
     message: "indowater.billing.v1.Instruction",
@@ -181,6 +212,8 @@ pub const INSTRUCTIONS: Topic = Topic {
 /// Every transaction of the ledger. Kept for ten years, as Indonesian bookkeeping has to be (UU 8/1997, article 11).
 pub const ENTRIES: Topic = Topic {
     owner: "billing",
+    readers: &[],
+    audience: Audience::Internal,
     what: "entries",
     key: "users.id of the customer",
     message: "indowater.billing.v1.LedgerEntry",
@@ -193,6 +226,8 @@ pub const ENTRIES: Topic = Topic {
 /// Balances, whole current state.
 pub const BALANCES: Topic = Topic {
     owner: "billing",
+    readers: &["notifier"],
+    audience: Audience::Public,
     what: "balances",
     key: "users.id of the customer",
     message: "indowater.billing.v1.Balance",
@@ -206,6 +241,8 @@ pub const BALANCES: Topic = Topic {
 /// ledger can be computed again from usage and payments.
 pub const PAYMENTS: Topic = Topic {
     owner: "billing",
+    readers: &["notifier"],
+    audience: Audience::Internal,
     what: "payments",
     key: "users.id of the customer|payment_transactions.id",
     message: "indowater.billing.v1.Payment",
@@ -218,6 +255,8 @@ pub const PAYMENTS: Topic = Topic {
 /// Redeemed vouchers, one record for each payment that used one.
 pub const REDEMPTIONS: Topic = Topic {
     owner: "voucher",
+    readers: &[],
+    audience: Audience::Public,
     what: "redemptions",
     key: "users.id of the customer",
     message: "indowater.voucher.v1.Redemption",
@@ -231,6 +270,8 @@ pub const REDEMPTIONS: Topic = Topic {
 /// each; the partition is chosen by the device alone, so that all events of a device stay in order.
 pub const ANOMALIES: Topic = Topic {
     owner: "anomaly-detector",
+    readers: &["notifier"],
+    audience: Audience::Internal,
     what: "anomalies",
     key: "device|event (partitioned by devices.id)",
     message: "indowater.anomaly.v1.Anomaly",
@@ -243,6 +284,8 @@ pub const ANOMALIES: Topic = Topic {
 /// Silence, battery and signal of devices, whole current state.
 pub const DEVICE_CONDITION: Topic = Topic {
     owner: "anomaly-detector",
+    readers: &["notifier"],
+    audience: Audience::Public,
     what: "device-condition",
     key: "devices.id",
     message: "indowater.anomaly.v1.DeviceCondition",
@@ -255,6 +298,8 @@ pub const DEVICE_CONDITION: Topic = Topic {
 /// What concerns a whole area or gateway, from the meters. Internal to anomaly-detector: it brings all of a group to one partition.
 pub const GROUP_FACTS: Topic = Topic {
     owner: "anomaly-detector",
+    readers: &["anomaly-detector"],
+    audience: Audience::Internal,
     what: "group-facts",
     key: "group|device or @partition (partitioned by group)",
     message: "indowater.anomaly.v1.GroupFact",
@@ -267,6 +312,8 @@ pub const GROUP_FACTS: Topic = Topic {
 /// Interruptions of the supply, silences of areas and gateways, one record per revision.
 pub const NETWORK_EVENTS: Topic = Topic {
     owner: "anomaly-detector",
+    readers: &["anomaly-detector", "notifier"],
+    audience: Audience::Public,
     what: "network-events",
     key: "group|event (partitioned by group)",
     message: "indowater.anomaly.v1.NetworkEvent",
@@ -280,6 +327,8 @@ pub const NETWORK_EVENTS: Topic = Topic {
 /// chosen by the customer alone.
 pub const ALERTS: Topic = Topic {
     owner: "notifier",
+    readers: &[],
+    audience: Audience::Internal,
     what: "alerts",
     key: "users.id of the customer|alerts.id",
     message: "indowater.notify.v1.Alert",
@@ -292,6 +341,8 @@ pub const ALERTS: Topic = Topic {
 /// Whoever can be written to, whole current state. Internal: it has names and addresses of people.
 pub const CUSTOMERS: Topic = Topic {
     owner: "api-gateway",
+    readers: &["notifier"],
+    audience: Audience::Internal,
     what: "customers",
     key: "users.id",
     message: "indowater.account.v1.Customer",
@@ -322,4 +373,38 @@ pub const ALL: [&Topic; 19] = [
     &REDEMPTIONS,
     &ALERTS,
     &CUSTOMERS,
+];
+
+/// A consumer group: its members share the partitions of one topic.
+#[derive(Debug)]
+pub struct Group {
+    /// Its name, behind the prefix.
+    pub name: &'static str,
+    /// The service that its members are instances of.
+    pub service: &'static str,
+    /// What they read.
+    pub topic: &'static Topic,
+}
+
+const fn group(name: &'static str, service: &'static str, topic: &'static Topic) -> Group {
+    Group { name, service, topic }
+}
+
+/// Every consumer group there is.
+pub const GROUPS: [Group; 15] = [
+    group("ingest", "ingest", &TELEMETRY),
+    group("ingest-findings", "ingest", &METER_FINDINGS),
+    group("usage-aggregator", "usage-aggregator", &READINGS),
+    group("anomaly-detector", "anomaly-detector", &READINGS),
+    group("anomaly-detector-devices", "anomaly-detector", &DEVICES),
+    group("billing-charging", "billing", &USAGE),
+    group("billing-crediting", "billing", &PAYMENTS),
+    group("billing-ledger", "billing", &INSTRUCTIONS),
+    group("notifier-customers", "notifier", &CUSTOMERS),
+    group("notifier-anomalies", "notifier", &ANOMALIES),
+    group("notifier-condition", "notifier", &DEVICE_CONDITION),
+    group("notifier-devices", "notifier", &DEVICES),
+    group("notifier-balances", "notifier", &BALANCES),
+    group("notifier-usage", "notifier", &USAGE),
+    group("notifier-payments", "notifier", &PAYMENTS),
 ];

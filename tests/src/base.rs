@@ -4,8 +4,16 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use indowater::stack::{DataFolder, KafkaOptions, MongoOptions, Progress, Stack, StackOptions, Step};
+use indowater::stack::{
+    DataFolder, KafkaOptions, MongoOptions, Progress, Security, Stack, StackOptions, Step,
+};
 use tempfile::TempDir;
+
+/// Whether everything runs with closed doors: TLS and passwords at the broker and in the database, and a user with the least
+/// rights for each service and for the tool.
+pub fn is_secure() -> bool {
+    std::env::var_os("INDOWATER_TESTS_SECURE").is_some_and(|value| !value.is_empty() && value != "0")
+}
 
 /// A broker and a database in a folder that goes with them.
 pub struct Base {
@@ -15,6 +23,8 @@ pub struct Base {
     pub programs: PathBuf,
     /// Where stories keep their logs.
     pub folder: TempDir,
+    /// Whom the two let in, if doors are closed.
+    pub security: Option<Security>,
     _data: DataFolder,
 }
 
@@ -24,19 +34,28 @@ impl Base {
     /// # Errors
     /// What is missing, with the command that mends it.
     pub async fn start() -> Result<Self> {
-        Self::beside(build()?).await
+        Self::beside(build()?, is_secure()).await
     }
 
-    /// Starts a broker and a database of its own, for stories that stop and start them.
+    /// Starts a broker and a database of its own, for stories that stop and start them, or close their doors.
     ///
     /// # Errors
     /// What is missing, with the command that mends it.
-    pub async fn beside(programs: PathBuf) -> Result<Self> {
+    pub async fn beside(programs: PathBuf, secure: bool) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("indowater-tests-").tempdir()?;
         let data = DataFolder::open(&folder.path().join("stack")).await?;
+        let security = secure.then(|| Security::of(&data)).transpose()?;
         let options = StackOptions {
-            kafka: KafkaOptions { heap_megabytes: 768, ..KafkaOptions::default() },
-            mongodb: MongoOptions { cache_megabytes: 512, ..MongoOptions::default() },
+            kafka: KafkaOptions {
+                heap_megabytes: 768,
+                security: security.clone(),
+                ..KafkaOptions::default()
+            },
+            mongodb: MongoOptions {
+                cache_megabytes: 512,
+                security: security.clone(),
+                ..MongoOptions::default()
+            },
         };
         let progress = Progress::new(|step| {
             if let Step::Began(what) = step {
@@ -44,7 +63,7 @@ impl Base {
             }
         });
         let stack = Stack::start(&data, &options, &progress).await?;
-        Ok(Self { stack, programs, folder, _data: data })
+        Ok(Self { stack, programs, folder, security, _data: data })
     }
 
     /// Stops both.

@@ -63,9 +63,9 @@ fn what_the_code_requires_is_set() {
     let manifests = Manifests::here();
     for service in SERVICES {
         let (settings, set) = (settings_of(service), manifests.environment(manifests.container(service)));
-        // Nobody asks the door over gRPC.
+        // Nobody asks the door over gRPC; the password at the broker comes with the component that brings a broker.
         let missing = required(&settings)
-            .filter(|name| !set.contains_key(*name))
+            .filter(|name| !set.contains_key(*name) && *name != "INDOWATER_KAFKA_PASSWORD")
             .filter(|name| (service, *name) != ("api-gateway", "INDOWATER_GRPC_LISTEN"));
         hold(
             "A setting whose default is for one machine, or a secret, is set in the base, or the service asks itself.",
@@ -298,19 +298,47 @@ fn scaling_never_goes_beyond_the_partitions() {
 }
 
 #[test]
-fn every_service_is_a_user_of_the_broker() {
+fn users_and_rights_are_those_of_the_tables() {
+    let files = [
+        (
+            "kafka-strimzi",
+            "kafka-users",
+            include_str!("../../deploy/kubernetes/components/kafka-strimzi/users.yaml"),
+            indowater::access::resources::kafka_users("indowater"),
+        ),
+        (
+            "mongodb",
+            "database-users",
+            include_str!("../../deploy/kubernetes/components/mongodb/users.yaml"),
+            indowater::access::resources::database_users("mongodb"),
+        ),
+    ];
+    for (component, command, committed, made) in files {
+        assert!(
+            committed == made,
+            "make it anew: cargo run -- access {command} > deploy/kubernetes/components/{component}/users.yaml"
+        );
+    }
+}
+
+#[test]
+fn every_service_is_a_user_of_the_broker_and_of_the_database() {
     let manifests = Manifests::here();
     let wanted: BTreeSet<&str> = SERVICES.into_iter().chain(["init"]).collect();
-    let users: BTreeSet<&str> =
-        manifests.of_kind("KafkaUser").map(|user| text(&user.says["metadata"]["name"])).collect();
-    assert_eq!(users, wanted);
     let mut told = BTreeSet::new();
     for patch in manifests.below("components/kafka-strimzi/passwords.yaml") {
         let (name, pod) = (text(&patch.says["metadata"]["name"]), &patch.says["spec"]["template"]["spec"]);
         let variables = &pod["containers"][0]["env"];
-        assert_eq!(variables[0]["value"], name);
-        assert_eq!(variables[1]["valueFrom"]["secretKeyRef"]["name"], format!("kafka-{name}"));
+        assert_eq!(variables[0]["value"], format!("indowater-{name}"));
+        assert_eq!(variables[1]["valueFrom"]["secretKeyRef"]["name"], format!("kafka-indowater-{name}"));
         told.insert(name);
     }
     assert_eq!(told, wanted);
+    let job = &manifests.of("init", "Job")["spec"]["template"]["spec"]["containers"][0];
+    let containers = SERVICES.map(|service| (service, manifests.container(service)));
+    for (name, container) in containers.into_iter().chain([("init", job)]) {
+        let database = list(&container["env"]).find(|variable| variable["name"] == "INDOWATER_MONGODB");
+        let secret = &database.expect("it has a database")["valueFrom"]["secretKeyRef"]["name"];
+        assert_eq!(secret, &format!("mongodb-{name}"), "each has a user of its own");
+    }
 }

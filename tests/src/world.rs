@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use bson::{Document, doc};
 use futures::TryStreamExt;
+use indowater::access;
+use indowater::access::rights::Party;
 use indowater::certificates;
 use indowater::registry::Registry;
 use indowater::stack::{Launch, Port, Process};
@@ -35,8 +37,10 @@ pub const CUSTOMER: &str = "customer-001";
 
 /// One story's system.
 pub struct World {
-    /// Its addresses.
+    /// Its addresses, as the operator's tool has them.
     pub system: System,
+    /// Its addresses, as whoever may do everything has them.
+    pub administrator: System,
     /// Its database.
     pub database: Database,
     programs: PathBuf,
@@ -44,6 +48,8 @@ pub struct World {
     started: usize,
     /// Where the certificates of all are, if they prove to each other who they are.
     certificates: Option<PathBuf>,
+    /// Whom certificates are from, where doors are closed.
+    authority: Option<PathBuf>,
 }
 
 /// A running service.
@@ -68,11 +74,51 @@ impl World {
         let mut system = System::at(base.stack.kafka.bootstrap().to_owned(), base.stack.mongodb.uri());
         system.database = format!("t_{}", name.replace('-', "_"));
         system.topic_prefix = format!("t-{name}");
+        system.kafka_options = base.stack.kafka.options();
         indowater::init::init(&system, 1).await?;
         let database = Client::with_uri_str(&system.mongodb).await?.database(&system.database);
         let folder = base.folder.path().join(name);
         std::fs::create_dir_all(&folder)?;
-        Ok(Self { system, database, programs: base.programs.clone(), folder, started: 0, certificates: None })
+        let (administrator, programs) = (system, base.programs.clone());
+        let mut world = Self {
+            system: administrator.clone(),
+            administrator,
+            database,
+            programs,
+            folder,
+            started: 0,
+            authority: None,
+            certificates: None,
+        };
+        if let Some(security) = &base.security {
+            access::make(&world.administrator, &world.access()).await?;
+            world.system = access::system_of(&world.administrator, &world.access(), &Party::Operator)?;
+            world.authority = Some(security.authority());
+        }
+        Ok(world)
+    }
+
+    /// Where the credentials of everybody in it are, where doors are closed.
+    pub fn access(&self) -> PathBuf {
+        self.folder.join("access")
+    }
+
+    /// What `service` is told of the broker and the database: its own credentials, where they ask who it is.
+    ///
+    /// # Errors
+    /// It has none.
+    pub fn doors(&self, service: &str) -> Result<Vec<(String, String)>> {
+        let addresses =
+            [("INDOWATER_KAFKA", &self.system.kafka), ("INDOWATER_MONGODB", &self.system.mongodb)];
+        let mut env: BTreeMap<String, String> =
+            addresses.map(|(name, value)| (name.to_owned(), value.clone())).into();
+        if let Some(authority) = &self.authority {
+            let party = Party::permanent().find(|party| party.to_string() == service);
+            let party = party.with_context(|| format!("{service} has no user"))?;
+            env.extend(access::settings_of(&self.access(), &party)?);
+            env.insert("INDOWATER_KAFKA_CA".to_owned(), authority.display().to_string());
+        }
+        Ok(env.into_iter().collect())
     }
 
     /// The same world, in which services and the tool prove to each other who they are.
@@ -151,8 +197,6 @@ impl World {
         let scheme = if self.certificates.is_some() { "https" } else { "http" };
         let known = |url: &Option<String>| url.clone().unwrap_or_else(|| format!("{scheme}://127.0.0.1:1"));
         let mut settings: BTreeMap<String, String> = [
-            ("INDOWATER_KAFKA", self.system.kafka.clone()),
-            ("INDOWATER_MONGODB", self.system.mongodb.clone()),
             ("INDOWATER_DB", self.system.database.clone()),
             ("INDOWATER_TOPIC_PREFIX", self.system.topic_prefix.clone()),
             ("INDOWATER_GRPC_LISTEN", "127.0.0.1:0".to_owned()),
@@ -168,6 +212,7 @@ impl World {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
+        settings.extend(self.doors(name)?);
         if self.certificates.is_some() {
             settings.insert("INDOWATER_CERTIFICATES".to_owned(), self.certificate(name)?);
         }
@@ -386,12 +431,13 @@ impl World {
         .await?
     }
 
-    /// How clients of its broker are made.
+    /// How clients of its broker are made that may do everything.
     pub fn kafka(&self) -> config::Kafka {
         config::Kafka {
-            bootstrap: self.system.kafka.clone(),
+            bootstrap: self.administrator.kafka.clone(),
             topic_prefix: self.system.topic_prefix.clone(),
-            options: Vec::new(),
+            security: config::KafkaSecurity::default(),
+            options: self.administrator.kafka_options.clone(),
             stall_limit: Duration::from_secs(60),
         }
     }

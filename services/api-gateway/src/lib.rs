@@ -73,7 +73,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let database = indowater_common::mongo::open(&host).await?;
     let teller = Teller {
         store: Store::new(&database),
-        lease: Lease::new(&database, "api-gateway-customers", &host.instance, customers::TERM),
+        lease: Lease::new(&database, host.name, "api-gateway-customers", &host.instance, customers::TERM),
         publisher: indowater_common::kafka::publisher(&host, Pace::Thrifty)?,
         topic: CUSTOMERS.name(&host.common.kafka.topic_prefix),
     };

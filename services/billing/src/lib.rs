@@ -105,13 +105,13 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
 
     // Bills of those who pay afterwards.
     let bills = BillDesk::new(bills);
-    let lease = Lease::new(&database, "billing-bills", &host.instance, BILL_TERM);
+    let lease = Lease::new(&database, host.name, "billing-bills", &host.instance, BILL_TERM);
     host.spawn("bills", bills.clone().issue_all(lease, settings.bill_hour, stop.clone()));
 
     // What people ask.
     let corrections = Corrections::new(mongo::CorrectionStore::new(&database), outlet.clone());
     let quarantine = Quarantine::new(quarantine::Store::new(&database, host.name));
-    let lease = Lease::new(&database, "billing-upkeep", &host.instance, upkeep::TERM);
+    let lease = Lease::new(&database, host.name, "billing-upkeep", &host.instance, upkeep::TERM);
     let store = mongo::Store::new(database);
     let newest = Money {
         store: store.clone(),

@@ -14,6 +14,7 @@ use std::time::Duration;
 use clap::builder::StringValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser};
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::domain::number;
 
@@ -76,8 +77,11 @@ pub struct Kafka {
     /// First part of every topic's and consumer group's name.
     #[arg(long, env = "INDOWATER_TOPIC_PREFIX", default_value = indowater_proto::topics::DEFAULT_PREFIX, value_name = "NAME")]
     pub topic_prefix: String,
-    /// A further librdkafka setting, such as `security.protocol=SASL_SSL`; may be given several times, or separated
-    /// by `;` in the environment. One may be a password.
+    /// How the client and the broker know each other.
+    #[command(flatten)]
+    pub security: KafkaSecurity,
+    /// A further librdkafka setting, such as `sasl.mechanism=PLAIN`; may be given several times, or separated by `;` in the
+    /// environment. It comes after all others, and may be a password.
     #[arg(
         long = "kafka-option",
         env = "INDOWATER_KAFKA_OPTIONS",
@@ -90,6 +94,72 @@ pub struct Kafka {
     /// How long a record may wait to be written and committed before the service says that it is not ready, in seconds.
     #[arg(long, env = "INDOWATER_STALL_LIMIT", default_value = "60", value_name = "SECONDS", value_parser = seconds)]
     pub stall_limit: Duration,
+}
+
+/// How a client and the broker know each other: TLS, and a user with a password (SCRAM).
+///
+/// With none of it the client speaks plainly. A user is never named without TLS, for whoever listens could take its place.
+#[derive(Args, Clone, Debug, Default)]
+pub struct KafkaSecurity {
+    /// File with the authorities that the broker's certificate may be from (PEM); it turns TLS on. With a user and without
+    /// the file they are those of the machine.
+    #[arg(long = "kafka-ca", env = "INDOWATER_KAFKA_CA", value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// The user at the broker (SCRAM-SHA-512); it turns TLS on.
+    #[arg(long = "kafka-user", env = "INDOWATER_KAFKA_USER", value_name = "NAME")]
+    pub user: Option<String>,
+    /// The user's password.
+    #[arg(
+        long = "kafka-password",
+        env = "INDOWATER_KAFKA_PASSWORD",
+        value_name = "PASSWORD",
+        hide_env_values = true
+    )]
+    pub password: Option<SecretString>,
+}
+
+impl KafkaSecurity {
+    /// Takes settings that are empty as not there. Returns what is wrong with the others, one sentence for each problem.
+    pub fn resolve(&mut self) -> Vec<String> {
+        let mut problems = Vec::new();
+        self.ca.take_if(|file| file.as_os_str().is_empty());
+        self.user.take_if(|user| user.is_empty());
+        self.password.take_if(|password| password.expose_secret().is_empty());
+        if let Some(ca) = self.ca.as_ref().filter(|ca| !ca.is_file()) {
+            problems.push(format!("--kafka-ca: {} is no file", ca.display()));
+        }
+        match (&self.user, &self.password) {
+            (Some(user), None) => {
+                problems.push(format!(
+                    "--kafka-user {user} has no password: name it in INDOWATER_KAFKA_PASSWORD"
+                ));
+            }
+            (None, Some(_)) => {
+                problems.push("--kafka-password belongs to no user: name it with --kafka-user".to_owned());
+            }
+            _ => {}
+        }
+        problems
+    }
+
+    /// The settings of librdkafka that say the same.
+    pub fn options(&self) -> Vec<(String, String)> {
+        let mut options: Vec<(&str, String)> = match (&self.user, &self.ca) {
+            (None, None) => Vec::new(),
+            (None, Some(_)) => vec![("security.protocol", "SSL".to_owned())],
+            (Some(user), _) => {
+                let password = self.password.as_ref().map(|password| password.expose_secret().to_owned());
+                vec![
+                    ("security.protocol", "SASL_SSL".to_owned()),
+                    ("sasl.mechanism", "SCRAM-SHA-512".to_owned()),
+                    ("sasl.username", user.clone()),
+                    ("sasl.password", password.unwrap_or_default()),
+                ]
+            }
+        };
+        options.extend(self.ca.as_ref().map(|ca| ("ssl.ca.location", ca.display().to_string())));
+        options.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    }
 }
 
 /// How to reach the database.
@@ -149,7 +219,9 @@ pub fn parse_from<S: Settings>(
             },
         }
     };
-    let problems = parsed.own.problems();
+    let mut parsed = parsed;
+    let mut problems = parsed.common.kafka.security.resolve();
+    problems.extend(parsed.own.problems());
     if problems.is_empty() { Ok((parsed.common, parsed.own)) } else { Err((report(name, &problems), 2)) }
 }
 
@@ -324,6 +396,45 @@ mod tests {
         let text = parse(&["--kafka-option", "=private"]).err().unwrap().0;
         assert!(text.contains("--kafka-option") && text.contains("KEY=VALUE"), "{text}");
         assert!(!text.contains("private"), "{text}");
+    }
+
+    #[test]
+    fn who_the_client_is_at_the_broker_becomes_settings_of_its_client() {
+        let folder = std::env::temp_dir().join(format!("indowater-config-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let ca = folder.join("ca.crt");
+        std::fs::write(&ca, "authority").unwrap();
+        let ca = ca.display().to_string();
+        let options = |args: &[&str]| {
+            let common = parse(args).map_err(|(text, _)| text).unwrap().0;
+            let options = common.kafka.security.options();
+            options.into_iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(options(&[]), "");
+        assert_eq!(options(&["--kafka-ca", "", "--kafka-user", "", "--kafka-password", ""]), "");
+        assert_eq!(options(&["--kafka-ca", &ca]), format!("security.protocol=SSL ssl.ca.location={ca}"));
+        assert_eq!(
+            options(&["--kafka-ca", &ca, "--kafka-user", "me", "--kafka-password", "one;two=three"]),
+            format!(
+                "security.protocol=SASL_SSL sasl.mechanism=SCRAM-SHA-512 sasl.username=me \
+                 sasl.password=one;two=three ssl.ca.location={ca}"
+            )
+        );
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn half_of_a_user_is_a_problem_and_a_password_is_never_shown() {
+        for (args, problem) in [
+            (&["--kafka-user", "me"] as &[_], "has no password"),
+            (&["--kafka-password", "p"], "belongs to no user"),
+            (&["--kafka-ca", "/nonexistent"], "is no file"),
+        ] {
+            let (text, code) = parse(args).err().unwrap();
+            assert!(code == 2 && text.contains(problem), "{args:?}: {text}");
+        }
+        let common = parse(&["--kafka-user", "me", "--kafka-password", "hush"]).unwrap().0;
+        assert!(!format!("{common:?}").contains("hush"), "{common:?}");
     }
 
     #[test]

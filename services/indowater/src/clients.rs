@@ -25,6 +25,7 @@ pub fn kafka(system: &System) -> config::Kafka {
     config::Kafka {
         bootstrap: system.kafka.clone(),
         topic_prefix: system.topic_prefix.clone(),
+        security: config::KafkaSecurity::default(),
         options: system.kafka_options.clone(),
         stall_limit: Duration::from_secs(60),
     }

@@ -13,6 +13,8 @@ use indowater_common::mongo::schema;
 use indowater_proto::topics::ALL;
 use mongodb::Database;
 
+use crate::access;
+use crate::former;
 use crate::system::{Connect, System};
 use crate::{certificates, clients};
 
@@ -27,6 +29,10 @@ pub struct Args {
     /// Make certificates for the services in this folder too, where they are missing or end soon, as `certificates` does
     #[arg(long, value_name = "FOLDER")]
     make_certificates: Option<PathBuf>,
+    /// Make users at the broker and in the database, too, each with the rights that it needs and no others, and keep their
+    /// credentials in this folder; the broker and the database are named with an administrator's
+    #[arg(long, value_name = "FOLDER")]
+    access: Option<PathBuf>,
 }
 
 /// What was missing and is there now.
@@ -68,6 +74,16 @@ pub async fn run(args: Args) -> Result<ExitCode> {
         schema::COLLECTIONS.len(),
         created.indexes
     );
+    if let Some(folder) = &args.access {
+        let made = access::make(&system, folder).await?;
+        println!(
+            "{} rights were missing and are granted, {} are taken back; credentials of {} are in {}",
+            made.granted,
+            made.withdrawn,
+            made.parties.join(", "),
+            folder.display()
+        );
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -80,6 +96,7 @@ pub async fn init(system: &System, replicas: i32) -> Result<Created> {
         format!("topics were not made on {}: start the broker, or name another with --kafka", system.kafka)
     })?;
     let (before, after) = clients::with_database(system, async |database| {
+        former::give_up(database).await?;
         let before = Standing::of(database).await?;
         schema::ensure(database, None).await.context(
             "collections and indexes were not created: an index that differs from the data model must be dropped first",

@@ -14,6 +14,7 @@ pub mod terminal;
 
 // One line for each subcommand, in the order of `--help`; shared modules follow.
 
+pub mod access;
 pub mod bench;
 pub mod certificates;
 pub mod dead_letters;
@@ -34,6 +35,7 @@ pub mod verify;
 
 pub mod cargo;
 mod clients;
+mod former;
 pub mod signals;
 pub mod stack;
 pub mod system;
@@ -61,6 +63,7 @@ enum Command {
     DeadLetters(dead_letters::Args),
     Quarantine(quarantine::Args),
     Registry(registry::Args),
+    Access(access::Args),
     Verify(verify::Args),
     Bench(bench::Args),
     Certificates(certificates::Args),
@@ -83,6 +86,7 @@ impl Cli {
             Command::DeadLetters(args) => dead_letters::run(args).await,
             Command::Quarantine(args) => quarantine::run(args).await,
             Command::Registry(args) => registry::run(args).await,
+            Command::Access(args) => access::run(args).await,
             Command::Verify(args) => verify::run(args).await,
             Command::Bench(args) => bench::run(args).await,
             Command::Certificates(args) => certificates::run(args).await,

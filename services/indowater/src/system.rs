@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use indowater_common::config::key_value;
+use indowater_common::config::{KafkaSecurity, key_value};
 use serde::{Deserialize, Serialize};
 
 /// The data folder that is used when none is named, in the current folder.
@@ -163,7 +163,10 @@ pub struct Connect {
     /// Kafka bootstrap servers to use instead of the data folder's
     #[arg(long, env = "INDOWATER_KAFKA", value_name = "HOST:PORT,..")]
     pub kafka: Option<String>,
-    /// A further setting of the Kafka client, such as `security.protocol=SASL_SSL`; several times if there are several
+    /// How the client and the broker know each other
+    #[command(flatten)]
+    pub security: KafkaSecurity,
+    /// A further setting of the Kafka client, such as `sasl.mechanism=PLAIN`; several times if there are several
     #[arg(long = "kafka-option", env = "INDOWATER_KAFKA_OPTIONS", value_delimiter = ';', value_name = "KEY=VALUE", value_parser = key_value)]
     pub kafka_options: Vec<(String, String)>,
     /// MongoDB connection string to use instead of the data folder's
@@ -188,20 +191,30 @@ impl Connect {
             (Some(kafka), Some(mongodb)) => System::at(kafka.clone(), mongodb.clone()),
             _ => System::load(&self.data_dir)?,
         };
-        self.apply(&mut system);
+        self.apply(&mut system)?;
         Ok(system)
     }
 
     /// Puts what flags name in place of what `system` has.
-    pub(crate) fn apply(&self, system: &mut System) {
+    ///
+    /// # Errors
+    /// Half of a user, or a file that is none.
+    pub(crate) fn apply(&self, system: &mut System) -> Result<()> {
+        let mut security = self.security.clone();
+        let problems = security.resolve();
+        if !problems.is_empty() {
+            bail!(problems.join("; "));
+        }
+        let options: Vec<_> =
+            security.options().into_iter().chain(self.kafka_options.iter().cloned()).collect();
         let overrides = [
             (&mut system.kafka, &self.kafka),
             (&mut system.mongodb, &self.mongodb),
             (&mut system.database, &self.database),
             (&mut system.topic_prefix, &self.topic_prefix),
         ];
-        if !self.kafka_options.is_empty() {
-            system.kafka_options.clone_from(&self.kafka_options);
+        if !options.is_empty() {
+            system.kafka_options = options;
         }
         if self.certificates.is_some() {
             system.certificates.clone_from(&self.certificates);
@@ -211,6 +224,7 @@ impl Connect {
                 setting.clone_from(value);
             }
         }
+        Ok(())
     }
 }
 
@@ -241,6 +255,7 @@ mod tests {
         Connect {
             data_dir: data_dir.to_owned(),
             kafka: None,
+            security: KafkaSecurity::default(),
             kafka_options: Vec::new(),
             mongodb: None,
             database: None,

@@ -60,7 +60,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let outbox = Outbox::open(&database, host.name).await?;
     let announce = announce(topics.clone());
     let entries = mongo::Registry::new(&database, outbox.clone(), announce.clone());
-    let lease = Lease::new(&database, "ingest-upkeep", &host.instance, upkeep::TERM);
+    let lease = Lease::new(&database, host.name, "ingest-upkeep", &host.instance, upkeep::TERM);
     let newest = Entries { registry: entries.clone(), announce, topics: topics.clone() };
     upkeep::keep(&host, &publisher, lease, newest.told(), newest);
     let registry = Registry::new(entries);

@@ -39,7 +39,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     let quarantine = Quarantine::new(Store::new(&database, host.name));
     let returned = quarantine.returned(&host, &topic);
     let publisher = indowater_common::kafka::publisher(&host, Pace::Thrifty)?;
-    let lease = Lease::new(&database, "usage-aggregator-upkeep", &host.instance, upkeep::TERM);
+    let lease = Lease::new(&database, host.name, "usage-aggregator-upkeep", &host.instance, upkeep::TERM);
     let store = mongo::Store::new(database);
     let days = app::upkeep::Days { store: store.clone(), prefix: prefix.clone() };
     let told = [&topics::USAGE, &topics::METER_FINDINGS].map(|topic| topic.name(prefix));

@@ -39,7 +39,7 @@ pub async fn start(settings: Settings, host: Host) -> Result<(), Fatal> {
     outbox.relay(&host, publisher);
 
     let every = settings.sweep;
-    let lease = Lease::new(&database, "voucher-sweep", &host.instance, term(every));
+    let lease = Lease::new(&database, host.name, "voucher-sweep", &host.instance, term(every));
     host.spawn("sweeper", sweep(vouchers.clone(), lease, every, stop.clone()));
 
     let routes = grpc::routes(vouchers);

@@ -45,7 +45,7 @@ pub async fn what_is_right_holds_and_what_is_changed_is_named(base: Arc<Base>) -
         ensure!(has_any, "nothing was compared: {report}");
     }
 
-    let client = Client::with_uri_str(&world.system.mongodb).await?;
+    let client = Client::with_uri_str(&world.administrator.mongodb).await?;
     let database = client.database(&world.system.database);
     for (collection, change, invariant, says) in [
         ("water_usage", doc! { "customer_id": "nobody" }, "U1", "customer_id is \"nobody\""),
@@ -84,7 +84,7 @@ pub async fn a_fleet_with_every_fault_is_computed_alike(base: Arc<Base>) -> Resu
     const SEED: u64 = 20_261_125;
     let mut world = World::new(&base, "fleet").await?;
     let ingest = world.start("ingest", &[]).await?;
-    let registry = Registry::at(&ingest.url)?;
+    let registry = Registry::at(&ingest.url, None)?;
     let population = Population { meters: 40, meters_per_property: 4, seed: SEED };
     let meters: Vec<Simulated> = population.meters(simulate::installed_before(clock::now())).collect();
     let chance = |percent: &str| percent.parse::<Percent>().map_err(anyhow::Error::msg);

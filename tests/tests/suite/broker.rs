@@ -47,14 +47,17 @@ pub async fn topics_stand_as_they_are_relied_on(base: Arc<Base>) -> Result<()> {
         .await?;
         ensure!(service.ready_now().await? == 503, "{} is ready all the same", service.process.name());
     }
-    let made = indowater::init::init(&world.system, 1).await?;
+    let made = indowater::init::init(&world.administrator, 1).await?;
     for wrong in ["message.timestamp.type is CreateTime", "cleanup.policy is delete"] {
         ensure!(made.mended.iter().any(|mended| mended.contains(wrong)), "{made:?} does not tell {wrong}");
     }
     for service in &services {
         service.ready().await?;
     }
-    ensure!(indowater::init::init(&world.system, 1).await?.mended.is_empty(), "it is mended again and again");
+    ensure!(
+        indowater::init::init(&world.administrator, 1).await?.mended.is_empty(),
+        "it is mended again and again"
+    );
     for (key, kept) in [("segment.bytes", "10485760"), ("retention.ms", "-1")] {
         ensure!(setting(&world, &TELEMETRY, key).await? == kept, "{key} is not as the operator set it");
     }

@@ -71,7 +71,7 @@ pub async fn instances_share_and_hand_over_under_load(base: Arc<Base>) -> Result
 
 /// The broker and the database are stopped and started in the middle of the work; the services wait and go on.
 pub async fn broker_and_database_restart_in_the_middle(base: Arc<Base>) -> Result<()> {
-    let mut own = Base::beside(base.programs.clone()).await?;
+    let mut own = Base::beside(base.programs.clone(), base.security.is_some()).await?;
     let mut world = World::new(&own, "restart").await?;
     let ingest = world.start("ingest", &[]).await?;
     let usage = world.start("usage-aggregator", IMPATIENT).await?;

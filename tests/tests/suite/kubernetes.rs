@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use indowater::stack::{Port, Process};
+use indowater_common::config;
+use indowater_common::kafka::base_config;
 use indowater_tests::base::Base;
 use indowater_tests::manifests::{Consumer, Manifests, SERVICES, Source, text};
 use indowater_tests::world::{TOKEN_KEY, World, eventually, http};
-use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use serde_json::Value;
 
@@ -56,8 +57,8 @@ fn start(
     let mut env = BTreeMap::new();
     for (name, source) in manifests.environment(manifests.container(service)) {
         let value = match (name.as_str(), source) {
-            ("INDOWATER_KAFKA", _) => world.system.kafka.clone(),
-            ("INDOWATER_MONGODB", _) => world.system.mongodb.clone(),
+            // Told below.
+            ("INDOWATER_KAFKA" | "INDOWATER_MONGODB", _) => continue,
             ("INDOWATER_CERTIFICATES", _) => world.certificate(service)?,
             ("INDOWATER_TOKEN_KEYS", _) => TOKEN_KEY.to_owned(),
             ("INDOWATER_SMTP_URL", _) => "smtp://127.0.0.1:1".to_owned(),
@@ -75,6 +76,7 @@ fn start(
         };
         env.insert(name, value);
     }
+    env.extend(world.doors(service)?);
     env.insert("INDOWATER_TOPIC_PREFIX".to_owned(), world.system.topic_prefix.clone());
     env.insert("INDOWATER_DB".to_owned(), world.system.database.clone());
     env.insert("INDOWATER_ADMIN_LISTEN".to_owned(), admin_listen.clone());
@@ -108,7 +110,7 @@ pub async fn every_service_runs_on_its_manifest(base: Arc<Base>) -> Result<()> {
     let scaled: BTreeSet<Consumer> =
         SERVICES.iter().flat_map(|service| manifests.scaled_by(service)).collect();
     eventually("KEDA asks the lag of every consumer, and of no other", async || {
-        let consuming = consumers(&world.system.kafka, &world.system.topic_prefix).await?;
+        let consuming = consumers(world.kafka()).await?;
         ensure!(consuming == scaled, "services consume {consuming:?}, scaling objects ask for {scaled:?}");
         Ok(())
     })
@@ -126,11 +128,10 @@ pub async fn every_service_runs_on_its_manifest(base: Arc<Base>) -> Result<()> {
 }
 
 /// Which consumer groups of a prefix have members, and what these read, as the broker tells it.
-async fn consumers(kafka: &str, prefix: &str) -> Result<BTreeSet<Consumer>> {
-    let (kafka, prefix) = (kafka.to_owned(), format!("{prefix}."));
+async fn consumers(kafka: config::Kafka) -> Result<BTreeSet<Consumer>> {
+    let prefix = format!("{}.", kafka.topic_prefix);
     tokio::task::spawn_blocking(move || {
-        let asking: BaseConsumer =
-            ClientConfig::new().set("bootstrap.servers", kafka).set("group.id", "unused").create()?;
+        let asking: BaseConsumer = base_config(&kafka).set("group.id", "unused").create()?;
         let groups = asking.fetch_group_list(None, Duration::from_secs(20))?;
         let mut found = BTreeSet::new();
         for group in groups.groups() {

@@ -49,7 +49,7 @@ pub async fn every_service_starts_serves_health_and_stops(base: Arc<Base>) -> Re
             message_request: Some(MessageRequest::ListServices(String::new())),
             ..Default::default()
         };
-        let told =
+        let answered =
             ServerReflectionClient::new(channel).server_reflection_info(tokio_stream::once(list)).await;
         match answered {
             Ok(answers) if service.process.name() == REFLECTS => {
@@ -103,13 +103,13 @@ pub async fn a_part_that_cannot_run_ends_the_process_with_a_failure(base: Arc<Ba
 pub async fn a_lease_that_was_outlived_is_told_to_its_work(base: Arc<Base>) -> Result<()> {
     let world = World::new(&base, "lease").await?;
     let term = Duration::from_secs(2);
-    let lease = Lease::new(&world.database, "one", "first", term);
+    let lease = Lease::new(&world.database, "tests", "one", "first", term);
     ensure!(lease.keep(async {}).await.is_err(), "nobody holds it yet");
     ensure!(lease.hold().await?, "it is free");
     let work = lease.keep(tokio::time::sleep(term * 2)).await;
     ensure!(work.is_ok(), "it is renewed while the work goes on: {work:?}");
 
-    let leases = world.database.collection::<Document>("leases");
+    let leases = world.database.collection::<Document>("leases_tests");
     let another = doc! { "$set": { "holder": "second", "until": bson::DateTime::MAX } };
     leases.update_one(doc! { "_id": "one" }, another).await?;
     let began = Instant::now();

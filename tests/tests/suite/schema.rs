@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use futures::TryStreamExt;
 use indowater_tests::base::Base;
 use indowater_tests::world::World;
-use mongodb::{Client, IndexModel};
+use mongodb::IndexModel;
 
 /// The data model's indexes, written down a second time: fields, `-` for falling, `!` for unique.
 const DATA_MODEL: &str = "
@@ -50,8 +50,8 @@ const BESIDES: &[(&str, &str)] = &[
 /// not told here.
 pub async fn indexes_are_those_of_the_data_model(base: Arc<Base>) -> Result<()> {
     let mut world = World::new(&base, "indexes").await?;
-    world.system.database = "t_indexes_by_services".to_owned();
-    let database = Client::with_uri_str(&world.system.mongodb).await?.database(&world.system.database);
+    let database = world.database.clone();
+    database.drop().await?;
     let mut running = Vec::new();
     for name in
         ["ingest", "usage-aggregator", "anomaly-detector", "billing", "voucher", "notifier", "api-gateway"]

@@ -10,11 +10,11 @@ use crate::config;
 use crate::error::Fatal;
 use crate::health::Dependency;
 
-/// The settings every client starts from: the servers, and whatever the operator adds for TLS and SASL.
+/// The settings every client starts from: the servers, how they know each other, and whatever the operator adds.
 pub fn base_config(kafka: &config::Kafka) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", &kafka.bootstrap).set("log.connection.close", "false");
-    for (key, value) in &kafka.options {
+    for (key, value) in kafka.security.options().iter().chain(&kafka.options) {
         config.set(key, value);
     }
     config

@@ -70,6 +70,7 @@ impl Stage {
         let kafka = config::Kafka {
             bootstrap: cluster.bootstrap_servers(),
             topic_prefix: "test".to_owned(),
+            security: config::KafkaSecurity::default(),
             options: Vec::new(),
             stall_limit: STALL,
         };

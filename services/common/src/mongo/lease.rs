@@ -12,6 +12,11 @@ use tokio::time::{Instant, interval_at, sleep_until};
 use super::{from_bson_time, is_duplicate_key, to_bson_time};
 use crate::clock;
 
+/// The name of the collection with a service's leases: `leases_<service>`.
+fn collection_of(service: &str) -> String {
+    format!("leases_{}", service.replace('-', "_"))
+}
+
 /// A named right that one instance holds at a time.
 pub struct Lease {
     leases: Collection<bson::Document>,
@@ -28,11 +33,11 @@ pub struct Lease {
 pub struct Outlived(String);
 
 impl Lease {
-    /// A lease called `name` for this `holder`, to be renewed well within `term`.
-    pub fn new(database: &Database, name: &str, holder: &str, term: Duration) -> Self {
+    /// A lease of `service`, called `name`, for this `holder`, to be renewed well within `term`.
+    pub fn new(database: &Database, service: &str, name: &str, holder: &str, term: Duration) -> Self {
         let holder = clock::new_id(holder);
-        let until = Mutex::default();
-        Self { leases: database.collection("leases"), name: name.to_owned(), holder, term, until }
+        let (leases, until) = (database.collection(&collection_of(service)), Mutex::default());
+        Self { leases, name: name.to_owned(), holder, term, until }
     }
 
     /// Takes or renews it. False if another instance holds it.

@@ -4,7 +4,8 @@
 //! One relay per service runs at a time, by a [`Lease`](super::Lease): two could hand a stale record to a compacted
 //! topic after its successor. Rows are numbered by the database's own clock and counter (`ObjectId`) only within one
 //! process, so the order is by `sequence`, a number that is taken from a counter in the same transaction: two
-//! transactions of one service conflict on it and so cannot commit out of order.
+//! transactions of one service conflict on it and so cannot commit out of order. The counter is the service's own, in
+//! `counters_<service>`; one that is missing begins behind the rows that are there, for only among these an order is needed.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -85,17 +86,20 @@ impl Outbox {
     /// # Errors
     /// The database does not answer.
     pub async fn open(database: &Database, service: &'static str) -> Result<Self, Error> {
-        let name = format!("outbox_{}", service.replace('-', "_"));
+        let own = service.replace('-', "_");
+        let name = format!("outbox_{own}");
         let outbox = Self {
             database: database.clone(),
             rows: database.collection(&name),
-            counters: database.collection("counters"),
+            counters: database.collection(&format!("counters_{own}")),
             service,
         };
-        // An upsert outside a transaction makes the collection of counters; reading makes nothing.
-        let start = doc! { "$setOnInsert": { "value": 0_i64 } };
-        outbox.counters.update_one(doc! { "_id": &name }, start).upsert(true).await?;
         super::schema::create_collection(database, &name).await?;
+        let last = outbox.rows.find_one(doc! {}).sort(doc! { "_id": -1 }).await?;
+        let last = last.and_then(|row| row.get_i64("_id").ok()).unwrap_or_default();
+        // An upsert outside a transaction makes the collection of counters; reading makes nothing.
+        let start = doc! { "$setOnInsert": { "value": last } };
+        outbox.counters.update_one(doc! { "_id": &name }, start).upsert(true).await?;
         Ok(outbox)
     }
 
@@ -151,7 +155,8 @@ impl Outbox {
         trouble: Arc<Trouble>,
         stop: CancellationToken,
     ) -> Result<(), Fatal> {
-        let lease = Lease::new(&self.database, &format!("outbox-{}", self.service), &instance, TERM);
+        let lease =
+            Lease::new(&self.database, self.service, &format!("outbox-{}", self.service), &instance, TERM);
         let mut stint = Stint::default();
         while !stop.is_cancelled() {
             begin(&trouble);

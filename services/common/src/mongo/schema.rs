@@ -50,6 +50,11 @@ const ID: Index = unique(&[("id", 1)]);
 /// What of a quarantine's records of a topic is to be processed again, in order.
 const QUARANTINED: Index = index(&[("topic", 1), ("released", 1), ("partition", 1), ("offset", 1)]);
 
+/// A collection that is found by `_id` alone.
+const fn plain(name: &'static str, owner: &'static str) -> Collection {
+    Collection { name, owner, indexes: &[] }
+}
+
 /// The sixteen collections of the data model, then those that a capability needs besides; each of these is described
 /// in its owner's README.
 pub const COLLECTIONS: &[Collection] = &[
@@ -282,6 +287,23 @@ pub const COLLECTIONS: &[Collection] = &[
     Collection { name: "push_tokens", owner: "notifier", indexes: &[index(&[("user_id", 1)])] },
     Collection { name: "tip_readers", owner: "notifier", indexes: &[] },
     Collection { name: "quarantine_notifier", owner: "notifier", indexes: &[QUARANTINED] },
+    plain("leases_ingest", "ingest"),
+    plain("leases_usage_aggregator", "usage-aggregator"),
+    plain("leases_anomaly_detector", "anomaly-detector"),
+    plain("leases_billing", "billing"),
+    plain("leases_voucher", "voucher"),
+    plain("leases_notifier", "notifier"),
+    plain("leases_api_gateway", "api-gateway"),
+    plain("outbox_ingest", "ingest"),
+    plain("counters_ingest", "ingest"),
+    plain("outbox_anomaly_detector", "anomaly-detector"),
+    plain("counters_anomaly_detector", "anomaly-detector"),
+    plain("outbox_billing", "billing"),
+    plain("counters_billing", "billing"),
+    plain("outbox_voucher", "voucher"),
+    plain("counters_voucher", "voucher"),
+    plain("outbox_notifier", "notifier"),
+    plain("counters_notifier", "notifier"),
 ];
 
 /// Creates the collections of `owner` (of everyone if `None`) and their indexes where they are missing.

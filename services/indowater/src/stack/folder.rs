@@ -19,7 +19,8 @@ const NEEDED_MEGABYTES: u64 = 1_024;
 const LOCK: &str = "lock";
 const LOGS: &str = "logs";
 const PIDS: &str = "run";
-const STATE: [&str; 5] = ["kafka", "mongodb", LOGS, "system.json", "token-key"];
+const STATE: [&str; 8] =
+    ["kafka", "mongodb", LOGS, "system.json", "token-key", "certificates", "secrets", "access"];
 
 /// A data folder that this process owns until it drops the value.
 #[derive(Debug)]

@@ -4,7 +4,9 @@
 //! the next run may listen elsewhere. Topics are never created by a typing error: only `init` creates them.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +23,7 @@ use super::folder::DataFolder;
 use super::ports::Port;
 use super::process::{Launch, Process};
 use super::progress::Progress;
+use super::security::{ADMINISTRATOR, Security, stays_as_made};
 use super::software::Software;
 
 /// The largest message that a topic takes.
@@ -51,6 +54,31 @@ log.retention.hours=168
 log.cleaner.dedupe.buffer.size=33554432
 ";
 
+/// Everyone on this machine may do everything.
+const OPEN: &str = "listener.security.protocol.map=CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT\n";
+
+/// Clients come by TLS with a password, the node itself and its controller by the broker's certificate, and whoever is not the
+/// administrator may do what was granted and nothing else.
+fn closed(security: &Security) -> String {
+    let login = "org.apache.kafka.common.security.scram.ScramLoginModule required";
+    format!(
+        "listener.security.protocol.map=CLIENTS:SASL_SSL,CONTROLLER:SSL\n\
+         ssl.keystore.type=PEM\n\
+         ssl.keystore.location={}\n\
+         ssl.truststore.type=PEM\n\
+         ssl.truststore.location={}\n\
+         listener.name.controller.ssl.client.auth=required\n\
+         sasl.enabled.mechanisms=SCRAM-SHA-512\n\
+         sasl.mechanism.inter.broker.protocol=SCRAM-SHA-512\n\
+         listener.name.clients.scram-sha-512.sasl.jaas.config={login} username=\"{ADMINISTRATOR}\" password=\"{}\";\n\
+         authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
+         super.users=User:{ADMINISTRATOR};User:CN={NAME}\n",
+        security.identity(NAME).display(),
+        security.authority().display(),
+        security.password()
+    )
+}
+
 /// To stdout, which goes to the log file; without the hundreds of settings that it repeats at every start.
 const LOGGING: &str = "\
 rootLogger.level = info
@@ -73,11 +101,13 @@ pub struct KafkaOptions {
     pub port: Option<u16>,
     /// The largest heap of its Java machine.
     pub heap_megabytes: u32,
+    /// Whom it lets in; without it everyone on this machine.
+    pub security: Option<Security>,
 }
 
 impl Default for KafkaOptions {
     fn default() -> Self {
-        Self { port: None, heap_megabytes: 512 }
+        Self { port: None, heap_megabytes: 512, security: None }
     }
 }
 
@@ -86,6 +116,7 @@ impl Default for KafkaOptions {
 pub struct Kafka {
     process: Process,
     bootstrap: String,
+    security: Option<Security>,
 }
 
 impl Kafka {
@@ -110,7 +141,8 @@ impl Kafka {
         };
         let controller = Port::any()?;
         let bootstrap = format!("127.0.0.1:{}", port.number());
-        let node = Node { jars, home };
+        let security = options.security.clone();
+        let node = Node { jars, home, security: security.as_ref() };
         node.configure(port.number(), controller.number())?;
         node.format_once().await?;
         let process = Process::start(Launch {
@@ -123,7 +155,7 @@ impl Kafka {
             ports: vec![port, controller],
             grace: STOP_WITHIN,
         })?;
-        let kafka = Self { process, bootstrap };
+        let kafka = Self { process, bootstrap, security };
         kafka.answers().await?;
         Ok(kafka)
     }
@@ -131,6 +163,11 @@ impl Kafka {
     /// The bootstrap servers for its clients.
     pub fn bootstrap(&self) -> &str {
         &self.bootstrap
+    }
+
+    /// What its clients need besides to be its administrator, as settings of librdkafka; nothing where it asks nobody.
+    pub fn options(&self) -> Vec<(String, String)> {
+        self.security.as_ref().map(Security::kafka_options).unwrap_or_default()
     }
 
     /// Its process, to watch or to signal.
@@ -162,7 +199,9 @@ impl Kafka {
 
     /// Waits until it tells a client of a broker that takes requests.
     async fn answers(&self) -> Result<()> {
-        let client: BaseConsumer = ClientConfig::new()
+        let mut config = ClientConfig::new();
+        config.extend(self.options());
+        let client: BaseConsumer = config
             .set("bootstrap.servers", &self.bootstrap)
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "200")
@@ -191,6 +230,7 @@ async fn has_broker(client: Arc<BaseConsumer>) -> bool {
 struct Node<'a> {
     jars: &'a Path,
     home: PathBuf,
+    security: Option<&'a Security>,
 }
 
 impl Node<'_> {
@@ -201,17 +241,20 @@ impl Node<'_> {
              node.id=1\n\
              controller.quorum.voters=1@127.0.0.1:{controller}\n\
              controller.listener.names=CONTROLLER\n\
-             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-             advertised.listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+             listeners=CLIENTS://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+             advertised.listeners=CLIENTS://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+             inter.broker.listener.name=CLIENTS\n\
              log.dirs={}\n\
              message.max.bytes={MAX_MESSAGE_BYTES}\n\
-             replica.fetch.max.bytes={MAX_MESSAGE_BYTES}\n{SETTINGS}",
-            data.display()
+             replica.fetch.max.bytes={MAX_MESSAGE_BYTES}\n{SETTINGS}{}",
+            data.display(),
+            self.security.map_or_else(|| OPEN.to_owned(), closed)
         );
         for (name, text) in [("server.properties", properties.as_str()), ("log4j2.properties", LOGGING)] {
             let path = self.home.join(name);
-            fs::write(&path, text).with_context(|| {
+            // The administrator's password may stand in it.
+            let file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&path);
+            file.and_then(|mut file| file.write_all(text.as_bytes())).with_context(|| {
                 format!("cannot write {}: check its owner and free space", path.display())
             })?;
         }
@@ -221,7 +264,9 @@ impl Node<'_> {
     /// Formats the storage unless that was done to its end before.
     async fn format_once(&self) -> Result<()> {
         let (data, done) = (self.home.join("data"), self.home.join("formatted"));
-        if done.exists() {
+        let is_new = !done.exists();
+        stays_as_made(&self.home, is_new, self.security)?;
+        if !is_new {
             return Ok(());
         }
         if data.exists() {
@@ -231,6 +276,12 @@ impl Node<'_> {
         let mut format = Command::new("java");
         format.arg("-XX:TieredStopAtLevel=1").args(self.java()).args(["kafka.tools.StorageTool", "format"]);
         format.args(["--cluster-id", CLUSTER_ID, "--config"]).arg(self.home.join("server.properties"));
+        if let Some(security) = self.security {
+            // The broker asks for a password before anybody can have given it one.
+            let password = security.password();
+            format.arg("--add-scram");
+            format.arg(format!("SCRAM-SHA-512=[name=\"{ADMINISTRATOR}\",password=\"{password}\"]"));
+        }
         let output =
             format.kill_on_drop(true).output().await.context("cannot run java to format Kafka's storage")?;
         if !output.status.success() {

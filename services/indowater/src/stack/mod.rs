@@ -4,7 +4,7 @@
 //! imitation. Both come from package registries, are kept in the user's cache and checked by digest
 //! ([`Software`]); both run as children of this process in one data folder ([`DataFolder`]), on the loopback
 //! address, on ports that nobody has to choose, and are ready when they answer. It is for development and
-//! tests: one node each, no authentication.
+//! tests: one node each. By default they ask nobody who they are; with [`Security`] they take TLS and passwords only.
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
@@ -28,6 +28,7 @@ mod ports;
 mod prerequisites;
 mod process;
 mod progress;
+mod security;
 mod software;
 mod supervise;
 
@@ -40,6 +41,7 @@ pub use mongo::{Mongo, MongoOptions};
 pub use ports::Port;
 pub use process::{Launch, Process};
 pub use progress::{Progress, Step};
+pub use security::{ADMINISTRATOR, Security, secret};
 pub use software::{Software, Wanted};
 pub use supervise::{Death, Supervised};
 

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result};
 use bson::{Document, doc};
 use mongodb::Client;
 use mongodb::error::{Error as MongoError, ErrorKind};
-use mongodb::options::{ClientOptions, ServerAddress};
+use mongodb::options::{ClientOptions, Credential, ServerAddress, Tls, TlsOptions};
 use tokio::time::{sleep, timeout};
 
 use super::diagnosis;
@@ -21,14 +21,21 @@ use super::folder::DataFolder;
 use super::ports::Port;
 use super::process::{Launch, Process};
 use super::progress::Progress;
+use super::security::{ADMINISTRATOR, Security, stays_as_made};
 use super::software::Software;
 
 const NAME: &str = "mongodb";
+/// Whom its certificate names.
+const IDENTITY: &str = "mongo";
 const REPLICA_SET: &str = "rs0";
 const START_WITHIN: Duration = Duration::from_secs(180);
 const STOP_WITHIN: Duration = Duration::from_secs(30);
 /// The error code of a server that has no replica set's configuration yet.
 const NOT_YET_INITIALIZED: i32 = 94;
+/// The error code of a server that has one.
+const ALREADY_INITIALIZED: i32 = 23;
+/// The error code of a server that does not know the user.
+const AUTHENTICATION_FAILED: i32 = 18;
 
 /// What a caller may want otherwise.
 #[derive(Debug, Clone)]
@@ -37,11 +44,13 @@ pub struct MongoOptions {
     pub port: Option<u16>,
     /// The size of its cache.
     pub cache_megabytes: u32,
+    /// Whom it lets in; without it everyone on this machine.
+    pub security: Option<Security>,
 }
 
 impl Default for MongoOptions {
     fn default() -> Self {
-        Self { port: None, cache_megabytes: 1_000 }
+        Self { port: None, cache_megabytes: 1_000, security: None }
     }
 }
 
@@ -50,6 +59,7 @@ impl Default for MongoOptions {
 pub struct Mongo {
     process: Process,
     address: String,
+    security: Option<Security>,
 }
 
 impl Mongo {
@@ -67,8 +77,11 @@ impl Mongo {
         folder.check_space()?;
         let home = folder.part(NAME);
         let data = home.join("data");
+        let security = options.security.clone();
+        let is_new = !data.exists();
         fs::create_dir_all(&data)
             .with_context(|| format!("cannot create {}: check the folder's owner", data.display()))?;
+        stays_as_made(&home, is_new, security.as_ref())?;
         let port = match options.port {
             Some(number) => Port::exactly(number, "another port for the database")?,
             None => Port::remembered(&home.join("port"))?,
@@ -77,21 +90,29 @@ impl Mongo {
         let process = Process::start(Launch {
             name: NAME.to_owned(),
             program: mongod.to_owned(),
-            args: arguments(&data, port.number(), options.cache_megabytes),
+            args: arguments(&data, port.number(), options.cache_megabytes, security.as_ref())?,
             env: Vec::new(),
             log: folder.log(NAME),
             pid_file: folder.pid_file(NAME),
             ports: vec![port],
             grace: STOP_WITHIN,
         })?;
-        let mongo = Self { process, address };
+        let mongo = Self { process, address, security };
         mongo.becomes_primary().await?;
         Ok(mongo)
     }
 
-    /// The connection string for its clients.
+    /// The connection string for its clients; its administrator's, where it asks who they are.
     pub fn uri(&self) -> String {
-        format!("mongodb://{}/?replicaSet={REPLICA_SET}", self.address)
+        match &self.security {
+            None => format!("mongodb://{}/?replicaSet={REPLICA_SET}", self.address),
+            Some(security) => format!(
+                "mongodb://{ADMINISTRATOR}:{}@{}/?replicaSet={REPLICA_SET}&authSource=admin&{}",
+                security.password(),
+                self.address,
+                security.mongodb_options()
+            ),
+        }
     }
 
     /// Its process, to watch or to signal.
@@ -122,10 +143,17 @@ impl Mongo {
     }
 
     async fn becomes_primary(&self) -> Result<()> {
-        let client = direct_client(&self.address)?;
+        let client = direct_client(&self.address, self.security.as_ref(), true)?;
+        let stranger = direct_client(&self.address, self.security.as_ref(), false)?;
         let coming = async {
             loop {
-                match self.step(&client).await {
+                let step = match self.step(&client).await {
+                    Err(error) if code(&error) == Some(AUTHENTICATION_FAILED) => {
+                        self.first_step(&stranger).await.map(|()| false)
+                    }
+                    other => other,
+                };
+                match step {
                     Ok(true) => return,
                     Ok(false) => {}
                     // Before it listens, and while it elects itself, errors are what it answers.
@@ -139,7 +167,29 @@ impl Mongo {
             primary = timeout(START_WITHIN, coming) => primary.map_err(|_| diagnosis::silent(&self.process)),
         };
         client.shutdown().await;
+        stranger.shutdown().await;
         outcome
+    }
+
+    /// Makes the set, and then its administrator: what a server without any user allows whoever comes from this machine.
+    async fn first_step(&self, stranger: &Client) -> Result<(), MongoError> {
+        let admin = stranger.database("admin");
+        if !admin.run_command(doc! { "hello": 1 }).await?.get_bool("isWritablePrimary").unwrap_or(false) {
+            return match self.initiate(stranger).await {
+                // It elects itself.
+                Err(error) if code(&error) == Some(ALREADY_INITIALIZED) => Ok(()),
+                other => other,
+            };
+        }
+        let password = self.security.as_ref().map(Security::password).unwrap_or_default();
+        let user = doc! { "createUser": ADMINISTRATOR, "pwd": password, "roles": ["root"] };
+        admin.run_command(user).await.map(drop)
+    }
+
+    async fn initiate(&self, client: &Client) -> Result<(), MongoError> {
+        let member = doc! { "_id": 0, "host": &self.address };
+        let set = doc! { "_id": REPLICA_SET, "members": [member] };
+        client.database("admin").run_command(doc! { "replSetInitiate": set }).await.map(drop)
     }
 
     /// Brings the set one step nearer to a primary at our address; true when it is there.
@@ -159,12 +209,7 @@ impl Mongo {
                     admin.run_command(doc! { "replSetReconfig": moved, "force": true }).await?;
                 }
             }
-            Err(error) if code(&error) == Some(NOT_YET_INITIALIZED) => {
-                let member = doc! { "_id": 0, "host": &self.address };
-                admin
-                    .run_command(doc! { "replSetInitiate": { "_id": REPLICA_SET, "members": [member] } })
-                    .await?;
-            }
+            Err(error) if code(&error) == Some(NOT_YET_INITIALIZED) => self.initiate(client).await?,
             Err(error) => return Err(error),
         }
         Ok(false)
@@ -187,7 +232,12 @@ impl Mongo {
 /// Snapshots for readers of the past and diagnostic files cost memory and disk that a developer's machine
 /// needs for itself. A transaction of a service that was killed keeps its locks until it has lived too long, which by
 /// default is a minute.
-fn arguments(data: &Path, port: u16, cache_megabytes: u32) -> Vec<OsString> {
+fn arguments(
+    data: &Path,
+    port: u16,
+    cache_megabytes: u32,
+    security: Option<&Security>,
+) -> Result<Vec<OsString>> {
     let cache = format!("{}.{:03}", cache_megabytes / 1_000, cache_megabytes % 1_000);
     let (flag, port) = ("--setParameter", port.to_string());
     let mut args: Vec<OsString> = vec!["--dbpath".into(), data.into()];
@@ -196,24 +246,41 @@ fn arguments(data: &Path, port: u16, cache_megabytes: u32) -> Vec<OsString> {
     args.extend([flag, "diagnosticDataCollectionEnabled=false"].map(OsString::from));
     args.extend([flag, "minSnapshotHistoryWindowInSeconds=0"].map(OsString::from));
     args.extend([flag, "transactionLifetimeLimitSeconds=10"].map(OsString::from));
-    args
+    if let Some(security) = security {
+        args.extend(
+            ["--tlsMode", "requireTLS", "--tlsAllowConnectionsWithoutCertificates"].map(OsString::from),
+        );
+        args.extend(["--tlsCertificateKeyFile".into(), security.identity(IDENTITY).into()]);
+        args.extend(["--tlsCAFile".into(), security.authority().into()]);
+        args.extend(["--keyFile".into(), security.member_key()?.into()]);
+    }
+    Ok(args)
 }
 
-/// A client that speaks to this server whatever its state; a replica set's client would wait for a primary
-/// first.
-fn direct_client(address: &str) -> Result<Client> {
-    let options = ClientOptions::builder()
+/// A client that speaks to this server whatever its state; a replica set's client would wait for a primary first. Where the
+/// server asks who it is, it is the administrator, or nobody.
+fn direct_client(address: &str, security: Option<&Security>, as_administrator: bool) -> Result<Client> {
+    let mut options = ClientOptions::builder()
         .hosts(vec![ServerAddress::parse(address)?])
         .direct_connection(true)
         .connect_timeout(Duration::from_secs(1))
         .server_selection_timeout(Duration::from_secs(1))
         .build();
+    if let Some(security) = security {
+        let authority = TlsOptions::builder().ca_file_path(security.authority()).build();
+        options.tls = Some(Tls::Enabled(authority));
+        options.credential = as_administrator.then(|| {
+            let user = Credential::builder().username(ADMINISTRATOR.to_owned());
+            user.password(security.password().to_owned()).source("admin".to_owned()).build()
+        });
+    }
     Client::with_options(options).context("cannot create a MongoDB client")
 }
 
 fn code(error: &MongoError) -> Option<i32> {
     match *error.kind {
         ErrorKind::Command(ref command) => Some(command.code),
+        ErrorKind::Authentication { .. } => Some(AUTHENTICATION_FAILED),
         _ => None,
     }
 }

@@ -6,6 +6,7 @@
 //! kills. All state is in the data folder, so the next run goes on where this one stopped.
 
 mod binaries;
+mod closed;
 mod demo;
 mod figures;
 mod gateways;
@@ -25,9 +26,10 @@ use crate::init;
 use crate::signals::Signals;
 use crate::stack::{
     Cache, DataFolder, Death, Kafka, KafkaOptions, Launch, Mongo, MongoOptions, Port, Process, Progress,
-    Software, Supervised, Wanted,
+    Security, Software, Supervised, Wanted,
 };
 use crate::system::{Connect, System};
+use closed::Closed;
 use gateways::{Accounts, Gateways};
 use screen::Screen;
 use services::Plan;
@@ -49,6 +51,10 @@ pub struct Args {
     /// Start over: delete all that earlier runs left in the data folder
     #[arg(long)]
     reset: bool,
+    /// With closed doors: broker and database take TLS and passwords only, and each service may do no more than it must;
+    /// certificates and passwords are made in the data folder
+    #[arg(long, conflicts_with_all = ["kafka", "mongodb"])]
+    secure: bool,
     /// Use the services as they are built
     #[arg(long)]
     no_build: bool,
@@ -136,8 +142,12 @@ impl Running {
         let (system, stack) = start_stack(folder, args, &software, wanted, &progress).await?;
         let stack = stack.into_iter().map(keep).collect();
         progress.during("Creating topics and indexes", init::init(&system, 1)).await?;
+        let closed = OptionFuture::from(args.secure.then(|| Closed::make(&system, folder)));
+        let closed = closed.await.transpose()?;
+        let system = closed.as_ref().map_or(Ok(system.clone()), |closed| closed.for_operator(&system))?;
 
-        let Plan { mut system, launches } = Plan::make(system, folder, &programs, api, &gateways_env)?;
+        let Plan { mut system, launches } =
+            Plan::make(system, folder, &programs, api, &gateways_env, closed.as_ref())?;
         let (url, gateways) = stand_ins.unzip();
         system.gateways_url = url;
         system.save(folder.path())?;
@@ -212,7 +222,9 @@ async fn start_stack(
     wanted: Wanted,
     progress: &Progress,
 ) -> Result<(System, Vec<Process>)> {
-    let (kafka_options, mongo_options) = (KafkaOptions::default(), MongoOptions::default());
+    let security = args.secure.then(|| Security::of(folder)).transpose()?;
+    let kafka_options = KafkaOptions { security: security.clone(), ..KafkaOptions::default() };
+    let mongo_options = MongoOptions { security, ..MongoOptions::default() };
     let mongodb =
         OptionFuture::from(wanted.mongodb.then(|| Mongo::start(software, folder, &mongo_options, progress)));
     let kafka =
@@ -222,7 +234,8 @@ async fn start_stack(
     let bootstrap = kafka.as_ref().map(|kafka| kafka.bootstrap().to_owned());
     let mut system =
         System::at(bootstrap.unwrap_or_default(), mongodb.as_ref().map(Mongo::uri).unwrap_or_default());
-    args.connect.apply(&mut system);
+    system.kafka_options = kafka.as_ref().map(Kafka::options).unwrap_or_default();
+    args.connect.apply(&mut system)?;
     let processes = [mongodb.map(Mongo::into_process), kafka.map(Kafka::into_process)];
     Ok((system, processes.into_iter().flatten().collect()))
 }

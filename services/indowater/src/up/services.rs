@@ -12,6 +12,7 @@ use rcgen::{KeyPair, PKCS_ED25519};
 use reqwest::{Client, StatusCode};
 use tokio::time::{Instant, sleep};
 
+use super::closed::Closed;
 use crate::stack::{DataFolder, Launch, Port, Progress};
 use crate::system::{Service, System};
 
@@ -46,6 +47,7 @@ impl Plan {
         programs: &Path,
         api: Port,
         gateways: &[(String, String)],
+        closed: Option<&Closed>,
     ) -> Result<Self> {
         let mut http = Some(api);
         let allot = |name| {
@@ -54,18 +56,29 @@ impl Plan {
         };
         let allotted = SERVICES.into_iter().map(allot).collect::<Result<Vec<_>>>()?;
         let system = addresses(system, &allotted);
+        // A log-in outlives a restart.
         let secret = token_key(&folder.part("token-key"))?;
-        let launch = |ports: Ports| Launch {
-            name: ports.name.to_owned(),
-            program: programs.join(ports.name),
-            args: Vec::new(),
-            env: environment(&system, &ports, &secret, gateways),
-            log: folder.log(ports.name),
-            pid_file: folder.pid_file(ports.name),
-            ports: [Some(ports.admin), Some(ports.grpc), ports.http].into_iter().flatten().collect(),
-            grace: STOP_WITHIN,
+        let launch = |ports: Ports| {
+            let mut env = environment(&system, &ports, &secret, gateways);
+            if let Some(closed) = closed {
+                let own = closed.environment(ports.name)?;
+                env.retain(|(name, _)| {
+                    name != "INDOWATER_KAFKA_OPTIONS" && own.iter().all(|(replaced, _)| replaced != name)
+                });
+                env.extend(own);
+            }
+            Ok(Launch {
+                name: ports.name.to_owned(),
+                program: programs.join(ports.name),
+                args: Vec::new(),
+                env,
+                log: folder.log(ports.name),
+                pid_file: folder.pid_file(ports.name),
+                ports: [Some(ports.admin), Some(ports.grpc), ports.http].into_iter().flatten().collect(),
+                grace: STOP_WITHIN,
+            })
         };
-        let launches = allotted.into_iter().map(launch).collect();
+        let launches = allotted.into_iter().map(launch).collect::<Result<_>>()?;
         Ok(Self { system, launches })
     }
 }
@@ -203,7 +216,8 @@ mod tests {
         let folder = DataFolder::open(root.path()).await.unwrap();
         let system = System::at("kafka:9092".to_owned(), "mongodb://db".to_owned());
         let gateways = [("INDOWATER_MIDTRANS".to_owned(), "sandbox".to_owned())];
-        let plan = Plan::make(system, &folder, Path::new("/opt"), Port::any().unwrap(), &gateways).unwrap();
+        let plan =
+            Plan::make(system, &folder, Path::new("/opt"), Port::any().unwrap(), &gateways, None).unwrap();
         let mut listens: Vec<&str> = Vec::new();
         for launch in &plan.launches {
             assert!(launch.env.contains(&("INDOWATER_KAFKA".to_owned(), "kafka:9092".to_owned())));

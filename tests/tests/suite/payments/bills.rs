@@ -6,10 +6,10 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use bson::{DateTime, Document, doc};
 use futures::TryStreamExt as _;
+use indowater_common::kafka::base_config;
 use indowater_tests::base::Base;
 use indowater_tests::workload::{Meter, Network, messages, meters};
 use indowater_tests::world::{CUSTOMER, World, eventually};
-use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use reqwest::StatusCode;
@@ -181,8 +181,7 @@ async fn balances(world: &World) -> Result<BTreeMap<String, i64>> {
 
 /// Lets consumer groups begin from the beginning, once those who were in them are given up.
 async fn forget_groups<const N: usize>(world: &World, groups: [&str; N]) -> Result<()> {
-    let admin: AdminClient<DefaultClientContext> =
-        ClientConfig::new().set("bootstrap.servers", &world.system.kafka).create()?;
+    let admin: AdminClient<DefaultClientContext> = base_config(&world.kafka()).create()?;
     let names = groups.map(|group| format!("{}.{group}", world.system.topic_prefix));
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     eventually("the groups are forgotten", async || {
