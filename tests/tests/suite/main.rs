@@ -49,8 +49,6 @@ macro_rules! stories {
 fn all() -> Vec<(&'static str, Story)> {
     stories![
         access::each_service_touches_its_own_collections_alone,
-        access::each_user_does_at_the_broker_what_the_table_says,
-        access::central_stories_hold_with_closed_doors,
         crashes::killed_services_change_nothing,
         crashes::instances_share_and_hand_over_under_load,
         crashes::broker_and_database_restart_in_the_middle,
