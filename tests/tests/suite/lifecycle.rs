@@ -49,7 +49,7 @@ pub async fn every_service_starts_serves_health_and_stops(base: Arc<Base>) -> Re
             message_request: Some(MessageRequest::ListServices(String::new())),
             ..Default::default()
         };
-        let told =
+        let answered =
             ServerReflectionClient::new(channel).server_reflection_info(tokio_stream::once(list)).await;
         match answered {
             Ok(answers) if service.process.name() == REFLECTS => {
