@@ -182,9 +182,9 @@ pub async fn no_secret_is_told(base: Arc<Base>) -> Result<()> {
     let key = key.lines().nth(1).context("a key has lines")?;
     let secrets =
         [&midtrans, &xendit, &callback, &broker, &database, &mail, &chat, &session.access, &session.refresh];
-    let secrets =
+    let mut secrets =
         secrets.into_iter().map(String::as_str).chain([TOKEN_KEY, PASSWORD, "quiet-mistyped-8c1f", key]);
-    secrets.into_iter().try_for_each(|secret| stands_nowhere(&shown, secret))
+    secrets.try_for_each(|secret| stands_nowhere(&shown, secret))
 }
 
 /// Logs in, mistypes, tops up in vain, lies as a gateway, and refreshes; the session that was.
