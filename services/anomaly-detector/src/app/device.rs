@@ -383,7 +383,7 @@ impl Device {
         self.changed.clear();
         self.condition_revision += i64::from(std::mem::take(&mut self.is_condition_news));
         if let Some(told) = self.member_news.take() {
-            self.member = Box::new(Member { revision: told.revision + 1, ..*told });
+            *self.member = Member { revision: told.revision + 1, ..*told };
         }
     }
 
