@@ -63,9 +63,10 @@ fn what_the_code_requires_is_set() {
     let manifests = Manifests::here();
     for service in SERVICES {
         let (settings, set) = (settings_of(service), manifests.environment(manifests.container(service)));
-        // Nobody asks the door over gRPC; the password at the broker comes with the component that brings a broker.
+        // Nobody asks the door over gRPC; how to speak with a broker comes with the component that brings one.
+        let of_broker = ["INDOWATER_KAFKA_PASSWORD", "INDOWATER_KAFKA_OPTIONS"];
         let missing = required(&settings)
-            .filter(|name| !set.contains_key(*name) && *name != "INDOWATER_KAFKA_PASSWORD")
+            .filter(|name| !set.contains_key(*name) && !of_broker.contains(name))
             .filter(|name| (service, *name) != ("api-gateway", "INDOWATER_GRPC_LISTEN"));
         hold(
             "A setting whose default is for one machine, or a secret, is set in the base, or the service asks itself.",

@@ -103,7 +103,7 @@ pub struct Kafka {
 pub struct KafkaSecurity {
     /// File with the authorities that the broker's certificate may be from (PEM); it turns TLS on. With a user and without
     /// the file they are those of the machine.
-    #[arg(long = "kafka-ca", env = "INDOWATER_KAFKA_CA", value_name = "FILE")]
+    #[arg(long = "kafka-ca", env = "INDOWATER_KAFKA_CA", value_name = "FILE", value_parser = file_or_none)]
     pub ca: Option<PathBuf>,
     /// The user at the broker (SCRAM-SHA-512); it turns TLS on.
     #[arg(long = "kafka-user", env = "INDOWATER_KAFKA_USER", value_name = "NAME")]
@@ -116,6 +116,12 @@ pub struct KafkaSecurity {
         hide_env_values = true
     )]
     pub password: Option<SecretString>,
+}
+
+/// Any text as a file's name, the empty one too: a setting that is there and empty is none.
+#[allow(clippy::unnecessary_wraps, reason = "the form of clap's parsers")]
+fn file_or_none(text: &str) -> Result<PathBuf, std::convert::Infallible> {
+    Ok(PathBuf::from(text))
 }
 
 impl KafkaSecurity {

@@ -375,6 +375,6 @@ mod tests {
     #[test]
     fn a_device_in_memory_is_small() {
         let fixed = size_of::<Device>() + size_of::<Week>();
-        assert!(fixed <= 1_480, "{fixed}");
+        assert!(fixed <= 1_540, "{fixed}");
     }
 }
