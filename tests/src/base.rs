@@ -47,7 +47,7 @@ impl Base {
         let security = secure.then(|| Security::of(&data)).transpose()?;
         let options = StackOptions {
             kafka: KafkaOptions {
-                heap_megabytes: 768,
+                heap_megabytes: 1_536,
                 security: security.clone(),
                 ..KafkaOptions::default()
             },

@@ -250,6 +250,7 @@ fn readings_carry_what_the_registry_knows() {
         alarms: vec![MeterAlarm::Tilt.into()],
         billable: Some(true),
         installed_at: Some(facts.installed_at),
+        area: "DMA-07".to_owned(),
         ..readings::Readings::default()
     };
     // The encoder is used again and again: nothing of one message stays for the next.
