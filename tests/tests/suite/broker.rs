@@ -210,7 +210,8 @@ pub async fn compacted_topics_end_on_the_newest_state(base: Arc<Base>) -> Result
     }
     for service in &services {
         let stale = service.metric("indowater_stale_records_total", "").await?;
-        ensure!(stale == 1.into(), "{} found {stale} stale records", service.process.name());
+        // One, or the same one again where an instance had to read back from the beginning.
+        ensure!(stale >= 1.into(), "{} found {stale} stale records", service.process.name());
     }
     Ok(())
 }
