@@ -127,10 +127,7 @@ impl config::Settings for Settings {
         );
         require(self.ledger_idle <= self.ledger_age, "--ledger-idle must not be longer than --ledger-age");
         let is_url = |text: &str| text.starts_with("http://") || text.starts_with("https://");
-        require(
-            self.voucher_url.starts_with("http://"),
-            "--voucher-url must be a URL such as http://127.0.0.1:9000",
-        );
+        require(is_url(&self.voucher_url), "--voucher-url must be a URL such as http://127.0.0.1:9000");
         require(
             ["sandbox", "production"].contains(&self.midtrans.as_str()) || is_url(&self.midtrans),
             "--midtrans must be `sandbox`, `production` or a URL",
