@@ -159,7 +159,14 @@ pub async fn no_secret_is_told(base: Arc<Base>) -> Result<()> {
                 ("INDOWATER_XENDIT_CALLBACK_TOKEN", &callback),
             ]),
         ),
-        ("notifier", with(&[("INDOWATER_SMTP_URL", &smtp), ("INDOWATER_WHATSAPP_TOKEN", &chat)])),
+        (
+            "notifier",
+            with(&[
+                ("INDOWATER_SMTP_URL", &smtp),
+                ("INDOWATER_WHATSAPP_NUMBER_ID", "1"),
+                ("INDOWATER_WHATSAPP_TOKEN", &chat),
+            ]),
+        ),
         ("api-gateway", with(&[("INDOWATER_TOKEN_KEYS", ""), ("INDOWATER_TOKEN_KEYS_FILE", &token_key)])),
     ];
     let mut running = Vec::new();
