@@ -117,6 +117,7 @@ pub async fn a_service_does_not_start_as_another(base: Arc<Base>) -> Result<()> 
 }
 
 /// A run that uses every kind of secret, some in vain: none of them stands in a log, a metric or a trace.
+#[allow(clippy::too_many_lines, reason = "a third of it are the settings of six services")]
 pub async fn no_secret_is_told(base: Arc<Base>) -> Result<()> {
     let collector = Collector::default();
     let endpoint = collector.start().await?;
