@@ -41,7 +41,7 @@ pub use mongo::{Mongo, MongoOptions};
 pub use ports::Port;
 pub use process::{Launch, Process};
 pub use progress::{Progress, Step};
-pub use security::{ADMINISTRATOR, Security, secret};
+pub use security::{ADMINISTRATOR, Security, kept_secret, secret};
 pub use software::{Software, Wanted};
 pub use supervise::{Death, Supervised};
 

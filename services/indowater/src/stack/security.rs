@@ -101,11 +101,19 @@ impl Security {
 /// # Errors
 /// It cannot be written.
 pub fn secret(path: &Path) -> Result<String> {
+    kept_secret(path, || Ok(rand::random::<[u8; 32]>().iter().map(|byte| format!("{byte:02x}")).collect()))
+}
+
+/// A secret as `make` makes it: once, and readable by its owner only.
+///
+/// # Errors
+/// It cannot be made or written.
+pub fn kept_secret(path: &Path, make: impl FnOnce() -> Result<String>) -> Result<String> {
     let kept = fs::read_to_string(path).unwrap_or_default();
     if !kept.is_empty() {
         return Ok(kept);
     }
-    let secret: String = rand::random::<[u8; 32]>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let secret = make()?;
     let file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path);
     file.and_then(|mut file| file.write_all(secret.as_bytes()))
         .with_context(|| format!("cannot write {}: check its owner and free space", path.display()))?;

@@ -1,8 +1,5 @@
 //! The seven services: what each is told about the system, how it is started, when it is ready.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,7 +10,7 @@ use reqwest::{Client, StatusCode};
 use tokio::time::{Instant, sleep};
 
 use super::closed::Closed;
-use crate::stack::{DataFolder, Launch, Port, Progress};
+use crate::stack::{DataFolder, Launch, Port, Progress, kept_secret};
 use crate::system::{Service, System};
 
 /// How long a service may take from its start until it is ready.
@@ -153,15 +150,9 @@ fn environment(
 /// The key that signs access tokens: made once, so that a log-in outlives a restart, and read by its owner
 /// only.
 fn token_key(path: &Path) -> Result<String> {
-    let kept = fs::read_to_string(path).unwrap_or_default();
-    if !kept.is_empty() {
-        return Ok(kept);
-    }
-    let secret = KeyPair::generate_for(&PKCS_ED25519).context("no key can be made")?.serialize_pem();
-    let file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path);
-    file.and_then(|mut file| file.write_all(secret.as_bytes()))
-        .with_context(|| format!("cannot write {}: check its owner and free space", path.display()))?;
-    Ok(secret)
+    kept_secret(path, || {
+        Ok(KeyPair::generate_for(&PKCS_ED25519).context("no key can be made")?.serialize_pem())
+    })
 }
 
 /// Waits until every service says that it is ready.
@@ -196,6 +187,7 @@ async fn ready_one(client: &Client, service: &Service, folder: &DataFolder) -> R
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
